@@ -1,0 +1,58 @@
+//! The way from the API into the node that runs a VM or holds an image.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use novacron_model::request::{ExecRequest, ExecResult, LogSource};
+use novacron_model::task::Live;
+use novacron_model::{Image, Object, Result, Vm};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// A byte stream into a guest.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+pub type ByteStream = BoxStream<'static, Result<Bytes>>;
+
+#[async_trait]
+pub trait Gateway: Send + Sync + 'static {
+    /// The live serial line; first come up to `replay` bytes of what was printed before.
+    async fn serial(&self, vm: &Object<Vm>, replay: u64) -> Result<Box<dyn Duplex>>;
+
+    /// An RFB connection.
+    async fn screen(&self, vm: &Object<Vm>) -> Result<Box<dyn Duplex>>;
+
+    /// The newest `tail` bytes, then, if `follow`, what comes until the reader goes.
+    async fn log(
+        &self,
+        vm: &Object<Vm>,
+        source: LogSource,
+        tail: u64,
+        follow: bool,
+    ) -> Result<ByteStream>;
+
+    async fn exec(&self, vm: &Object<Vm>, exec: ExecRequest) -> Result<ExecResult>;
+
+    /// Writes a file in the guest, whole.
+    async fn push(&self, vm: &Object<Vm>, path: &str, content: ByteStream) -> Result<()>;
+
+    async fn pull(&self, vm: &Object<Vm>, path: &str) -> Result<ByteStream>;
+
+    /// Takes the content of an image whose source is `upload`; returns once all bytes have
+    /// arrived. The import goes on as the image's task.
+    async fn upload(
+        &self,
+        image: &Object<Image>,
+        length: Option<u64>,
+        content: ByteStream,
+    ) -> Result<()>;
+
+    /// Progress of what runs now, by the uid of the object worked on.
+    fn live(&self, target: Uuid) -> Option<Live>;
+
+    /// Raised with every change of any progress.
+    fn live_changes(&self) -> watch::Receiver<u64>;
+}

@@ -1,0 +1,9 @@
+//! REST, GraphQL, authentication, streams and the embedded console.
+//!
+//! Everything here translates: a request becomes a call of `control`'s admission and a commit, an
+//! object of the store becomes JSON. What must reach into a node (serial lines, files, uploads)
+//! goes through a [`Gateway`].
+
+pub mod gateway;
+
+pub use gateway::Gateway;

@@ -1,0 +1,274 @@
+//! The contract of a hypervisor driver.
+//!
+//! A missing power is an absent object, never a method that fails. Every `ensure` is idempotent:
+//! performed twice it equals once. Guests outlive the process that started them; a [`Handle`]
+//! can be stored and finds the guest again.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use novacron_model::units::{Bytes, Time};
+use novacron_model::vm::{GuestAgent, Protocol};
+use novacron_model::{Result, volume::DiskFormat};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncWrite};
+use uuid::Uuid;
+
+/// What a driver on this machine offers; for the scheduler and for honest errors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// `qemu` or `sim`.
+    pub driver: &'static str,
+    pub version: String,
+    /// `kvm`, `tcg` or `sim`.
+    pub accelerator: String,
+    /// The evidence for the accelerator, as a sentence.
+    pub reason: String,
+    pub max_cpus: u32,
+    /// Names of the optional powers; each agrees with the accessor of the same name.
+    pub powers: Vec<&'static str>,
+}
+
+/// A guest as it is to be run. Paths are absolute; nothing is left to decide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    pub uid: Uuid,
+    /// For the process's title and the guest's DMI data only.
+    pub name: String,
+    pub epoch: u64,
+    pub cpus: u32,
+    pub memory: Bytes,
+    pub boot: Boot,
+    pub drives: Vec<Drive>,
+    /// Read-only `cidata` disk.
+    pub cidata: Option<PathBuf>,
+    pub nics: Vec<NicPort>,
+    /// Start with the guest's CPUs halted.
+    pub paused: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Boot {
+    /// The firmware (BIOS) boots the first drive.
+    Firmware,
+    Kernel {
+        kernel: PathBuf,
+        initrd: Option<PathBuf>,
+        /// Kernel command line.
+        cmdline: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drive {
+    /// Serial number in the guest, at most 20 bytes; unique in the machine.
+    pub serial: String,
+    pub path: PathBuf,
+    /// Always given to the hypervisor; nothing is probed.
+    pub format: DiskFormat,
+    /// The read-only image under a qcow2 overlay, with its format.
+    pub backing: Option<(PathBuf, DiskFormat)>,
+}
+
+/// A NIC on a network of kind `user`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NicPort {
+    /// Six bytes, locally administered, derived from the VM's uid and the NIC's index.
+    pub mac: [u8; 6],
+    pub forwards: Vec<Forward>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    pub address: IpAddr,
+    pub host: u16,
+    pub guest: u16,
+    pub protocol: Protocol,
+}
+
+/// Finds a started guest again, also after a restart of the daemon. Stored with the VM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handle {
+    pub driver: String,
+    pub uid: Uuid,
+    pub epoch: u64,
+    pub pid: u32,
+    /// Clock ticks after boot at which the process started (field 22 of `/proc/PID/stat`).
+    pub start_ticks: u64,
+    /// The boot in which it was started.
+    pub boot_id: String,
+}
+
+/// What a driver sees of a guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    pub phase: Phase,
+    /// When the guest's process was started.
+    pub started: Option<Time>,
+    /// One sentence, where there is something to say (`paused: the pool's disk is full`).
+    pub reason: Option<String>,
+    pub agent: Option<GuestAgent>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// No process.
+    Absent,
+    Running,
+    /// Halted by a user.
+    Paused,
+    /// Halted by the hypervisor because a disk could not be written (mostly: full).
+    PausedOnIoError,
+    /// The guest has powered itself off; the process waits to be destroyed.
+    ShutDown,
+    /// The guest panicked or the hypervisor cannot go on.
+    Crashed,
+}
+
+/// How to end a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Press the power button; returns at once.
+    PowerButton,
+    /// Ask the guest agent, where there is one; returns at once.
+    Agent,
+}
+
+/// Something happened to a guest: a hint to observe it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestEvent {
+    pub uid: Uuid,
+    /// QMP's name of the event, or `EXITED`, `AGENT`.
+    pub name: String,
+}
+
+#[async_trait]
+pub trait Hypervisor: Send + Sync + 'static {
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Makes the machine's process exist, and returns once it answers. Adopts a live process of
+    /// the same uid and epoch, whatever its run state; a process of an older epoch is an error.
+    async fn ensure(&self, machine: &Machine) -> Result<Handle>;
+
+    /// What is true now. Never starts anything.
+    async fn observe(&self, handle: &Handle) -> Result<Observed>;
+
+    /// The handle of a live process of this uid, however it was started: for adoption when the
+    /// daemon died between starting a guest and storing its handle.
+    async fn find(&self, uid: Uuid) -> Result<Option<Handle>>;
+
+    async fn stop(&self, handle: &Handle, how: Stop) -> Result<()>;
+
+    /// Ends the process now and returns once it is gone. Nothing is left but disks and logs.
+    async fn destroy(&self, handle: &Handle) -> Result<()>;
+
+    /// Removes what the driver keeps for a VM (run directory, logs). The process must be gone.
+    async fn forget(&self, uid: Uuid) -> Result<()>;
+
+    fn events(&self) -> BoxStream<'static, GuestEvent>;
+
+    /// Pause, resume, reset.
+    fn control(&self) -> Option<&dyn Control> {
+        None
+    }
+
+    fn serial(&self) -> Option<&dyn Serial> {
+        None
+    }
+
+    fn screen(&self) -> Option<&dyn Screen> {
+        None
+    }
+
+    fn guest_agent(&self) -> Option<&dyn Agent> {
+        None
+    }
+
+    fn snapshots(&self) -> Option<&dyn Snapshots> {
+        None
+    }
+}
+
+/// Power `control`.
+#[async_trait]
+pub trait Control: Send + Sync {
+    async fn pause(&self, handle: &Handle) -> Result<()>;
+    /// Also ends a pause on an IO error.
+    async fn resume(&self, handle: &Handle) -> Result<()>;
+    async fn reset(&self, handle: &Handle) -> Result<()>;
+}
+
+/// A byte stream into a guest.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// Power `serial`.
+#[async_trait]
+pub trait Serial: Send + Sync {
+    /// The live line. Several may be open at once; all see the output, any may type.
+    async fn open(&self, handle: &Handle) -> Result<Box<dyn Duplex>>;
+
+    /// What was printed lately, also by a guest that has ended: at most `limit` bytes, newest.
+    async fn tail(&self, uid: Uuid, limit: u64) -> Result<Vec<u8>>;
+}
+
+/// Power `screen`.
+#[async_trait]
+pub trait Screen: Send + Sync {
+    /// An RFB (VNC) connection without authentication.
+    async fn open(&self, handle: &Handle) -> Result<Box<dyn Duplex>>;
+}
+
+/// Power `guest_agent`.
+#[async_trait]
+pub trait Agent: Send + Sync {
+    async fn info(&self, handle: &Handle) -> Result<GuestAgent>;
+    async fn exec(&self, handle: &Handle, exec: &Exec) -> Result<ExecOutput>;
+    /// Writes a file in the guest, whole; returns the number of bytes.
+    async fn push(
+        &self,
+        handle: &Handle,
+        path: &Path,
+        from: &mut (dyn AsyncRead + Send + Unpin),
+    ) -> Result<u64>;
+    async fn pull(
+        &self,
+        handle: &Handle,
+        path: &Path,
+        to: &mut (dyn AsyncWrite + Send + Unpin),
+    ) -> Result<u64>;
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exec {
+    /// Program and arguments; no shell.
+    pub argv: Vec<String>,
+    /// `NAME=value`, beside what the agent has.
+    pub env: Vec<String>,
+    pub stdin: Vec<u8>,
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecOutput {
+    /// 128 + signal when it was killed.
+    pub exit_code: i32,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+    /// The agent kept only part of the output.
+    pub truncated: bool,
+}
+
+/// Power `snapshots`: of all drives of a machine at one moment, inside the drives' own files.
+#[async_trait]
+pub trait Snapshots: Send + Sync {
+    /// `handle`: the live guest, or none when it is stopped. Idempotent by `tag`.
+    async fn take(&self, handle: Option<&Handle>, drives: &[Drive], tag: Uuid) -> Result<()>;
+    async fn delete(&self, handle: Option<&Handle>, drives: &[Drive], tag: Uuid) -> Result<()>;
+    /// The guest must be stopped.
+    async fn restore(&self, drives: &[Drive], tag: Uuid) -> Result<()>;
+}

@@ -1,0 +1,8 @@
+//! What one machine can do: run guests, hold disks, build cloud-init media.
+//!
+//! Nothing here knows the store or decides what should be. `agent` calls it with working types
+//! ([`Machine`], [`Observed`]) and reports what came back.
+
+pub mod hypervisor;
+
+pub use hypervisor::{Capabilities, Handle, Hypervisor, Machine, Observed, Phase, Stop};

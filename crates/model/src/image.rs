@@ -1,0 +1,107 @@
+//! Images: what volumes and VMs start from. An image never changes once it is ready.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::meta::{Kind, Meta, Scope};
+use crate::name::Name;
+use crate::units::{Bytes, Time};
+use crate::volume::Location;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Image;
+
+impl Kind for Image {
+    const KIND: &'static str = "image";
+    const PLURAL: &'static str = "images";
+    const SCOPE: Scope = Scope::Project;
+    type Spec = ImageSpec;
+    type Status = ImageStatus;
+
+    fn summarize(meta: &Meta, _spec: &ImageSpec, status: &mut ImageStatus) {
+        (status.state, status.reason) = match &status.content {
+            _ if meta.deleting.is_some() => (ImageState::Deleting, None),
+            None => (ImageState::Importing, None),
+            Some(ImageContent { error: Some(error), .. }) => {
+                (ImageState::Failed, Some(error.clone()))
+            }
+            Some(_) => (ImageState::Ready, None),
+        };
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ImageSpec {
+    pub source: ImageSource,
+    /// Lower-case hex SHA-256 that the source must have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    pub sha256: Option<String>,
+    #[serde(default = "crate::volume::default_pool")]
+    pub pool: Name,
+    /// Free text such as `Debian 12`.
+    #[serde(default)]
+    pub os: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageSource {
+    /// The node fetches it: `http` or `https`.
+    Url(String),
+    /// A client sends it: `PUT …/images/{name}/content`.
+    Upload {},
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ImageStatus {
+    /// Derived from the rest.
+    #[serde(default)]
+    pub state: ImageState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Writer: the agent of `location.node`.
+    #[serde(default)]
+    pub content: Option<ImageContent>,
+    /// Which node imports and holds it. Writer: the image controller, once.
+    #[serde(default)]
+    pub location: Option<Location>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageState {
+    #[default]
+    Importing,
+    Ready,
+    Failed,
+    Deleting,
+}
+
+/// What the import found; complete when `ready` is set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ImageContent {
+    pub kind: ImageKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<Time>,
+    /// SHA-256 of the source as it arrived.
+    #[serde(default)]
+    pub sha256: String,
+    /// Bytes of the source as it arrived.
+    #[serde(default)]
+    pub size: Bytes,
+    /// Size of the disk that a guest sees; zero for a bundle without disk.
+    #[serde(default)]
+    pub virtual_size: Bytes,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageKind {
+    /// A disk that its firmware boots.
+    Disk,
+    /// A kernel with initrd, command line and, where it has one, a disk: booted directly.
+    Bundle,
+}

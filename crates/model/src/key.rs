@@ -1,0 +1,41 @@
+//! How objects are named in the store: `kind/scope/name`, sections behind `#`.
+//!
+//! `#` sorts below every character of a name, so an object's records stand together in key order:
+//! `vm/P/web`, `vm/P/web#orders`, `vm/P/web#runtime`, then `vm/P/web-2`.
+
+use uuid::Uuid;
+
+use crate::meta::{Kind, Scope};
+
+/// The scope part of the key of objects that belong to the whole cluster.
+pub const CLUSTER: &str = "-";
+
+/// Key of an object's spec record. `project` is the project's uid; it must be given for kinds of
+/// [`Scope::Project`] and is ignored for others.
+pub fn object<K: Kind>(project: Option<Uuid>, name: &str) -> String {
+    format!("{}{name}", prefix::<K>(project))
+}
+
+/// Prefix of all objects of a kind in a project.
+pub fn prefix<K: Kind>(project: Option<Uuid>) -> String {
+    match (K::SCOPE, project) {
+        (Scope::Project, Some(uid)) => format!("{}/{uid}/", K::KIND),
+        (Scope::Project, None) => format!("{}/", K::KIND),
+        (Scope::Cluster, _) => format!("{}/{CLUSTER}/", K::KIND),
+    }
+}
+
+/// Key of a status section of an object.
+pub fn section(object: &str, section: &str) -> String {
+    format!("{object}#{section}")
+}
+
+/// A kind as written in sentences: `VM`, `volume`.
+pub fn display_kind(kind: &str) -> &str {
+    if kind == "vm" { "VM" } else { kind }
+}
+
+/// The index under which labels are found: (`label:KEY`, value).
+pub fn label_index(key: &str) -> String {
+    format!("label:{key}")
+}

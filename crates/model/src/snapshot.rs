@@ -1,0 +1,70 @@
+//! Snapshots of a VM's disks. The name is `VM.SNAPSHOT`.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::meta::{Kind, Meta, NameRule, Scope};
+use crate::name::Name;
+use crate::units::Time;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Snapshot;
+
+impl Kind for Snapshot {
+    const KIND: &'static str = "snapshot";
+    const PLURAL: &'static str = "snapshots";
+    const SCOPE: Scope = Scope::Project;
+    const NAMES: NameRule = NameRule::Owned;
+    type Spec = SnapshotSpec;
+    type Status = SnapshotStatus;
+
+    fn summarize(meta: &Meta, _spec: &SnapshotSpec, status: &mut SnapshotStatus) {
+        (status.state, status.reason) = match &status.data {
+            _ if meta.deleting.is_some() => (SnapshotState::Deleting, None),
+            None => (SnapshotState::Creating, None),
+            Some(SnapshotData { error: Some(error), .. }) => {
+                (SnapshotState::Failed, Some(error.clone()))
+            }
+            Some(_) => (SnapshotState::Ready, None),
+        };
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SnapshotSpec {
+    /// The VM it belongs to; the part of the name before the dot.
+    pub vm: Name,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SnapshotStatus {
+    /// Derived from the rest.
+    #[serde(default)]
+    pub state: SnapshotState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Writer: the agent of the VM's node.
+    #[serde(default)]
+    pub data: Option<SnapshotData>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SnapshotState {
+    #[default]
+    Creating,
+    Ready,
+    Failed,
+    Deleting,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SnapshotData {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<Time>,
+    /// Volumes that it covers.
+    #[serde(default)]
+    pub volumes: Vec<Name>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}

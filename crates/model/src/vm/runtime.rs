@@ -1,0 +1,92 @@
+//! What the agent observes of a VM.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::VmState;
+use crate::units::Time;
+
+/// Writer: the agent of the VM's node.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Runtime {
+    pub state: VmState,
+    pub since: Time,
+    /// One sentence, where there is something to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How far the world has followed the spec.
+    pub observed_generation: u64,
+    /// The epoch under which the guest was started.
+    #[serde(default)]
+    pub epoch: u64,
+    /// The driver that runs it and what it needs to find the guest again (persisted handle).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub handle: Option<serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Time>,
+    /// Starts since a user last asked for one; drives the back-off.
+    #[serde(default)]
+    pub restarts: u32,
+    /// When the next try is due, while `state` is `failed` and the policy tries again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Time>,
+    /// How the last run ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Exit>,
+    /// Orders carried out; compare with `orders`.
+    #[serde(default)]
+    pub done: OrdersDone,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<GuestAgent>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OrdersDone {
+    #[serde(default)]
+    pub restart: u64,
+    #[serde(default)]
+    pub reset: u64,
+    #[serde(default)]
+    pub restore: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Exit {
+    pub cause: ExitCause,
+    pub time: Time,
+    /// The generation that was running.
+    pub generation: u64,
+    /// Last words of the hypervisor, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitCause {
+    /// The guest shut itself down.
+    Guest,
+    /// A user or controller asked for it.
+    Requested,
+    /// The hypervisor process ended without a word, or could not start.
+    Crash,
+    /// The host was booted anew.
+    HostBoot,
+}
+
+/// What the guest agent tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GuestAgent {
+    pub version: String,
+    #[serde(default)]
+    pub hostname: String,
+    /// `PRETTY_NAME` of the guest's os-release.
+    #[serde(default)]
+    pub os: String,
+    /// Without loopback and link-local ones.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+}

@@ -1,0 +1,124 @@
+//! Volumes: disks that live apart from the VM that uses them.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::meta::{Kind, Meta, Scope};
+use crate::name::Name;
+use crate::units::{Bytes, Time};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Volume;
+
+impl Kind for Volume {
+    const KIND: &'static str = "volume";
+    const PLURAL: &'static str = "volumes";
+    const SCOPE: Scope = Scope::Project;
+    type Spec = VolumeSpec;
+    type Status = VolumeStatus;
+
+    fn summarize(meta: &Meta, _spec: &VolumeSpec, status: &mut VolumeStatus) {
+        (status.state, status.reason) = match &status.data {
+            _ if meta.deleting.is_some() => (VolumeState::Deleting, None),
+            None => (VolumeState::Creating, None),
+            Some(VolumeData { error: Some(error), .. }) => {
+                (VolumeState::Failed, Some(error.clone()))
+            }
+            Some(_) => (VolumeState::Ready, None),
+        };
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VolumeSpec {
+    /// Size that the guest sees; absent on creation from an image means the image's own size.
+    #[serde(default)]
+    pub size: Bytes,
+    #[serde(default = "default_pool")]
+    pub pool: Name,
+    #[serde(default)]
+    pub format: DiskFormat,
+    /// Image whose content it starts with. A qcow2 volume is an overlay over the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Name>,
+}
+
+pub(crate) fn default_pool() -> Name {
+    match Name::new(crate::pool::DEFAULT) {
+        Ok(name) => name,
+        Err(_) => unreachable!("a constant that is a label"),
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DiskFormat {
+    #[default]
+    Qcow2,
+    Raw,
+}
+
+impl DiskFormat {
+    /// As `qemu-img -f` and QEMU's block layer write it; also the file's extension.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Qcow2 => "qcow2",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VolumeStatus {
+    /// Derived from the rest.
+    #[serde(default)]
+    pub state: VolumeState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Writer: the agent of `data.node`.
+    #[serde(default)]
+    pub data: Option<VolumeData>,
+    /// Writer: admission of the VM that uses it. At most one VM does.
+    #[serde(default)]
+    pub attachment: Option<Attachment>,
+    /// Which node holds it. Writer: the volume controller, once.
+    #[serde(default)]
+    pub location: Option<Location>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VolumeState {
+    #[default]
+    Creating,
+    Ready,
+    Failed,
+    Deleting,
+}
+
+/// The file behind a volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VolumeData {
+    pub ready: Option<Time>,
+    /// Bytes that it takes in the pool.
+    #[serde(default)]
+    pub used: Bytes,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The generation that `error` or `ready` speaks of.
+    #[serde(default)]
+    pub observed_generation: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Attachment {
+    pub vm: Name,
+    pub vm_uid: Uuid,
+}
+
+/// The node that holds a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Location {
+    pub node: Name,
+}

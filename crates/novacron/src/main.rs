@@ -1,0 +1,2 @@
+//! NovaCron
+fn main() {}

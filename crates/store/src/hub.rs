@@ -1,0 +1,140 @@
+//! The hub: keeps the recent history of applied transactions and wakes watches.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::Revision;
+use crate::key::Key;
+use crate::snapshot::Record;
+use crate::state::StreamEntry;
+use crate::watch::{Change, Compacted, Selection, Watch};
+
+/// How many transactions are kept for watches that start in the past or fall behind.
+const HISTORY: usize = 4096;
+
+/// What one transaction touched.
+#[derive(Debug, Clone)]
+pub struct Touched {
+    pub revision: Revision,
+    pub families: Vec<FamilyChange>,
+    /// (stream, entry)
+    pub entries: Vec<(String, StreamEntry)>,
+}
+
+/// A family before and after a transaction.
+#[derive(Debug, Clone)]
+pub struct FamilyChange {
+    pub family: Key,
+    /// After; empty when the family is gone.
+    pub records: Arc<[Record]>,
+    pub before: Vec<(String, String)>,
+    pub after: Vec<(String, String)>,
+}
+
+/// Recent history plus the head that watches wait on.
+#[derive(Debug)]
+pub struct Hub {
+    history: Mutex<History>,
+    head: watch::Sender<Revision>,
+}
+
+#[derive(Debug)]
+struct History {
+    /// Watches may start from this revision on.
+    oldest: Revision,
+    touched: VecDeque<Arc<Touched>>,
+}
+
+impl Hub {
+    /// A hub whose history starts at `revision`.
+    pub fn new(revision: Revision) -> Arc<Self> {
+        let history = Mutex::new(History { oldest: revision, touched: VecDeque::new() });
+        Arc::new(Self { history, head: watch::Sender::new(revision) })
+    }
+
+    /// Adds an applied transaction; revisions must rise.
+    pub fn publish(&self, touched: Touched) {
+        let revision = touched.revision;
+        let mut history = self.lock();
+        history.touched.push_back(Arc::new(touched));
+        if history.touched.len() > HISTORY
+            && let Some(dropped) = history.touched.pop_front()
+        {
+            history.oldest = dropped.revision;
+        }
+        drop(history);
+        self.head.send_replace(revision);
+    }
+
+    /// Forgets all history: the state was replaced as a whole at `revision`.
+    pub fn reset(&self, revision: Revision) {
+        let mut history = self.lock();
+        history.oldest = revision;
+        history.touched.clear();
+        drop(history);
+        self.head.send_replace(revision);
+    }
+
+    pub fn watch(self: &Arc<Self>, what: Selection, from: Revision) -> Watch {
+        Watch::new(self.clone(), what, from, self.head.subscribe())
+    }
+
+    /// Changes of `what` with revisions in `(after, upto]`.
+    pub(crate) fn since(
+        &self,
+        after: Revision,
+        upto: Revision,
+        what: &Selection,
+    ) -> Result<Vec<Change>, Compacted> {
+        let touched: Vec<Arc<Touched>> = {
+            let history = self.lock();
+            if after < history.oldest {
+                return Err(Compacted { oldest: history.oldest });
+            }
+            let start = history.touched.partition_point(|each| each.revision <= after);
+            let fresh = history.touched.range(start..);
+            fresh.take_while(|each| each.revision <= upto).cloned().collect()
+        };
+        Ok(touched.iter().flat_map(|each| select(each, what)).collect())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn select(touched: &Touched, what: &Selection) -> Vec<Change> {
+    let revision = touched.revision;
+    match what {
+        Selection::Stream(stream) => {
+            let entries = touched.entries.iter().filter(|(name, _)| name == stream);
+            entries.map(|(_, entry)| Change::Entry { revision, entry: entry.clone() }).collect()
+        }
+        Selection::Prefix(prefix) => {
+            let families = touched.families.iter();
+            let under = families.filter(|change| change.family.as_str().starts_with(prefix));
+            under.map(|change| family_change(revision, change, true)).collect()
+        }
+        Selection::Index { prefix, name, value } => {
+            let carries = |rows: &[(String, String)]| {
+                rows.iter().any(|(row_name, row_value)| row_name == name && row_value == value)
+            };
+            let families = touched.families.iter();
+            let under = families.filter(|change| change.family.as_str().starts_with(prefix));
+            under
+                .filter(|change| carries(&change.before) || carries(&change.after))
+                .map(|change| family_change(revision, change, carries(&change.after)))
+                .collect()
+        }
+    }
+}
+
+fn family_change(revision: Revision, change: &FamilyChange, inside: bool) -> Change {
+    let family = change.family.clone();
+    if change.records.is_empty() || !inside {
+        return Change::Gone { revision, family };
+    }
+    Change::Family { revision, family, records: change.records.clone() }
+}
