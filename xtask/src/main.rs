@@ -1,2 +1,29 @@
-//! xtask
-fn main() {}
+//! Chores of the repository: `cargo xtask COMMAND`. One module for each command.
+
+mod guest;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(name = "xtask", about = "Chores of the repository")]
+enum Command {
+    /// Checks floors, file and function sizes, module heads and other rules of ARCHITECTURE.md.
+    Tidy,
+    /// Builds a guest for tests and demos if it is not cached; its path is the last line.
+    Guest(guest::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Command::parse() {
+        Command::Tidy => tidy::run(),
+        Command::Guest(args) => guest::run(&args),
+    };
+    if let Err(error) = done {
+        eprintln!("xtask: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
