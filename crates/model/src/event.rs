@@ -9,6 +9,9 @@ use crate::units::Time;
 /// Name of the store's stream.
 pub const STREAM: &str = "events";
 
+/// How many entries the stream keeps.
+pub const KEEP: u64 = 10_000;
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// Position in the stream; assigned by the store.

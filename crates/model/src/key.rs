@@ -10,6 +10,14 @@ use crate::meta::{Kind, Scope};
 /// The scope part of the key of objects that belong to the whole cluster.
 pub const CLUSTER: &str = "-";
 
+/// The index under which an agent finds what lies on its node: (`node`, the node's name), carried
+/// by `vm#placement`, `volume#location` and `image#location`.
+pub const NODE_INDEX: &str = "node";
+
+/// The section that an agent puts, empty, once nothing of a deleted object is left on its node;
+/// whoever sees it may remove the object.
+pub const CLEANED: &str = "cleaned";
+
 /// Key of an object's spec record. `project` is the project's uid; it must be given for kinds of
 /// [`Scope::Project`] and is ignored for others.
 pub fn object<K: Kind>(project: Option<Uuid>, name: &str) -> String {

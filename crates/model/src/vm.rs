@@ -24,7 +24,7 @@ pub mod runtime;
 
 pub use cloud_init::CloudInit;
 pub use device::{Disk, Nic, PortForward, Protocol};
-pub use runtime::{Exit, ExitCause, GuestAgent, Runtime};
+pub use runtime::{Exit, ExitCause, Failure, GuestAgent, OrdersDone, Runtime};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Vm;

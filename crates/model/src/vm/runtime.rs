@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::VmState;
+use crate::error::Error;
+use crate::task::Action;
 use crate::units::Time;
 
 /// Writer: the agent of the VM's node.
@@ -39,8 +41,24 @@ pub struct Runtime {
     /// Orders carried out; compare with `orders`.
     #[serde(default)]
     pub done: OrdersDone,
+    /// The last verb that could not be carried out; the guest went on as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<GuestAgent>,
+}
+
+/// Why a verb was given up: a guest that did not stop in time, a snapshot that is gone. For tasks
+/// to report; a start that failed is told by `state` and `exit` instead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Failure {
+    pub action: Action,
+    /// The generation that asked for it.
+    pub generation: u64,
+    /// The order's number, for restart, reset and restore; else zero.
+    #[serde(default)]
+    pub order: u64,
+    pub error: Error,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
