@@ -5,5 +5,12 @@
 //! goes through a [`Gateway`].
 
 pub mod gateway;
+pub mod openapi;
+pub mod problem;
+pub mod table;
 
 pub use gateway::Gateway;
+pub use openapi::openapi;
+
+/// The cookie that carries a browser's session.
+pub const SESSION_COOKIE: &str = "novacron_session";

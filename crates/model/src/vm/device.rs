@@ -45,11 +45,11 @@ pub struct Nic {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PortForward {
     #[serde(default = "loopback")]
-    #[schema(value_type = String, example = "127.0.0.1")]
+    #[schema(value_type = String, example = "127.0.0.1", pattern = "^[0-9a-fA-F.:]+$")]
     pub address: IpAddr,
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 65535)]
     pub host: u16,
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 65535)]
     pub guest: u16,
     #[serde(default)]
     pub protocol: Protocol,

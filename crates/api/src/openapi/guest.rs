@@ -1,0 +1,86 @@
+//! What leads into a guest or a node: exec, files, logs, consoles, uploads.
+
+use serde_json::{Map, Value, json};
+
+use super::operation::Operation;
+
+const VM: &str = "/v1/projects/{project}/vms/{name}";
+
+pub(super) fn add(paths: &mut Map<String, Value>) {
+    exec().at(paths, "post", &format!("{VM}/exec"));
+    pull().at(paths, "get", &format!("{VM}/files"));
+    push().at(paths, "put", &format!("{VM}/files"));
+    logs().at(paths, "get", &format!("{VM}/logs"));
+    tickets().at(paths, "post", &format!("{VM}/tickets"));
+    let replay = json!({ "type": "integer", "minimum": 0, "maximum": 1_048_576 });
+    socket("serial", "Opens the serial console.")
+        .query("replay", &replay, "How many bytes of earlier output come first; 65536 unless said.")
+        .at(paths, "get", &format!("{VM}/serial"));
+    socket("screen", "Opens the screen (RFB).").at(paths, "get", &format!("{VM}/screen"));
+    upload().at(paths, "put", "/v1/projects/{project}/images/{name}/content");
+}
+
+fn guest(id: &str, summary: &str) -> Operation {
+    Operation::new("guests", id, summary).problems(&[404, 409, 422, 501, 504])
+}
+
+fn exec() -> Operation {
+    guest("exec_vm", "Runs a program in the guest, through its guest agent.")
+        .json_body(true, "ExecRequest")
+        .json_answer(200, "The program has ended.", "ExecResult")
+}
+
+fn path_parameter(operation: Operation) -> Operation {
+    operation.parameter(json!({
+        "name": "path", "in": "query", "required": true,
+        "description": "Absolute path in the guest.",
+        "schema": { "type": "string", "pattern": "^/[^\\x00]*$", "maxLength": 4096 },
+    }))
+}
+
+fn pull() -> Operation {
+    path_parameter(guest("pull_file", "Reads a file of the guest.")).answer(
+        200,
+        "The file.",
+        &[("application/octet-stream", Value::Null)],
+    )
+}
+
+fn push() -> Operation {
+    path_parameter(guest("push_file", "Writes a file in the guest, whole."))
+        .body(true, &[("application/octet-stream", Value::Null)])
+        .answer(204, "Written.", &[])
+}
+
+fn logs() -> Operation {
+    guest("vm_logs", "Shows what the serial line or the hypervisor printed.")
+        .query("source", &json!({ "type": "string", "enum": ["serial", "qemu"] }), "Which log.")
+        .query(
+            "tail",
+            &json!({ "type": "integer", "minimum": 0, "maximum": 67_108_864 }),
+            "How many of the newest bytes; 65536 unless said.",
+        )
+        .query("follow", &json!({ "type": "boolean" }), "Go on with what comes.")
+        .answer(200, "The log.", &[("text/plain", json!({ "type": "string" }))])
+}
+
+fn tickets() -> Operation {
+    guest("create_ticket", "Makes a ticket that opens one WebSocket within 30 seconds.")
+        .json_body(true, "TicketRequest")
+        .json_answer(201, "The ticket.", "Ticket")
+}
+
+fn socket(stream: &str, summary: &str) -> Operation {
+    guest(&format!("open_{stream}"), summary)
+        .describe("A WebSocket with binary frames. A ticket stands in for other credentials.")
+        .query("ticket", &json!({ "type": "string" }), "From `tickets`.")
+        .answer(101, "The WebSocket is open.", &[])
+        .problems(&[426])
+}
+
+fn upload() -> Operation {
+    Operation::new("images", "upload_image", "Sends the content of an image.")
+        .body(true, &[("application/octet-stream", Value::Null)])
+        .json_answer(202, "All bytes have arrived; the task follows the import.", "Task")
+        .problems(&[404, 409, 422, 501, 504, 507])
+}
