@@ -4,17 +4,22 @@
 //! performed twice it equals once. Guests outlive the process that started them; a [`Handle`]
 //! can be stored and finds the guest again.
 
+#[cfg(feature = "contract")]
+pub mod contract;
+pub mod sim;
+
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, StreamExt};
 use novacron_model::units::{Bytes, Time};
 use novacron_model::vm::{GuestAgent, Protocol};
-use novacron_model::{Result, volume::DiskFormat};
+use novacron_model::{Code, Error, Result, volume::DiskFormat};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::broadcast::{self, error::RecvError};
 use uuid::Uuid;
 
 /// What a driver on this machine offers; for the scheduler and for honest errors.
@@ -271,4 +276,56 @@ pub trait Snapshots: Send + Sync {
     async fn delete(&self, handle: Option<&Handle>, drives: &[Drive], tag: Uuid) -> Result<()>;
     /// The guest must be stopped.
     async fn restore(&self, drives: &[Drive], tag: Uuid) -> Result<()>;
+}
+
+/// A reader that fell behind loses hints only: it observes anyway.
+fn event_stream(events: broadcast::Receiver<GuestEvent>) -> BoxStream<'static, GuestEvent> {
+    futures::stream::unfold(events, |mut events| async {
+        loop {
+            match events.recv().await {
+                Ok(event) => return Some((event, events)),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    })
+    .boxed()
+}
+
+/// Whether a live guest may be adopted for `machine`; both drivers say the same words.
+fn same_epoch(live: &Handle, machine: &Machine) -> Result<()> {
+    if live.epoch == machine.epoch {
+        return Ok(());
+    }
+    Err(Error::conflict(format!(
+        "guest {} already runs under epoch {} while epoch {} is to be started",
+        live.uid, live.epoch, machine.epoch
+    ))
+    .hint("destroy the other process first"))
+}
+
+fn not_running(uid: Uuid) -> Error {
+    Error::conflict(format!("guest {uid} does not run")).hint("start the VM first")
+}
+
+fn still_runs(uid: Uuid) -> Error {
+    Error::conflict(format!("guest {uid} still runs")).hint("destroy it first")
+}
+
+fn agent_silent(uid: Uuid) -> Error {
+    Error::unavailable(format!("the guest agent of guest {uid} does not answer"))
+        .hint("install and start qemu-guest-agent in the guest, and see that the VM runs")
+}
+
+fn no_such_file(path: &Path) -> Error {
+    Error::new(Code::NotFound, format!("the guest has no file \"{}\"", path.display()))
+}
+
+fn snapshot_of_raw(drive: &Drive) -> Error {
+    Error::unsupported(format!("disk \"{}\" is raw and cannot hold snapshots", drive.serial))
+        .hint("use a qcow2 volume")
+}
+
+fn snapshot_missing(drive: &Drive, tag: Uuid) -> Error {
+    Error::new(Code::NotFound, format!("disk \"{}\" has no snapshot {tag}", drive.serial))
 }

@@ -1,0 +1,351 @@
+//! The simulated machine: its guests, their files and serial histories, and the faults that
+//! tests cause. Leaves the driver's trait to the parent and byte streams to `line` and `rfb`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use novacron_model::units::Time;
+use novacron_model::{Error, Result};
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use super::super::{GuestEvent, Handle, Machine, Observed, Phase};
+use super::DRIVER;
+
+/// Serial history kept per guest, in bytes.
+const HISTORY: usize = 64 << 10;
+
+/// A machine whose guests outlive any one driver object. Clones share it.
+#[derive(Clone)]
+pub struct SimWorld {
+    state: Arc<Mutex<State>>,
+    events: broadcast::Sender<GuestEvent>,
+}
+
+#[derive(Default)]
+struct State {
+    boot: u64,
+    processes: u32,
+    random: u64,
+    latency_max: Duration,
+    refusal: Option<String>,
+    guests: BTreeMap<Uuid, Guest>,
+    histories: BTreeMap<Uuid, Vec<u8>>,
+    files: BTreeMap<Uuid, Files>,
+    last_words: BTreeMap<Uuid, String>,
+    snapshots: BTreeSet<(PathBuf, Uuid)>,
+}
+
+pub(super) type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+pub(super) struct Guest {
+    pub handle: Handle,
+    pub name: String,
+    pub phase: Phase,
+    pub reason: Option<String>,
+    pub booted: bool,
+    /// Typed on the serial line since the last Enter.
+    pub typed: Vec<u8>,
+    started: Time,
+    deaf: bool,
+    line: broadcast::Sender<Bytes>,
+    unsaved: Vec<u8>,
+}
+
+impl Default for SimWorld {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SimWorld {
+    pub fn new() -> Self {
+        let (events, _) = broadcast::channel(1024);
+        Self { state: Arc::default(), events }
+    }
+
+    /// Every operation takes up to `max`, drawn from `seed`.
+    pub fn with_latency(self, seed: u64, max: Duration) -> Self {
+        let mut state = self.lock();
+        state.random = seed;
+        state.latency_max = max;
+        drop(state);
+        self
+    }
+
+    /// The guest's process dies without a word.
+    pub fn crash(&self, uid: Uuid) {
+        let mut state = self.lock();
+        if state.guests.remove(&uid).is_some() {
+            state.last_words.insert(uid, "killed by the simulated world".to_owned());
+            self.tell(uid, "EXITED");
+        }
+    }
+
+    /// The guest's kernel panics.
+    pub fn panic(&self, uid: Uuid) {
+        self.strike(uid, "GUEST_PANICKED", Phase::Crashed, "the guest's kernel panicked");
+    }
+
+    /// A disk of the guest cannot be written.
+    pub fn fill_disk(&self, uid: Uuid) {
+        self.strike(uid, "BLOCK_IO_ERROR", Phase::PausedOnIoError, "paused: a disk is full");
+    }
+
+    /// The guest powers itself off.
+    pub fn power_off(&self, uid: Uuid) {
+        self.strike(uid, "SHUTDOWN", Phase::ShutDown, "the guest powered itself off");
+    }
+
+    /// The guest no longer hears its power button.
+    pub fn deafen(&self, uid: Uuid) {
+        if let Some(guest) = self.lock().guests.get_mut(&uid) {
+            guest.deaf = true;
+        }
+    }
+
+    /// Starts fail with this message until `None` is given.
+    pub fn refuse_starts(&self, message: Option<&str>) {
+        self.lock().refusal = message.map(str::to_owned);
+    }
+
+    /// The machine is booted anew: no guest is left.
+    pub fn reboot(&self) {
+        let mut state = self.lock();
+        state.boot += 1;
+        for uid in std::mem::take(&mut state.guests).into_keys() {
+            self.tell(uid, "EXITED");
+        }
+    }
+
+    pub fn boot_id(&self) -> String {
+        self.lock().boot_id()
+    }
+
+    /// Uids of the live guests.
+    pub fn guests(&self) -> Vec<Uuid> {
+        self.lock().guests.keys().copied().collect()
+    }
+
+    fn strike(&self, uid: Uuid, event: &str, phase: Phase, reason: &str) {
+        if let Some(guest) = self.lock().guests.get_mut(&uid) {
+            guest.phase = phase;
+            guest.reason = Some(reason.to_owned());
+            self.tell(uid, event);
+        }
+    }
+
+    pub(super) fn next_latency(&self) -> Duration {
+        let mut state = self.lock();
+        if state.latency_max.is_zero() {
+            return Duration::ZERO;
+        }
+        // SplitMix64 (Steele, Lea, Flood 2014).
+        state.random = state.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = state.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let share = u32::try_from((mixed ^ (mixed >> 31)) % 1001).unwrap_or(0);
+        state.latency_max * share / 1000
+    }
+
+    pub(super) fn start(&self, machine: &Machine) -> Result<Handle> {
+        let mut state = self.lock();
+        if let Some(guest) = state.guests.get(&machine.uid) {
+            return super::super::same_epoch(&guest.handle, machine).map(|()| guest.handle.clone());
+        }
+        if let Some(message) = &state.refusal {
+            return Err(Error::unavailable(message.clone()));
+        }
+        state.processes += 1;
+        let handle = Handle {
+            driver: DRIVER.to_owned(),
+            uid: machine.uid,
+            epoch: machine.epoch,
+            pid: 1000 + state.processes,
+            start_ticks: u64::from(state.processes),
+            boot_id: state.boot_id(),
+        };
+        let mut guest = Guest {
+            handle: handle.clone(),
+            name: machine.name.clone(),
+            phase: if machine.paused { Phase::Paused } else { Phase::Running },
+            reason: None,
+            booted: false,
+            typed: Vec::new(),
+            started: Time(jiff::Timestamp::now().as_millisecond()),
+            deaf: false,
+            line: broadcast::channel(256).0,
+            unsaved: Vec::new(),
+        };
+        if !machine.paused {
+            guest.boot_once();
+        }
+        state.last_words.remove(&machine.uid);
+        state.guests.insert(machine.uid, guest);
+        state.save_history(machine.uid);
+        Ok(handle)
+    }
+
+    pub(super) fn observe(&self, handle: &Handle) -> Observed {
+        let state = self.lock();
+        let Some(guest) = state.guests.get(&handle.uid).filter(|guest| guest.handle == *handle)
+        else {
+            let reason = state.last_words.get(&handle.uid).cloned();
+            return Observed { phase: Phase::Absent, started: None, reason, agent: None };
+        };
+        let talks = guest.booted && guest.phase == Phase::Running;
+        Observed {
+            phase: guest.phase,
+            started: Some(guest.started),
+            reason: guest.reason.clone(),
+            agent: talks.then(|| super::agent::info(&guest.name)),
+        }
+    }
+
+    pub(super) fn find(&self, uid: Uuid) -> Option<Handle> {
+        self.lock().guests.get(&uid).map(|guest| guest.handle.clone())
+    }
+
+    pub(super) fn press_power_button(&self, handle: &Handle) -> Result<()> {
+        self.change(handle, "SHUTDOWN", |guest| {
+            // A halted or deaf guest does not hear the button; that is no error.
+            if guest.phase != Phase::Running || guest.deaf {
+                return Ok(false);
+            }
+            guest.print(b"\r\n[    9.9] reboot: Power down\r\n");
+            guest.phase = Phase::ShutDown;
+            guest.reason = Some("the guest powered itself off".to_owned());
+            Ok(true)
+        })
+    }
+
+    pub(super) fn destroy(&self, handle: &Handle) {
+        let mut state = self.lock();
+        if state.guests.get(&handle.uid).is_some_and(|guest| guest.handle == *handle) {
+            state.guests.remove(&handle.uid);
+            self.tell(handle.uid, "EXITED");
+        }
+    }
+
+    pub(super) fn forget(&self, uid: Uuid) -> Result<()> {
+        let mut state = self.lock();
+        if state.guests.contains_key(&uid) {
+            return Err(super::super::still_runs(uid));
+        }
+        state.histories.remove(&uid);
+        state.files.remove(&uid);
+        state.last_words.remove(&uid);
+        Ok(())
+    }
+
+    pub(super) fn events(&self) -> broadcast::Receiver<GuestEvent> {
+        self.events.subscribe()
+    }
+
+    /// Changes a live guest; tells of `event` when `change` says that something changed.
+    pub(super) fn change(
+        &self,
+        handle: &Handle,
+        event: &str,
+        change: impl FnOnce(&mut Guest) -> Result<bool>,
+    ) -> Result<()> {
+        if self.change_quietly(handle, change)? {
+            self.tell(handle.uid, event);
+        }
+        Ok(())
+    }
+
+    pub(super) fn change_quietly<T>(
+        &self,
+        handle: &Handle,
+        change: impl FnOnce(&mut Guest) -> Result<T>,
+    ) -> Result<T> {
+        let mut state = self.lock();
+        let guest = state.guests.get_mut(&handle.uid).filter(|guest| guest.handle == *handle);
+        let done = change(guest.ok_or_else(|| super::super::not_running(handle.uid))?)?;
+        state.save_history(handle.uid);
+        Ok(done)
+    }
+
+    pub(super) fn tail(&self, uid: Uuid, limit: u64) -> Vec<u8> {
+        let state = self.lock();
+        let history = state.histories.get(&uid).map_or(&[][..], Vec::as_slice);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(history.len());
+        history[history.len() - limit..].to_vec()
+    }
+
+    pub(super) fn with_files<T>(&self, uid: Uuid, act: impl FnOnce(&mut Files) -> T) -> T {
+        act(self.lock().files.entry(uid).or_default())
+    }
+
+    pub(super) fn with_snapshots<T>(
+        &self,
+        act: impl FnOnce(&mut BTreeSet<(PathBuf, Uuid)>) -> T,
+    ) -> T {
+        act(&mut self.lock().snapshots)
+    }
+
+    fn tell(&self, uid: Uuid, name: &str) {
+        // Nobody may be listening; events are hints.
+        let _ = self.events.send(GuestEvent { uid, name: name.to_owned() });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn boot_id(&self) -> String {
+        format!("sim-boot-{}", self.boot)
+    }
+
+    fn save_history(&mut self, uid: Uuid) {
+        let Some(guest) = self.guests.get_mut(&uid) else { return };
+        if guest.unsaved.is_empty() {
+            return;
+        }
+        let history = self.histories.entry(uid).or_default();
+        history.append(&mut guest.unsaved);
+        if history.len() > HISTORY {
+            history.drain(..history.len() - HISTORY);
+        }
+    }
+}
+
+impl Guest {
+    /// Boots unless it has: the banner ends with the line that says so and a prompt.
+    pub fn boot_once(&mut self) {
+        if self.booted {
+            return;
+        }
+        self.booted = true;
+        let banner = format!(
+            "NovaCron simulated firmware\r\nBooting {name}\r\n\
+             [    0.1] Linux version 6.1.0-sim\r\n\
+             novacron: guest {name} is up\r\n{prompt}",
+            name = self.name,
+            prompt = super::shell::PROMPT,
+        );
+        self.print(banner.as_bytes());
+    }
+
+    pub fn print(&mut self, output: &[u8]) {
+        self.unsaved.extend_from_slice(output);
+        let _ = self.line.send(Bytes::copy_from_slice(output));
+    }
+
+    pub fn listen(&self) -> broadcast::Receiver<Bytes> {
+        self.line.subscribe()
+    }
+
+    pub fn halted(&self, what: &str) -> Error {
+        let reason = self.reason.as_deref().unwrap_or("it has halted");
+        Error::conflict(format!("guest {} {what}: {reason}", self.handle.uid))
+            .hint("start the VM again")
+    }
+}
