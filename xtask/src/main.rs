@@ -1,5 +1,6 @@
 //! Chores of the repository: `cargo xtask COMMAND`. One module for each command.
 
+mod docs;
 mod guest;
 mod tidy;
 
@@ -12,6 +13,8 @@ use clap::Parser;
 enum Command {
     /// Checks floors, file and function sizes, module heads and other rules of ARCHITECTURE.md.
     Tidy,
+    /// Writes the references that are generated from code.
+    Docs(docs::Args),
     /// Builds a guest for tests and demos if it is not cached; its path is the last line.
     Guest(guest::Args),
 }
@@ -19,6 +22,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Tidy => tidy::run(),
+        Command::Docs(args) => docs::run(&args),
         Command::Guest(args) => guest::run(&args),
     };
     if let Err(error) = done {
