@@ -28,7 +28,7 @@ impl Kind for Pool {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PoolSpec {
     #[serde(default)]
     pub kind: PoolKind,

@@ -18,6 +18,9 @@ pub struct Txn {
     pub counters: Vec<CounterAdd>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub appends: Vec<Append>,
+    /// It serves a deletion: taken also when only the reserve of the disk is left.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub frees: bool,
 }
 
 /// What must hold when the transaction is applied.
@@ -93,6 +96,7 @@ impl Txn {
         self.deletes.extend(other.deletes);
         self.counters.extend(other.counters);
         self.appends.extend(other.appends);
+        self.frees |= other.frees;
     }
 
     pub fn is_empty(&self) -> bool {
@@ -102,9 +106,9 @@ impl Txn {
             && self.appends.is_empty()
     }
 
-    /// Whether applying it can only free space: allowed when the disk is full.
+    /// Whether it is allowed when the disk is full: it deletes only, or is a step of a deletion.
     pub fn only_frees(&self) -> bool {
-        self.puts.is_empty() && self.appends.is_empty()
+        self.frees || (self.puts.is_empty() && self.appends.is_empty())
     }
 }
 

@@ -1,0 +1,41 @@
+//! Writes events: what users did and what controllers did in their place, in the same
+//! transaction as the deed.
+
+use novacron_model::event::{KEEP, STREAM};
+use novacron_model::{Error, Event, Level, ObjectRef, Result, Time};
+use novacron_store::Txn;
+use novacron_store::txn::Append;
+use serde_json::value::to_raw_value;
+
+/// The actor of what planners do by themselves.
+pub const CONTROL: &str = "control";
+pub const SCHEDULER: &str = "scheduler";
+
+/// What [`note`] writes beside the time.
+pub(crate) struct Note<'a> {
+    pub actor: &'a str,
+    pub level: Level,
+    pub kind: &'a str,
+    pub object: Option<ObjectRef>,
+    pub text: String,
+}
+
+pub(crate) fn note(txn: &mut Txn, now: Time, note: Note<'_>) -> Result<()> {
+    let event = Event {
+        sequence: 0,
+        time: now,
+        level: note.level,
+        kind: note.kind.to_owned(),
+        object: note.object,
+        text: note.text,
+        actor: note.actor.to_owned(),
+    };
+    let value = to_raw_value(&event).map_err(|error| Error::internal(error.to_string()))?;
+    txn.appends.push(Append { stream: STREAM.to_owned(), value, keep: KEEP });
+    Ok(())
+}
+
+/// `VM "web"`: an object as sentences name it.
+pub(crate) fn called(object: &ObjectRef) -> String {
+    format!("{} \"{}\"", novacron_model::key::display_kind(&object.kind), object.name)
+}

@@ -1,0 +1,111 @@
+//! Where files go: which nodes take part, and who waits for one.
+
+use novacron_model::node::NodeState;
+use novacron_model::volume::Location;
+use novacron_model::{Kind, Name, Node, Object, Result, key};
+use novacron_store::{Key, Precondition, Snapshot, Txn, object};
+
+use crate::admission::unchanged;
+use crate::index::{self, row};
+
+/// Status section with the node that holds an image or a volume.
+pub(crate) const LOCATION: &str = "location";
+
+pub(crate) fn ready_nodes(at: &Snapshot) -> Vec<Object<Node>> {
+    let mut nodes = object::list::<Node>(at, None);
+    nodes.retain(|node| node.status.state == NodeState::Ready);
+    nodes
+}
+
+/// The ready node that holds the least, by number of VMs and files; the first by name among equals.
+pub(crate) fn emptiest_node(at: &Snapshot) -> Option<Name> {
+    let nodes = ready_nodes(at);
+    let name = |node: &Object<Node>| Name::new(node.name()).ok();
+    if let [only] = nodes.as_slice() {
+        return name(only);
+    }
+    let load = |node: &&Object<Node>| at.indexed(index::NODE, node.name(), "").len();
+    nodes.iter().min_by_key(load).and_then(name)
+}
+
+/// Gives an image or a volume its node, once.
+pub(crate) fn locate<K: Kind>(
+    txn: &mut Txn,
+    at: &Snapshot,
+    object: &Object<K>,
+    family: &str,
+    node: &Name,
+) -> Result<()> {
+    let section = key::section(family, LOCATION);
+    txn.preconditions.push(Precondition::Absent(Key::new(&section)));
+    txn.preconditions.push(Precondition::At(Key::new(family), object.meta.revision));
+    let location = Location { node: node.clone() };
+    object::put_section(txn, at, family, LOCATION, &location, vec![row(index::NODE, node)])
+}
+
+/// Families of a kind that have no record for a section.
+pub(crate) fn families_without<K: Kind>(at: &Snapshot, section: &str) -> Vec<Key> {
+    let prefix = format!("{}/", K::KIND);
+    let mut without: Vec<Key> = Vec::new();
+    for record in at.scan(&prefix, &prefix) {
+        match record.key.section() {
+            None => without.push(record.key.clone()),
+            Some(found) if found == section => {
+                let family = record.key.family();
+                if without.last().is_some_and(|last| last.as_str() == family) {
+                    without.pop();
+                }
+            }
+            Some(_) => {}
+        }
+    }
+    without
+}
+
+/// Removes a deleting image, volume or snapshot once its agent has cleaned up, or if none was
+/// ever told of it.
+pub(crate) fn finalise<K: Kind>(
+    at: &Snapshot,
+    object: &Object<K>,
+    family: &str,
+    located: bool,
+) -> Result<Option<Txn>> {
+    let cleaned = at.get(&key::section(family, key::CLEANED)).is_some();
+    if located && !cleaned {
+        return Ok(None);
+    }
+    let mut txn = Txn { frees: true, ..Txn::new() };
+    let scope = crate::admission::Home::of(at, object)?.uid;
+    object::remove(&mut txn, at, Some(scope), object);
+    if !located {
+        txn.preconditions.push(Precondition::Absent(Key::from(key::section(family, LOCATION))));
+    }
+    Ok(Some(txn))
+}
+
+/// A deleting object's first step: marked, and a task that waits until it is gone.
+pub(crate) fn begin_deletion<K: Kind>(
+    request: &mut crate::Request<'_>,
+    txn: &mut Txn,
+    old: &Object<K>,
+) -> Result<uuid::Uuid> {
+    let marked = mark(request, txn, old)?;
+    let about = old.reference();
+    let text = format!("deletion of {} was asked for", crate::journal::called(&about));
+    request.note(txn, &format!("{}.deleting", K::KIND), &about, text)?;
+    crate::task::begin(request, txn, novacron_model::task::Action::Delete, &marked, 0)
+}
+
+/// Marks an object for deletion.
+pub(crate) fn mark<K: Kind>(
+    request: &crate::Request<'_>,
+    txn: &mut Txn,
+    old: &Object<K>,
+) -> Result<Object<K>> {
+    txn.frees = true;
+    let marked = object::mark_deleting(old, request.now);
+    let scope = request.home()?.uid;
+    unchanged(txn, Some(scope), old);
+    crate::admission::rewrite(txn, request.at, Some(scope), old, &marked, None)?;
+    Ok(marked)
+}

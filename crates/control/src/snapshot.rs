@@ -1,0 +1,104 @@
+//! Snapshots of a VM's disks: taken and deleted by the VM's node, gone with the VM.
+
+use novacron_model::request::Draft;
+use novacron_model::snapshot::SnapshotStatus;
+use novacron_model::task::Action;
+use novacron_model::{Error, Node, Object, Result, Snapshot, Vm, key};
+use novacron_store::{Snapshot as At, Txn, object};
+
+use crate::admission::{
+    Admitted, DeleteOptions, Request, Resource, check_alive, fixed, kept_by_project, unchanged,
+};
+use crate::index::{self, row};
+use crate::plan::Plan;
+use crate::{placing, task};
+
+impl Resource for Snapshot {
+    fn create(request: &mut Request<'_>, draft: Draft<Self>) -> Result<Admitted> {
+        let home = request.home()?;
+        let owner = draft.meta.name.split_once('.').map_or("", |(owner, _)| owner);
+        if owner != draft.spec.vm.as_str() {
+            let message = format!("a snapshot of VM \"{}\" is named VM.SNAPSHOT", draft.spec.vm);
+            return Err(Error::invalid("meta.name", message)
+                .hint(format!("such as {}.before", draft.spec.vm)));
+        }
+        let vm = object::get::<Vm>(request.at, Some(home.uid), draft.spec.vm.as_str())?;
+        let vm = vm.ok_or_else(|| Error::not_found("vm", draft.spec.vm.as_str()).at("spec.vm"))?;
+        check_alive(&vm)?;
+        check_power(request.at, &vm)?;
+        let mut txn = Txn::new();
+        unchanged(&mut txn, Some(home.uid), &vm);
+        let meta = request.new_meta::<Self>(&mut txn, draft.meta)?;
+        let snapshot = Object::<Self> { meta, spec: draft.spec, status: SnapshotStatus::default() };
+        let rows = vec![kept_by_project(&home), row(index::VM, &vm.meta.uid)];
+        request.put_new(&mut txn, &snapshot, rows)?;
+        let task = task::begin(request, &mut txn, Action::Snapshot, &snapshot, 0)?;
+        Ok(Admitted::task(txn, task))
+    }
+
+    fn update(
+        request: &mut Request<'_>,
+        old: &Object<Self>,
+        new: Object<Self>,
+    ) -> Result<Admitted> {
+        check_alive(old)?;
+        if old.spec.vm != new.spec.vm {
+            return Err(fixed("spec.vm"));
+        }
+        let mut txn = Txn::new();
+        request.put_changed(&mut txn, old, &new, None)?;
+        Ok(Admitted::done(txn))
+    }
+
+    fn delete(
+        request: &mut Request<'_>,
+        old: &Object<Self>,
+        _options: DeleteOptions,
+    ) -> Result<Admitted> {
+        if old.meta.deleting.is_some() {
+            return task::again(request, old, Action::Delete);
+        }
+        let mut txn = Txn::new();
+        let task = placing::begin_deletion(request, &mut txn, old)?;
+        Ok(Admitted::task(txn, task))
+    }
+}
+
+/// The VM must have a node whose driver can take snapshots.
+fn check_power(at: &At, vm: &Object<Vm>) -> Result<()> {
+    let name = vm.name();
+    let node = vm.status.placement.as_ref().and_then(|placement| placement.node.as_ref());
+    let Some(node) = node else {
+        return Err(Error::conflict(format!(
+            "VM \"{name}\" has no disks yet: it waits for a node"
+        )));
+    };
+    let report = object::expect::<Node>(at, None, node.as_str())?.status.report;
+    let mut drivers = report.iter().flat_map(|report| &report.hypervisors);
+    if drivers.any(|driver| driver.powers.iter().any(|power| power == "snapshots")) {
+        return Ok(());
+    }
+    let message = format!("node \"{node}\" of VM \"{name}\" cannot take snapshots");
+    Err(Error::unsupported(message))
+}
+
+/// Removes a deleted snapshot when it is out of the disks. One whose VM is gone went with it.
+pub(crate) fn plan(at: &At, family: &str) -> Result<Plan> {
+    let Some(snapshot) = object::by_key::<Snapshot>(at, family)? else {
+        return Ok(Plan::default());
+    };
+    if snapshot.meta.deleting.is_none() {
+        return Ok(Plan::default());
+    }
+    let home = crate::admission::Home::of(at, &snapshot)?;
+    let vm = object::get::<Vm>(at, Some(home.uid), snapshot.spec.vm.as_str())?;
+    let mine = row(index::VM, &vm.as_ref().map(|vm| vm.meta.uid).unwrap_or_default());
+    let alive = at.get(family).is_some_and(|record| record.index.contains(&mine));
+    let cleaned = at.get(&key::section(family, key::CLEANED)).is_some();
+    if alive && !cleaned {
+        return Ok(Plan::default());
+    }
+    let mut txn = Txn { frees: true, ..Txn::new() };
+    object::remove(&mut txn, at, Some(home.uid), &snapshot);
+    Ok(Plan::commit(txn))
+}

@@ -1,0 +1,64 @@
+//! Creation of a VM: its volumes, its attachments and its task, all in one transaction.
+
+use novacron_model::request::Draft;
+use novacron_model::task::Action;
+use novacron_model::vm::{Nic, Run, VmStatus};
+use novacron_model::{Error, Image, Object, Result, Vm, Volume, key};
+use novacron_store::{Txn, object};
+
+use super::{check, disks, ports};
+use crate::admission::{Admitted, Home, Request, kept_by_project};
+use crate::index::{self, Row, row};
+use crate::{reference, task, volume};
+
+pub(super) fn create(request: &mut Request<'_>, draft: Draft<Vm>) -> Result<Admitted> {
+    let home = request.home()?;
+    let mut txn = Txn::new();
+    let mut spec = draft.spec;
+    let meta = request.new_meta::<Vm>(&mut txn, draft.meta)?;
+    if spec.run == Run::Paused {
+        return Err(Error::invalid("spec.run", "a new VM is running or stopped"));
+    }
+    check::size(request.at, &spec)?;
+    if let Some(told) = &mut spec.cloud_init {
+        check::cloud_init(request, told, None)?;
+    }
+    let image = match &spec.image {
+        Some(name) => Some(reference::image(request.at, &mut txn, &home, name, "spec.image")?),
+        None => None,
+    };
+    let mut rows = rows(&home, image.as_ref());
+    let nics = spec.nics.get_or_insert_with(|| vec![Nic::default()]);
+    rows.extend(ports::settle(request.at, &mut txn, &home, nics, None)?);
+    let disks = disks::settle(request, &mut txn, &home, &meta.name, &mut spec, image.as_ref())?;
+
+    let vm = Object::<Vm> { meta, spec, status: VmStatus::default() };
+    request.put_new(&mut txn, &vm, rows)?;
+    attach_all(request, &mut txn, &home, &vm, disks)?;
+    let task = task::begin(request, &mut txn, Action::Create, &vm, 0)?;
+    Ok(Admitted::task(txn, task))
+}
+
+fn rows(home: &Home, image: Option<&Object<Image>>) -> Vec<Row> {
+    let mut rows = vec![kept_by_project(home)];
+    rows.extend(image.map(|image| row(index::IMAGE, &image.meta.uid)));
+    rows
+}
+
+fn attach_all(
+    request: &Request<'_>,
+    txn: &mut Txn,
+    home: &Home,
+    vm: &Object<Vm>,
+    disks: disks::Disks,
+) -> Result<()> {
+    for (made, rows) in disks.made {
+        object::create(txn, Some(home.uid), &made, rows)?;
+        let family = key::object::<Volume>(Some(home.uid), made.name());
+        volume::attach(txn, request.at, &family, vm)?;
+    }
+    for family in disks.taken {
+        volume::attach(txn, request.at, &family, vm)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! Volumes: made on one node, held by at most one VM, deleted once no VM holds them.
+
+use novacron_model::image::ImageKind;
+use novacron_model::request::Draft;
+use novacron_model::task::Action;
+use novacron_model::volume::{Attachment, VolumeSpec, VolumeStatus};
+use novacron_model::{Bytes, Error, Image, Name, Object, Result, Vm, Volume, key};
+use novacron_store::{Key, Precondition, Snapshot, Txn, object};
+
+use crate::admission::{
+    Admitted, DeleteOptions, Home, Request, Resource, check_alive, fixed, kept_by_project,
+};
+use crate::index::{self, Row, row};
+use crate::plan::Plan;
+use crate::{placing, reference, task};
+
+/// Status section that says which VM holds a volume.
+pub(crate) const ATTACHMENT: &str = "attachment";
+
+pub const SIZE_MIN: Bytes = Bytes::mib(1);
+pub const SIZE_MAX: Bytes = Bytes::gib(64 << 10);
+
+impl Resource for Volume {
+    fn create(request: &mut Request<'_>, draft: Draft<Self>) -> Result<Admitted> {
+        let mut txn = Txn::new();
+        let mut spec = draft.spec;
+        let rows = settle(request.at, &mut txn, &request.home()?, &mut spec, "spec")?;
+        let meta = request.new_meta::<Self>(&mut txn, draft.meta)?;
+        let volume = Object::<Self> { meta, spec, status: VolumeStatus::default() };
+        request.put_new(&mut txn, &volume, rows)?;
+        let task = task::begin(request, &mut txn, Action::Create, &volume, 0)?;
+        Ok(Admitted::task(txn, task))
+    }
+
+    fn update(
+        request: &mut Request<'_>,
+        old: &Object<Self>,
+        new: Object<Self>,
+    ) -> Result<Admitted> {
+        check_alive(old)?;
+        let changed = [
+            ("spec.size", old.spec.size != new.spec.size),
+            ("spec.pool", old.spec.pool != new.spec.pool),
+            ("spec.format", old.spec.format != new.spec.format),
+            ("spec.image", old.spec.image != new.spec.image),
+        ];
+        if let Some((field, _)) = changed.iter().find(|(_, changed)| *changed) {
+            return Err(fixed(field).hint("create another volume"));
+        }
+        let mut txn = Txn::new();
+        request.put_changed(&mut txn, old, &new, None)?;
+        Ok(Admitted::done(txn))
+    }
+
+    fn delete(
+        request: &mut Request<'_>,
+        old: &Object<Self>,
+        _options: DeleteOptions,
+    ) -> Result<Admitted> {
+        if old.meta.deleting.is_some() {
+            return task::again(request, old, Action::Delete);
+        }
+        check_free(old, "")?;
+        let family = key::object::<Self>(Some(request.home()?.uid), old.name());
+        let attachment = Key::from(key::section(&family, ATTACHMENT));
+        let mut txn = Txn::new().require(Precondition::Absent(attachment));
+        let task = placing::begin_deletion(request, &mut txn, old)?;
+        Ok(Admitted::task(txn, task))
+    }
+}
+
+/// Checks a new volume's spec, fills in its size, and returns its index rows. `path` is where the
+/// fields stand in the request.
+pub(crate) fn settle(
+    at: &Snapshot,
+    txn: &mut Txn,
+    home: &Home,
+    spec: &mut VolumeSpec,
+    path: &str,
+) -> Result<Vec<Row>> {
+    reference::pool(at, txn, &spec.pool, &format!("{path}.pool"))?;
+    let mut rows = vec![kept_by_project(home), row(index::POOL, &spec.pool)];
+    if let Some(name) = &spec.image {
+        let image = reference::image(at, txn, home, name, &format!("{path}.image"))?;
+        spec.size = size_from(&image, spec.size, path)?;
+        rows.push(row(index::IMAGE, &image.meta.uid));
+    }
+    if spec.size < SIZE_MIN || spec.size > SIZE_MAX {
+        let message = format!("a volume has between {SIZE_MIN} and {SIZE_MAX}");
+        return Err(Error::invalid(format!("{path}.size"), message));
+    }
+    if !spec.size.0.is_multiple_of(512) {
+        let message = "the size of a volume is a multiple of 512 bytes";
+        return Err(Error::invalid(format!("{path}.size"), message));
+    }
+    Ok(rows)
+}
+
+/// The size of a volume made from an image: the image's unless a larger one is asked for.
+fn size_from(image: &Object<Image>, asked: Bytes, path: &str) -> Result<Bytes> {
+    let name = image.name();
+    let content = image.status.content.as_ref();
+    let virtual_size = content.map(|content| content.virtual_size).unwrap_or_default();
+    if virtual_size == Bytes(0) {
+        let message = format!("image \"{name}\" has no disk");
+        return Err(Error::invalid(format!("{path}.image"), message));
+    }
+    if asked == Bytes(0) {
+        return Ok(virtual_size);
+    }
+    if asked < virtual_size {
+        let message = format!("{asked} is less than the {virtual_size} of image \"{name}\"");
+        return Err(Error::invalid(format!("{path}.size"), message));
+    }
+    Ok(asked)
+}
+
+/// Size of the disk in an image; `None` if it has none (a bundle of kernel and initrd).
+pub(crate) fn disk_of(image: &Object<Image>) -> Option<Bytes> {
+    let content = image.status.content.as_ref()?;
+    let has_disk = content.kind == ImageKind::Disk || content.virtual_size > Bytes(0);
+    has_disk.then_some(content.virtual_size)
+}
+
+/// A volume that a VM could take now.
+pub(crate) fn check_free(volume: &Object<Volume>, field: &str) -> Result<()> {
+    check_alive(volume)?;
+    let Some(attachment) = &volume.status.attachment else { return Ok(()) };
+    let (name, vm) = (volume.name(), &attachment.vm);
+    let mut error = Error::conflict(format!("volume \"{name}\" is attached to VM \"{vm}\""));
+    if !field.is_empty() {
+        error = error.at(field);
+    }
+    Err(error.hint("detach it first"))
+}
+
+/// Attaches a volume to a VM; refused when another has it.
+pub(crate) fn attach(txn: &mut Txn, at: &Snapshot, family: &str, vm: &Object<Vm>) -> Result<()> {
+    let section = key::section(family, ATTACHMENT);
+    txn.preconditions.push(Precondition::Absent(Key::new(section)));
+    let attachment = Attachment { vm: Name::new(vm.name())?, vm_uid: vm.meta.uid };
+    object::put_section(txn, at, family, ATTACHMENT, &attachment, Vec::new())
+}
+
+/// Gives a new volume its node; removes a deleted one when its file is gone.
+pub(crate) fn plan(at: &Snapshot, family: &str) -> Result<Plan> {
+    let Some(volume) = object::by_key::<Volume>(at, family)? else { return Ok(Plan::default()) };
+    let located = volume.status.location.is_some();
+    if volume.meta.deleting.is_some() {
+        let txn = placing::finalise(at, &volume, family, located)?;
+        return Ok(txn.map(Plan::commit).unwrap_or_default());
+    }
+    if located {
+        return Ok(Plan::default());
+    }
+    let Some(node) = node_for(at, &volume)? else { return Ok(Plan::default()) };
+    let mut txn = Txn::new();
+    placing::locate(&mut txn, at, &volume, family, &node)?;
+    Ok(Plan::commit(txn))
+}
+
+/// Where a volume goes: with its VM (the scheduler places both, if neither has a node), else
+/// beside its image, else where there is room.
+fn node_for(at: &Snapshot, volume: &Object<Volume>) -> Result<Option<Name>> {
+    let home = Home::of(at, volume)?;
+    if let Some(attachment) = &volume.status.attachment {
+        let vm = object::get::<Vm>(at, Some(home.uid), attachment.vm.as_str())?;
+        if let Some(vm) = vm.filter(|vm| vm.meta.uid == attachment.vm_uid) {
+            return Ok(vm.status.placement.and_then(|placement| placement.node));
+        }
+    }
+    if let Some(image) = &volume.spec.image {
+        let image = object::get::<Image>(at, Some(home.uid), image.as_str())?;
+        return Ok(image.and_then(|image| image.status.location).map(|location| location.node));
+    }
+    Ok(placing::emptiest_node(at))
+}
