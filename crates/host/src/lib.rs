@@ -5,5 +5,7 @@
 
 pub mod hardware;
 pub mod hypervisor;
+pub mod image;
+pub mod storage;
 
 pub use hypervisor::{Capabilities, Handle, Hypervisor, Machine, Observed, Phase, Stop};

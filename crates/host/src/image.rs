@@ -1,0 +1,259 @@
+//! Importing images: bytes from a URL or a client become files that volumes can lie over.
+//!
+//! ```text
+//!  receive ─▶ arrived (durable) ─▶ inspect ─▶ convert or unpack ─▶ publish (durable)
+//! ```
+//!
+//! Nothing about an image is believed: its format is found by our own code, never probed by
+//! QEMU, and what names other files, claims absurd sizes or contradicts itself is refused before
+//! any program reads it. An import can be dropped at any moment and leaves nothing behind but,
+//! once all bytes have arrived, those: [`Importer::finish`] goes on from there.
+
+mod bundle;
+mod detect;
+mod fetch;
+mod receive;
+mod record;
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes as Chunk;
+use futures::stream::BoxStream;
+use novacron_model::task::Live;
+use novacron_model::units::Bytes;
+use novacron_model::volume::DiskFormat;
+use novacron_model::{Code, Error, Result};
+use uuid::Uuid;
+
+use self::detect::Detected;
+use self::record::Record;
+use crate::storage::qemu_img::Check;
+use crate::storage::{Pool, QemuImg, fault};
+
+pub use self::receive::Arrival;
+pub use self::record::ImageFiles;
+
+/// Folder in the staging folder in which the image's files are made.
+pub(crate) const WORK: &str = "work";
+/// The image as it arrived, in the staging folder.
+const SOURCE: &str = "source";
+const DISK: &str = "disk.qcow2";
+
+/// Where an image comes from.
+pub enum Source {
+    /// `http` or `https`.
+    Url(String),
+    Upload {
+        /// In bytes, where the client has said so.
+        length: Option<u64>,
+        content: BoxStream<'static, Result<Chunk>>,
+    },
+}
+
+/// What an image may be at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the file that arrives.
+    pub size: Bytes,
+    /// Size of the disk that a guest would see.
+    pub virtual_size: Bytes,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { size: Bytes::gib(8 << 10), virtual_size: Bytes::gib(8 << 10) }
+    }
+}
+
+/// Hears what happens; called often, so it must be quick.
+pub type Progress<'a> = &'a (dyn Fn(Live) + Send + Sync);
+
+/// Imports images into one pool.
+pub struct Importer {
+    pool: Arc<dyn Pool>,
+    qemu_img: QemuImg,
+    limits: Limits,
+    busy: Arc<Mutex<BTreeSet<Uuid>>>,
+}
+
+impl Importer {
+    pub fn new(pool: Arc<dyn Pool>, qemu_img: QemuImg, limits: Limits) -> Self {
+        Self { pool, qemu_img, limits, busy: Arc::default() }
+    }
+
+    /// Makes the image exist. One that does is returned as it is; one that has wholly arrived is
+    /// not fetched again. `sha256` is lower-case hex.
+    pub async fn import(
+        &self,
+        image: Uuid,
+        source: Source,
+        sha256: Option<&str>,
+        progress: Progress<'_>,
+    ) -> Result<ImageFiles> {
+        if let Some(files) = ImageFiles::open(&*self.pool, image).await? {
+            return Ok(files);
+        }
+        self.receive(image, source, sha256, progress).await?;
+        self.finish(image, progress).await
+    }
+
+    /// Takes the image's bytes and returns once they are durable. Refuses another checksum than
+    /// `sha256`.
+    pub async fn receive(
+        &self,
+        image: Uuid,
+        source: Source,
+        sha256: Option<&str>,
+        progress: Progress<'_>,
+    ) -> Result<Arrival> {
+        let _busy = self.occupy(image)?;
+        if let Some(arrival) = self.arrived(image)? {
+            return Ok(arrival);
+        }
+        let staging = Staging::fresh(self.pool.staging(image))?;
+        let arrival =
+            receive::receive(&staging.path, source, sha256, self.limits.size, progress).await?;
+        staging.keep();
+        Ok(arrival)
+    }
+
+    /// What has arrived of an image that is not yet published, also before a crash.
+    pub fn arrived(&self, image: Uuid) -> Result<Option<Arrival>> {
+        receive::arrived(&self.pool.staging(image))
+    }
+
+    /// Turns what has arrived into the image. After an error nothing is left; dropped, it can be
+    /// called again.
+    pub async fn finish(&self, image: Uuid, progress: Progress<'_>) -> Result<ImageFiles> {
+        let _busy = self.occupy(image)?;
+        if let Some(files) = ImageFiles::open(&*self.pool, image).await? {
+            return Ok(files);
+        }
+        let staging = self.pool.staging(image);
+        let Some(arrival) = receive::arrived(&staging)? else {
+            return Err(Error::conflict("the image's content has not arrived yet"));
+        };
+        if let Err(error) = self.make(image, &staging, &arrival, progress).await {
+            self.pool.delete_image(image).await?;
+            return Err(error);
+        }
+        let lost = || Error::internal("an image is gone right after its import");
+        ImageFiles::open(&*self.pool, image).await?.ok_or_else(lost)
+    }
+
+    async fn make(
+        &self,
+        image: Uuid,
+        staging: &Path,
+        arrival: &Arrival,
+        progress: Progress<'_>,
+    ) -> Result<()> {
+        let work = Staging::fresh(staging.join(WORK))?;
+        let source = staging.join(SOURCE);
+        step(progress, "checking");
+        let mut record = Record::new(arrival);
+        match detect::detect(&source)? {
+            Detected::Bundle => {
+                step(progress, "unpacking");
+                let bundle = bundle::unpack(&source, &work.path, self.limits.virtual_size).await?;
+                if let Some(disk) = &bundle.disk {
+                    record.virtual_size = self.make_disk(disk, &work.path, progress).await?;
+                    std::fs::remove_file(disk).map_err(fault::at(disk, "remove"))?;
+                }
+                record.set_bundle(bundle);
+            }
+            _ => record.virtual_size = self.make_disk(&source, &work.path, progress).await?,
+        }
+        record.write(&work.path)?;
+        self.pool.publish_image(image, &work.path).await
+    }
+
+    /// Makes `disk.qcow2` in `work` from a file of unknown content; returns its virtual size.
+    async fn make_disk(&self, from: &Path, work: &Path, progress: Progress<'_>) -> Result<Bytes> {
+        let to = work.join(DISK);
+        let (format, size, as_is) = match detect::detect(from)? {
+            Detected::Qcow2(header) => (DiskFormat::Qcow2, header.virtual_size, header.is_plain()),
+            Detected::Raw(size) => (DiskFormat::Raw, size, false),
+            Detected::Bundle => {
+                return Err(Error::invalid("spec.source", "a bundle's disk is itself a bundle"));
+            }
+        };
+        if size > self.limits.virtual_size {
+            let message =
+                format!("the image's disk has {size}, more than {}", self.limits.virtual_size);
+            return Err(Error::new(Code::TooLarge, message).at("spec.source"));
+        }
+        if format == DiskFormat::Qcow2 {
+            let clean = self.qemu_img.check(from).await? == Check::Clean;
+            if clean && as_is && std::fs::hard_link(from, &to).is_ok() {
+                return Ok(size);
+            }
+        }
+        let mut percent = |done| report(progress, "converting", done, 100);
+        percent(0);
+        let to = (to.as_path(), DiskFormat::Qcow2);
+        self.qemu_img.convert((from, format), to, size, &mut percent).await?;
+        Ok(size)
+    }
+
+    /// One import of an image at a time.
+    fn occupy(&self, image: Uuid) -> Result<Busy> {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if !busy.insert(image) {
+            return Err(Error::conflict("the image is being imported already"));
+        }
+        Ok(Busy { image, all: Arc::clone(&self.busy) })
+    }
+}
+
+struct Busy {
+    image: Uuid,
+    all: Arc<Mutex<BTreeSet<Uuid>>>,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.image);
+    }
+}
+
+/// A folder that goes with its owner unless it is kept.
+struct Staging {
+    path: PathBuf,
+    keep: bool,
+}
+
+impl Staging {
+    /// An empty one.
+    fn fresh(path: PathBuf) -> Result<Self> {
+        if path.exists() {
+            std::fs::remove_dir_all(&path).map_err(fault::at(&path, "remove"))?;
+        }
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
+        made.map_err(fault::at(&path, "make"))?;
+        Ok(Self { path, keep: false })
+    }
+
+    fn keep(mut self) {
+        self.keep = true;
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.keep {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+fn step(progress: Progress<'_>, step: &str) {
+    report(progress, step, 0, 0);
+}
+
+fn report(progress: Progress<'_>, step: &str, done: u64, total: u64) {
+    progress(Live { step: step.into(), done, total });
+}

@@ -1,0 +1,326 @@
+//! A pool that is a directory.
+//!
+//! ```text
+//!  PATH/novacron-pool          says that this directory is a pool; locked while it is open
+//!  PATH/images/UID/            an image's files, read-only
+//!  PATH/volumes/UID.FORMAT     a volume
+//!  PATH/incoming/              what is being made; renamed out of here when it is whole
+//! ```
+//!
+//! Whatever stands in `images` or `volumes` is complete: it was made in `incoming`, synced, and
+//! renamed. A qcow2 volume names its image by a relative path, so a pool can be moved.
+
+mod files;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use novacron_model::units::Bytes;
+use novacron_model::volume::DiskFormat;
+use novacron_model::{Error, Result};
+use uuid::Uuid;
+
+use self::files::{make_read_only, remove_any, sync_dir, sync_tree};
+use super::{Base, Pool, QemuImg, Usage, VolumeWanted, fault, qcow2};
+
+const MARKER: &str = "novacron-pool";
+const FORMATS: [DiskFormat; 2] = [DiskFormat::Qcow2, DiskFormat::Raw];
+const SECTOR: u64 = 512;
+/// A file in a staging folder with this name says that the image has wholly arrived, so that a
+/// crash must not throw it away.
+pub const ARRIVED: &str = "arrival.json";
+
+#[derive(Debug, Clone)]
+pub struct DirPool {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    qemu_img: QemuImg,
+    /// Holds a shared lock on the marker.
+    _marker: File,
+}
+
+impl DirPool {
+    /// Opens a pool, making it where there is nothing yet, and sweeps what a crash has left.
+    /// Refuses a directory that holds other things. A full disk is no obstacle.
+    pub async fn open(path: impl Into<PathBuf>, qemu_img: QemuImg) -> Result<Self> {
+        let path = path.into();
+        blocking(move || {
+            let marker = enter(&path)?;
+            // Alone here: nothing in `incoming` can be in the making.
+            if marker.try_lock().is_ok() {
+                sweep(&path.join("incoming"))?;
+            }
+            marker.lock_shared().map_err(fault::at(&path, "lock"))?;
+            Ok(Self { inner: Arc::new(Inner { path, qemu_img, _marker: marker }) })
+        })
+        .await
+    }
+
+    fn volume_path(&self, uid: Uuid, format: DiskFormat) -> PathBuf {
+        self.inner.path.join("volumes").join(format!("{uid}.{}", format.as_str()))
+    }
+
+    fn image_path(&self, uid: Uuid) -> PathBuf {
+        self.inner.path.join("images").join(uid.to_string())
+    }
+
+    /// Fills the file at `path`, which does not exist.
+    async fn make_volume(&self, wanted: &VolumeWanted, path: &Path) -> Result<()> {
+        let size = volume_size(wanted)?;
+        if let (DiskFormat::Raw, Some(base)) = (wanted.format, &wanted.base) {
+            let from = (base.path.as_path(), base.format);
+            let to = (path, DiskFormat::Raw);
+            self.inner.qemu_img.convert(from, to, size, &mut |_| ()).await?;
+        }
+        let (wanted, path) = (wanted.clone(), path.to_owned());
+        let volumes = self.inner.path.join("volumes");
+        blocking(move || {
+            let mut options = OpenOptions::new();
+            let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
+            let file = file.map_err(fault::at(&path, "make"))?;
+            let written = match wanted.format {
+                DiskFormat::Raw => file.set_len(size.0),
+                DiskFormat::Qcow2 => match &wanted.base {
+                    None => qcow2::create(&file, size, None),
+                    Some(base) => {
+                        let name = relative(&volumes, &base.path)?;
+                        qcow2::create(&file, size, Some((&name, base.format)))
+                    }
+                },
+            };
+            written.and_then(|()| file.sync_all()).map_err(fault::at(&path, "write"))
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Pool for DirPool {
+    fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    async fn usage(&self) -> Result<Usage> {
+        let path = self.inner.path.clone();
+        blocking(move || {
+            let stat = rustix::fs::statvfs(&path);
+            let stat = stat.map_err(|error| fault::from_io(&path, "read", &error.into()))?;
+            let bytes = |blocks: u64| Bytes(blocks.saturating_mul(stat.f_frsize));
+            Ok(Usage { total: bytes(stat.f_blocks), free: bytes(stat.f_bavail) })
+        })
+        .await
+    }
+
+    async fn ensure_volume(&self, wanted: &VolumeWanted) -> Result<PathBuf> {
+        let path = self.volume_path(wanted.uid, wanted.format);
+        if path.exists() {
+            return Ok(path);
+        }
+        let file = format!("volume-{}.{}", wanted.uid, wanted.format.as_str());
+        let making = Making(self.inner.path.join("incoming").join(file));
+        remove_any(&making.0)?;
+        self.make_volume(wanted, &making.0).await?;
+        let to = path.clone();
+        blocking(move || rename(&making.0, &to)).await?;
+        Ok(path)
+    }
+
+    async fn volume(&self, uid: Uuid, format: DiskFormat) -> Result<PathBuf> {
+        let path = self.volume_path(uid, format);
+        if path.exists() {
+            return Ok(path);
+        }
+        Err(Error::unavailable(format!("the volume's file {} is gone", path.display()))
+            .hint("is the pool's disk mounted? Otherwise the file was removed by hand"))
+    }
+
+    async fn volume_usage(&self, uid: Uuid) -> Result<Bytes> {
+        let paths = FORMATS.map(|format| self.volume_path(uid, format));
+        blocking(move || {
+            let used = |path: &PathBuf| Some(fs::metadata(path).ok()?.blocks() * SECTOR);
+            Ok(Bytes(paths.iter().filter_map(used).sum()))
+        })
+        .await
+    }
+
+    async fn delete_volume(&self, uid: Uuid) -> Result<()> {
+        let paths = FORMATS.map(|format| self.volume_path(uid, format));
+        let dir = self.inner.path.join("volumes");
+        blocking(move || {
+            paths.iter().try_for_each(|path| remove_any(path))?;
+            sync_dir(&dir)
+        })
+        .await
+    }
+
+    fn staging(&self, image: Uuid) -> PathBuf {
+        self.inner.path.join("incoming").join(image.to_string())
+    }
+
+    async fn publish_image(&self, image: Uuid, files: &Path) -> Result<()> {
+        let (from, to) = (files.to_owned(), self.image_path(image));
+        let staging = self.staging(image);
+        blocking(move || {
+            if !to.exists() {
+                make_read_only(&from)?;
+                sync_tree(&from)?;
+                rename(&from, &to)?;
+            }
+            remove_any(&staging)
+        })
+        .await
+    }
+
+    async fn image(&self, image: Uuid) -> Result<Option<PathBuf>> {
+        let path = self.image_path(image);
+        Ok(path.is_dir().then_some(path))
+    }
+
+    async fn delete_image(&self, image: Uuid) -> Result<()> {
+        let (path, staging) = (self.image_path(image), self.staging(image));
+        let doomed = self.inner.path.join("incoming").join(format!("deleted-{image}"));
+        let dir = self.inner.path.join("images");
+        blocking(move || {
+            // In one step, so that a crash leaves no half image where whole ones stand.
+            remove_any(&doomed)?;
+            if path.exists() {
+                fs::rename(&path, &doomed).map_err(fault::at(&path, "remove"))?;
+                sync_dir(&dir)?;
+            }
+            remove_any(&doomed)?;
+            remove_any(&staging)
+        })
+        .await
+    }
+}
+
+/// A file in the making; gone unless it was renamed.
+struct Making(PathBuf);
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Checks that the directory is a pool or may become one, and opens its marker.
+fn enter(path: &Path) -> Result<File> {
+    if !path.is_absolute() {
+        let message = format!("\"{}\" is not an absolute path", path.display());
+        return Err(Error::invalid("spec.path", message));
+    }
+    fs::create_dir_all(path).map_err(fault::at(path, "make"))?;
+    let marker = path.join(MARKER);
+    if !marker.exists() {
+        refuse_foreign(path)?;
+    }
+    for dir in ["images", "volumes", "incoming"].map(|name| path.join(name)) {
+        let made = fs::DirBuilder::new().mode(0o711).recursive(true).create(&dir);
+        made.map_err(fault::at(&dir, "make"))?;
+    }
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create(true).truncate(false).open(&marker);
+    let mut file = file.map_err(fault::at(&marker, "open"))?;
+    if file.metadata().is_ok_and(|meta| meta.len() == 0) {
+        // The write test. A disk that is full must still be usable for what lies there.
+        let written = file.write_all(b"format = 1\n").and_then(|()| file.sync_all());
+        match written {
+            Err(error) if error.kind() != ErrorKind::StorageFull => {
+                return Err(fault::from_io(&marker, "write", &error));
+            }
+            _ => (),
+        }
+    }
+    Ok(file)
+}
+
+fn refuse_foreign(path: &Path) -> Result<()> {
+    for entry in fs::read_dir(path).map_err(fault::at(path, "read"))? {
+        let name = entry.map_err(fault::at(path, "read"))?.file_name();
+        if name != "lost+found" {
+            let message = format!(
+                "{} is no pool and holds other things (\"{}\")",
+                path.display(),
+                name.to_string_lossy()
+            );
+            return Err(Error::invalid("spec.path", message).hint("name an empty directory"));
+        }
+    }
+    Ok(())
+}
+
+/// Removes what a crash has left; of images that had wholly arrived, only what was made of them.
+fn sweep(incoming: &Path) -> Result<()> {
+    for entry in fs::read_dir(incoming).map_err(fault::at(incoming, "read"))? {
+        let path = entry.map_err(fault::at(incoming, "read"))?.path();
+        if path.join(ARRIVED).exists() {
+            remove_any(&path.join(crate::image::WORK))?;
+            continue;
+        }
+        tracing::info!(path = %path.display(), "removing what a crash has left");
+        remove_any(&path)?;
+    }
+    Ok(())
+}
+
+fn volume_size(wanted: &VolumeWanted) -> Result<Bytes> {
+    let base = wanted.base.as_ref().map(base_size).transpose()?;
+    let size = match (wanted.size, base) {
+        (Bytes(0), None) => return Err(Error::invalid("spec.size", "a volume needs a size")),
+        (Bytes(0), Some(base)) => base,
+        (size, Some(base)) if size < base => {
+            let message = format!("{size} is less than the image's {base}");
+            return Err(Error::invalid("spec.size", message));
+        }
+        (size, _) => size,
+    };
+    let rounded = size.0.checked_next_multiple_of(SECTOR).filter(|size| *size <= qcow2::SIZE_MAX.0);
+    rounded.map(Bytes).ok_or_else(|| {
+        Error::invalid("spec.size", format!("a volume has at most {}", qcow2::SIZE_MAX))
+    })
+}
+
+fn base_size(base: &Base) -> Result<Bytes> {
+    let file = File::open(&base.path).map_err(fault::at(&base.path, "read"))?;
+    match base.format {
+        DiskFormat::Qcow2 => Ok(qcow2::Header::read(&file)?.virtual_size),
+        DiskFormat::Raw => {
+            let meta = file.metadata().map_err(fault::at(&base.path, "read"))?;
+            Ok(Bytes(meta.len()))
+        }
+    }
+}
+
+/// `path` as seen from `dir` where both lie in the same pool, else as it is.
+fn relative(dir: &Path, path: &Path) -> Result<String> {
+    let pool = dir.parent().unwrap_or(dir);
+    let seen = match path.strip_prefix(pool) {
+        Ok(rest) if rest.components().all(|part| matches!(part, Component::Normal(_))) => {
+            Path::new("..").join(rest)
+        }
+        _ => path.to_owned(),
+    };
+    let odd = || Error::internal(format!("{} is not UTF-8", path.display()));
+    seen.into_os_string().into_string().map_err(|_| odd())
+}
+
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(fault::at(to, "make"))?;
+    sync_dir(to.parent().unwrap_or(to))
+}
+
+/// File systems block; the runtime's workers must not.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let lost = |error| Error::internal(format!("work on the pool was lost: {error}"));
+    tokio::task::spawn_blocking(work).await.map_err(lost)?
+}

@@ -1,0 +1,219 @@
+//! Running `qemu-img`: formats always named, never probed; bounded in memory, CPU, output and
+//! time; killed when its caller goes; its own words in the error.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use novacron_model::units::Bytes;
+use novacron_model::volume::DiskFormat;
+use novacron_model::{Code, Error, Result};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use super::fault;
+
+/// Address space: caches and thread stacks of a conversion fit several times.
+const MEMORY_MAX: u64 = 4 << 30;
+/// A disk is expected to be read and written with at least this rate (bytes per second).
+const RATE_MIN: u64 = 10 << 20;
+const PATIENCE: Duration = Duration::from_mins(10);
+/// How much of its words is kept.
+const WORDS_MAX: u64 = 4096;
+
+/// The program on this machine.
+#[derive(Debug, Clone)]
+pub struct QemuImg {
+    program: PathBuf,
+}
+
+impl Default for QemuImg {
+    fn default() -> Self {
+        Self::new("qemu-img")
+    }
+}
+
+/// What `check` found in a disk that can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    Clean,
+    /// Some clusters are lost, nothing is wrong.
+    Leaks,
+}
+
+impl QemuImg {
+    /// A path, or a name that is looked up in `PATH`.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self { program: program.into() }
+    }
+
+    /// First line of `--version`, such as `qemu-img version 10.0.2 (…)`.
+    pub async fn version(&self) -> Result<String> {
+        let ended = self.run(&[OsStr::new("--version")], Limits::small(), &mut |_| ()).await?;
+        let line = ended.stdout.lines().next().unwrap_or_default().to_owned();
+        ended.succeeded(&line).map(|()| line)
+    }
+
+    /// Verifies the tables of a qcow2 disk.
+    pub async fn check(&self, path: &Path) -> Result<Check> {
+        let size = std::fs::metadata(path).map_err(fault::at(path, "read"))?.len();
+        let limits = Limits { output: 0, time: time_for(size) };
+        let args = ["check", "-q", "-f", "qcow2"].map(OsStr::new);
+        let args = [args.as_slice(), &[path.as_os_str()]].concat();
+        let ended = self.run(&args, limits, &mut |_| ()).await?;
+        // exit codes as in qemu-img's manual
+        match ended.status.code() {
+            Some(0) => Ok(Check::Clean),
+            Some(3) => Ok(Check::Leaks),
+            Some(2) => Err(Error::invalid("spec.source", "the image's tables are damaged")
+                .hint("`qemu-img check` on the original says more")),
+            _ => Err(ended.failure("check")),
+        }
+    }
+
+    /// Writes `from`'s content into a new file, not yet durable. `progress` hears per cent.
+    pub async fn convert(
+        &self,
+        from: (&Path, DiskFormat),
+        to: (&Path, DiskFormat),
+        size: Bytes,
+        progress: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<()> {
+        // the tables of a qcow2 disk take about a 8000th of its content
+        let output = size.0.saturating_add(size.0 / 1000).saturating_add(64 << 20);
+        let limits = Limits { output, time: time_for(size.0) };
+        let args = ["convert", "-p", "-f", from.1.as_str(), "-O", to.1.as_str()].map(OsStr::new);
+        let args = [args.as_slice(), &[from.0.as_os_str(), to.0.as_os_str()]].concat();
+        let ended = self.run(&args, limits, progress).await?;
+        if fault::tells_full(&ended.stderr) {
+            return Err(fault::full(to.0));
+        }
+        ended.succeeded("convert")
+    }
+
+    async fn run(
+        &self,
+        args: &[&OsStr],
+        limits: Limits,
+        progress: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<Ended> {
+        let mut child = Command::new(&self.program)
+            .args(args)
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| self.absent(&error))?;
+        limits.put_on(&child)?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let mut deaf = |_| ();
+        let all = async {
+            let (stdout, stderr) =
+                tokio::join!(listen(stdout, progress), listen(stderr, &mut deaf));
+            child.wait().await.map(|status| Ended { status, stdout, stderr })
+        };
+        match timeout(limits.time, all).await {
+            Ok(Ok(ended)) => Ok(ended),
+            Ok(Err(error)) => Err(Error::internal(format!("qemu-img was lost: {error}"))),
+            Err(_) => Err(Error::new(
+                Code::Timeout,
+                format!("qemu-img did not finish in {} s and was ended", limits.time.as_secs()),
+            )),
+        }
+    }
+
+    fn absent(&self, error: &std::io::Error) -> Error {
+        let program = self.program.display();
+        Error::unsupported(format!("`{program}` cannot be run: {error}"))
+            .hint("on Debian: apt install qemu-utils")
+    }
+}
+
+fn time_for(bytes: u64) -> Duration {
+    PATIENCE + Duration::from_secs(bytes / RATE_MIN)
+}
+
+struct Ended {
+    status: ExitStatus,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ended {
+    fn succeeded(&self, doing: &str) -> Result<()> {
+        if self.status.success() { Ok(()) } else { Err(self.failure(doing)) }
+    }
+
+    fn failure(&self, doing: &str) -> Error {
+        let words = self.stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        let words = words.strip_prefix("qemu-img: ").unwrap_or(words);
+        if words.is_empty() {
+            return Error::internal(format!("qemu-img {doing} ended with {}", self.status));
+        }
+        Error::internal(format!("qemu-img {doing} failed: {words}"))
+    }
+}
+
+struct Limits {
+    /// Bytes of the largest file that it may write.
+    output: u64,
+    time: Duration,
+}
+
+impl Limits {
+    fn small() -> Self {
+        Self { output: 0, time: Duration::from_secs(30) }
+    }
+
+    /// The child runs a moment without them, before it has opened anything.
+    fn put_on(&self, child: &Child) -> Result<()> {
+        let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let Some(pid) = pid else { return Ok(()) };
+        let limits = [
+            (Resource::As, MEMORY_MAX),
+            (Resource::Fsize, self.output),
+            (Resource::Cpu, self.time.as_secs()),
+            (Resource::Core, 0),
+        ];
+        for (resource, value) in limits {
+            let limit = Rlimit { current: Some(value), maximum: Some(value) };
+            match prlimit(Some(pid), resource, limit) {
+                // it has ended already
+                Ok(_) | Err(rustix::io::Errno::SRCH) => (),
+                Err(error) => {
+                    return Err(Error::internal(format!("qemu-img cannot be limited: {error}")));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads to the end, keeps the beginning, and hears qemu-img's `(12.34/100%)`.
+async fn listen(
+    from: Option<impl AsyncRead + Unpin>,
+    progress: &mut (dyn FnMut(u64) + Send),
+) -> String {
+    let Some(mut from) = from else { return String::new() };
+    let mut kept = Vec::new();
+    let mut buffer = [0; 1024];
+    while let Ok(n @ 1..) = from.read(&mut buffer).await {
+        let chunk = String::from_utf8_lossy(&buffer[..n]);
+        if let Some(percent) = chunk.rsplit('(').next().and_then(percent) {
+            progress(percent);
+        }
+        if (kept.len() as u64) < WORDS_MAX {
+            kept.extend_from_slice(&buffer[..n]);
+        }
+    }
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+fn percent(text: &str) -> Option<u64> {
+    text.split_once("/100%")?.0.split('.').next()?.trim().parse().ok()
+}

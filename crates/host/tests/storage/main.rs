@@ -1,0 +1,6 @@
+//! Pools, images and cloud-init media, with real files and the real `qemu-img`.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at what it does not expect")]
+
+mod pool;
+mod tool;
