@@ -1,0 +1,117 @@
+//! `novacron node …`
+
+use clap::{Args, Subcommand};
+use novacron_model::{Bytes, Node};
+use serde_json::{Value, json};
+
+use crate::args::{LabelArgs, put, typed};
+use crate::failure::Result;
+use crate::noun::Noun;
+use crate::session::Session;
+use crate::table::{Column, NONE, age, labels, size, text};
+use crate::verbs::{ListArgs, edit, list, set};
+
+pub const NOUN: Noun = Noun::of::<Node>(&[
+    Column::new("Name", |node, _| text(node, "/meta/name")),
+    Column::new("State", |node, _| text(node, "/status/state")),
+    Column::new("Runs", |node, _| hypervisors(node)),
+    Column::new("VMs", |node, _| text(node, "/status/allocated/vms")).right(),
+    Column::new("CPUs", |node, _| text(node, "/status/report/cpus")).right(),
+    Column::new("Promised", |node, _| promised(node)).right(),
+    Column::new("Memory", |node, _| size(node, "/status/report/memory")).right(),
+    Column::new("Promised", |node, _| size(node, "/status/allocated/memory")).right(),
+    Column::new("Version", |node, _| text(node, "/status/report/version")),
+    Column::new("Up", |node, now| age(node, "/status/report/started", now)).right(),
+    Column::detail("Hostname", |node, _| text(node, "/status/report/hostname")),
+    Column::detail("CPU", |node, _| text(node, "/status/report/cpu_model")),
+    Column::detail("CPU overcommit", |node, _| text(node, "/spec/cpu_overcommit")),
+    Column::detail("Memory overcommit", |node, _| text(node, "/spec/memory_overcommit")),
+    Column::detail("Memory reserved", |node, _| size(node, "/spec/memory_reserved")),
+    Column::detail("Why", |node, _| reasons(node)),
+    Column::detail("Remarks", |node, _| remarks(node)),
+    Column::detail("Labels", |node, _| labels(node)),
+    Column::detail("UID", |node, _| text(node, "/meta/uid")),
+]);
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum NodeCommand {
+    /// List nodes
+    List(ListArgs),
+    /// Show one node
+    Show {
+        #[arg(value_name = "NODE")]
+        name: String,
+    },
+    /// Change what a node may promise to VMs, or its labels
+    Set(SetArgs),
+    /// Change a node in your editor
+    Edit {
+        #[arg(value_name = "NODE")]
+        name: String,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SetArgs {
+    #[arg(value_name = "NODE")]
+    name: String,
+    /// Virtual CPUs per physical one
+    #[arg(long, value_name = "FACTOR")]
+    cpu_overcommit: Option<f64>,
+    /// Guest memory per byte of memory that guests may use
+    #[arg(long, value_name = "FACTOR")]
+    memory_overcommit: Option<f64>,
+    /// Memory kept for the host itself
+    #[arg(long, value_name = "SIZE", value_parser = typed::<Bytes>)]
+    memory_reserved: Option<Bytes>,
+    #[command(flatten)]
+    labels: LabelArgs,
+}
+
+pub async fn run(session: &Session, command: NodeCommand) -> Result<()> {
+    match command {
+        NodeCommand::List(args) => list::list(session, &NOUN, &args, |_| true).await,
+        NodeCommand::Show { name } => session.show(&NOUN, &session.read(&NOUN, &name).await?),
+        NodeCommand::Set(args) => {
+            let mut spec = json!({});
+            put(&mut spec, "cpu_overcommit", args.cpu_overcommit);
+            put(&mut spec, "memory_overcommit", args.memory_overcommit);
+            put(&mut spec, "memory_reserved", args.memory_reserved.map(|bytes| bytes.0));
+            set::set(session, &NOUN, &args.name, &args.labels, spec).await
+        }
+        NodeCommand::Edit { name } => edit::edit(session, &NOUN, &name).await,
+    }
+}
+
+fn each(node: &Value, pointer: &str, say: impl Fn(&Value) -> String, between: &str) -> String {
+    let items = node.pointer(pointer).and_then(Value::as_array);
+    let said: Vec<String> = items.into_iter().flatten().map(say).collect();
+    if said.is_empty() { NONE.to_owned() } else { said.join(between) }
+}
+
+/// `qemu 7.2.9 (tcg)`
+fn hypervisors(node: &Value) -> String {
+    let say = |driver: &Value| {
+        let name = [text(driver, "/driver"), text(driver, "/version")].join(" ");
+        format!("{name} ({})", text(driver, "/accelerator"))
+    };
+    each(node, "/status/report/hypervisors", say, ", ")
+}
+
+fn reasons(node: &Value) -> String {
+    each(node, "/status/report/hypervisors", |driver| text(driver, "/reason"), "\n")
+}
+
+fn remarks(node: &Value) -> String {
+    let say = |remark: &Value| remark.as_str().unwrap_or_default().to_owned();
+    each(node, "/status/report/remarks", say, "\n")
+}
+
+/// Virtual CPUs, from thousandths.
+fn promised(node: &Value) -> String {
+    match node.pointer("/status/allocated/cpu").and_then(Value::as_u64) {
+        None => NONE.to_owned(),
+        Some(milli) if milli % 1000 == 0 => (milli / 1000).to_string(),
+        Some(milli) => format!("{}.{}", milli / 1000, milli % 1000 / 100),
+    }
+}

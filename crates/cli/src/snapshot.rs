@@ -1,0 +1,139 @@
+//! `novacron snapshot …`: states of a VM's disks to go back to. In the API a snapshot is called
+//! `VM.SNAPSHOT`; here the two are words of their own.
+
+use clap::{Args, Subcommand};
+use novacron_model::Snapshot;
+use serde_json::{Value, json};
+
+use crate::args::{LabelArgs, WaitArgs, draft};
+use crate::client::Call;
+use crate::failure::Result;
+use crate::noun::Noun;
+use crate::prompt;
+use crate::session::Session;
+use crate::table::{Column, age, joined, labels, text};
+use crate::task;
+use crate::verbs::{DeleteArgs, ListArgs, delete, list};
+use crate::vm;
+
+pub const NOUN: Noun = Noun::of::<Snapshot>(&[
+    Column::new("VM", |snapshot, _| text(snapshot, "/spec/vm")),
+    Column::new("Snapshot", |snapshot, _| short(snapshot)),
+    Column::new("State", |snapshot, _| text(snapshot, "/status/state")),
+    Column::detail("Reason", |snapshot, _| text(snapshot, "/status/reason")),
+    Column::new("Volumes", |snapshot, _| joined(snapshot, "/status/data/volumes")),
+    Column::new("Age", |snapshot, now| age(snapshot, "/meta/created", now)).right(),
+    Column::detail("Labels", |snapshot, _| labels(snapshot)),
+    Column::detail("Owner", |snapshot, _| text(snapshot, "/meta/owner")),
+    Column::detail("UID", |snapshot, _| text(snapshot, "/meta/uid")),
+]);
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum SnapshotCommand {
+    /// Take a snapshot of all disks of a VM
+    Create {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        labels: LabelArgs,
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+    /// List snapshots
+    List {
+        /// Only those of this VM
+        vm: Option<String>,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Show one snapshot
+    Show {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Put a VM's disks back; what was written since is lost
+    Restore {
+        #[command(flatten)]
+        which: Which,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+    /// Delete a snapshot
+    Delete {
+        #[command(flatten)]
+        which: Which,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Which {
+    vm: String,
+    snapshot: String,
+}
+
+impl Which {
+    fn name(&self) -> String {
+        format!("{}.{}", self.vm, self.snapshot)
+    }
+}
+
+pub async fn run(session: &Session, command: SnapshotCommand) -> Result<()> {
+    match command {
+        SnapshotCommand::Create { which, labels, wait } => {
+            create(session, &which, &labels, &wait).await
+        }
+        SnapshotCommand::List { vm, list: args } => {
+            let keep =
+                |snapshot: &Value| vm.as_ref().is_none_or(|vm| text(snapshot, "/spec/vm") == *vm);
+            list::list(session, &NOUN, &args, keep).await
+        }
+        SnapshotCommand::Show { which } => {
+            session.show(&NOUN, &session.read(&NOUN, &which.name()).await?)
+        }
+        SnapshotCommand::Restore { which, yes, wait } => restore(session, &which, yes, &wait).await,
+        SnapshotCommand::Delete { which, yes, wait } => {
+            let args = DeleteArgs { names: vec![which.name()], yes, force: false, wait };
+            delete::delete(session, &NOUN, &args).await
+        }
+    }
+}
+
+async fn create(
+    session: &Session,
+    which: &Which,
+    labels: &LabelArgs,
+    wait: &WaitArgs,
+) -> Result<()> {
+    let name = which.name();
+    let draft = draft(&name, labels, &json!({"vm": which.vm}));
+    let answer = session.create(&NOUN, &draft).await?;
+    let sentence = format!("{} created", NOUN.called(&name));
+    task::conclude(session, answer, wait, &sentence, Some((&NOUN, &name))).await
+}
+
+async fn restore(session: &Session, which: &Which, yes: bool, wait: &WaitArgs) -> Result<()> {
+    let vm = vm::NOUN.called(&which.vm);
+    prompt::confirm(
+        &format!("{vm} loses what was written since \"{}\". Restore?", which.snapshot),
+        yes,
+    )?;
+    let path = vm::NOUN.path(&session.project, &which.vm) + "/restore";
+    let call = Call::post(path, &json!({"snapshot": which.snapshot}));
+    let answer = session.client.call(call).await?;
+    let sentence = format!("{vm} is as it was at \"{}\"", which.snapshot);
+    task::conclude(session, answer, wait, &sentence, Some((&vm::NOUN, &which.vm))).await
+}
+
+/// The name without the VM's.
+fn short(snapshot: &Value) -> String {
+    let name = text(snapshot, "/meta/name");
+    name.split_once('.').map_or(name.clone(), |(_, short)| short.to_owned())
+}

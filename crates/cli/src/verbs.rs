@@ -1,0 +1,10 @@
+//! The verbs that every noun has: list, show, set, edit, delete.
+
+pub mod delete;
+pub mod edit;
+pub mod list;
+pub mod set;
+pub mod several;
+
+pub use delete::DeleteArgs;
+pub use list::ListArgs;

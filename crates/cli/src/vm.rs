@@ -1,0 +1,241 @@
+//! `novacron vm …`, whose noun may be left out.
+
+use clap::{Args, Subcommand};
+use novacron_model::Vm;
+use serde_json::{Value, json};
+
+use crate::args::{LabelArgs, put, typed};
+use crate::failure::Result;
+use crate::noun::Noun;
+use crate::session::Session;
+use crate::table::{Column, NONE, age, joined, labels, size, text};
+use crate::verbs::{DeleteArgs, ListArgs, delete, edit, list, set};
+
+mod console;
+mod create;
+mod exec;
+mod file;
+mod lifecycle;
+mod logs;
+mod peer;
+mod screen;
+mod ssh_keys;
+pub mod terminal;
+
+pub const NOUN: Noun = Noun::of::<Vm>(&[
+    Column::new("Name", |vm, _| text(vm, "/meta/name")),
+    Column::new("State", |vm, _| text(vm, "/status/state")),
+    Column::detail("Reason", |vm, _| text(vm, "/status/reason")),
+    Column::new("CPUs", |vm, _| text(vm, "/spec/cpus")).right(),
+    Column::new("Memory", |vm, _| size(vm, "/spec/memory")).right(),
+    Column::new("Address", |vm, _| joined(vm, "/status/runtime/agent/addresses")),
+    Column::new("Ports", |vm, _| ports(vm)),
+    Column::new("Image", |vm, _| text(vm, "/spec/image")),
+    Column::new("Node", |vm, _| text(vm, "/status/placement/node")),
+    Column::new("Age", |vm, now| age(vm, "/meta/created", now)).right(),
+    Column::detail("Disks", |vm, _| disks(vm)),
+    Column::detail("Restart", |vm, _| text(vm, "/spec/restart")),
+    Column::detail("Restarts", |vm, _| restarts(vm)),
+    Column::detail("Last end", |vm, _| text(vm, "/status/runtime/exit/cause")),
+    Column::detail("Last words", |vm, _| text(vm, "/status/runtime/exit/detail")),
+    Column::detail("Guest", |vm, _| text(vm, "/status/runtime/agent/os")),
+    Column::detail("Hostname", |vm, _| text(vm, "/status/runtime/agent/hostname")),
+    Column::detail("Process", |vm, _| text(vm, "/status/runtime/pid")),
+    Column::detail("Labels", |vm, _| labels(vm)),
+    Column::detail("Owner", |vm, _| text(vm, "/meta/owner")),
+    Column::detail("UID", |vm, _| text(vm, "/meta/uid")),
+]);
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum VmCommand {
+    /// Create a VM from an image and start it
+    Launch(Box<create::LaunchArgs>),
+    /// Create a VM without starting it
+    Create(Box<create::CreateArgs>),
+    /// List VMs
+    List(ListArgs),
+    /// Show one VM
+    #[command(visible_alias = "info")]
+    Show {
+        #[arg(value_name = "VM")]
+        name: String,
+    },
+    /// Change size, restart policy or labels of a VM
+    Set(SetArgs),
+    /// Change a VM in your editor
+    Edit {
+        #[arg(value_name = "VM")]
+        name: String,
+    },
+    /// Delete VMs and the volumes that were made with them
+    Delete(DeleteArgs),
+    /// Start VMs
+    Start(lifecycle::Names),
+    /// Press the power button; with --force cut the power when the time is up
+    Stop(lifecycle::Stop),
+    /// Stop and start VMs
+    Restart(lifecycle::Stop),
+    /// Press the reset button
+    Reset(lifecycle::Names),
+    /// Halt the CPUs of VMs
+    Pause(lifecycle::Names),
+    /// Let paused VMs go on
+    Resume(lifecycle::Names),
+    /// Open the serial console; Ctrl-] leaves
+    Console(console::ConsoleArgs),
+    /// Offer the screen to a VNC viewer on this machine
+    Screen(screen::ScreenArgs),
+    /// Run a program in the guest and exit with its code
+    Exec(exec::ExecArgs),
+    /// Print what the serial line or QEMU wrote
+    Logs(logs::LogsArgs),
+    /// Copy files into and out of the guest
+    #[command(subcommand)]
+    File(file::FileCommand),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SetArgs {
+    #[arg(value_name = "VM")]
+    name: String,
+    /// Number of virtual CPUs
+    #[arg(long, value_name = "N")]
+    cpus: Option<u32>,
+    /// Memory (512MiB, 4GiB)
+    #[arg(long, value_name = "SIZE", value_parser = typed::<novacron_model::Bytes>)]
+    memory: Option<novacron_model::Bytes>,
+    /// What happens when the guest ends without being asked to
+    #[arg(long, value_enum)]
+    restart: Option<create::Restart>,
+    #[command(flatten)]
+    labels: LabelArgs,
+}
+
+pub async fn run(session: &Session, command: VmCommand) -> Result<()> {
+    match command {
+        VmCommand::Launch(args) => create::launch(session, &args).await,
+        VmCommand::Create(args) => create::create(session, &args).await,
+        VmCommand::List(args) => list::list(session, &NOUN, &args, |_| true).await,
+        VmCommand::Show { name } => session.show(&NOUN, &session.read(&NOUN, &name).await?),
+        VmCommand::Set(args) => change(session, args).await,
+        VmCommand::Edit { name } => edit::edit(session, &NOUN, &name).await,
+        VmCommand::Delete(args) => delete::delete(session, &NOUN, &args).await,
+        VmCommand::Start(args) => lifecycle::plain(session, "start", "started", &args).await,
+        VmCommand::Stop(args) => lifecycle::stop(session, "stop", "stopped", &args).await,
+        VmCommand::Restart(args) => lifecycle::stop(session, "restart", "restarted", &args).await,
+        VmCommand::Reset(args) => lifecycle::plain(session, "reset", "reset", &args).await,
+        VmCommand::Pause(args) => lifecycle::plain(session, "pause", "paused", &args).await,
+        VmCommand::Resume(args) => lifecycle::plain(session, "resume", "resumed", &args).await,
+        VmCommand::Console(args) => console::console(session, &args).await,
+        VmCommand::Screen(args) => screen::screen(session, &args).await,
+        VmCommand::Exec(args) => exec::exec(session, &args).await,
+        VmCommand::Logs(args) => logs::logs(session, &args).await,
+        VmCommand::File(command) => file::run(session, command).await,
+    }
+}
+
+async fn change(session: &Session, args: SetArgs) -> Result<()> {
+    let mut spec = json!({});
+    put(&mut spec, "cpus", args.cpus);
+    put(&mut spec, "memory", args.memory.map(|memory| memory.0));
+    put(&mut spec, "restart", args.restart.map(create::Restart::wire));
+    set::set(session, &NOUN, &args.name, &args.labels, spec).await
+}
+
+/// `8080:80, 0.0.0.0:53:53/udp`, as they are typed.
+fn ports(vm: &Value) -> String {
+    let nics = vm.pointer("/spec/nics").and_then(Value::as_array);
+    let ports = nics.into_iter().flatten().filter_map(|nic| nic.get("ports")?.as_array()).flatten();
+    let shown: Vec<String> = ports.map(port).collect();
+    if shown.is_empty() { NONE.to_owned() } else { shown.join(", ") }
+}
+
+fn port(port: &Value) -> String {
+    let address = match text(port, "/address").as_str() {
+        "127.0.0.1" | NONE => String::new(),
+        v6 if v6.contains(':') => format!("[{v6}]:"),
+        address => format!("{address}:"),
+    };
+    let udp = if text(port, "/protocol") == "udp" { "/udp" } else { "" };
+    format!("{address}{}:{}{udp}", text(port, "/host"), text(port, "/guest"))
+}
+
+fn disks(vm: &Value) -> String {
+    let disks = vm.pointer("/spec/disks").and_then(Value::as_array);
+    let shown: Vec<String> = disks
+        .into_iter()
+        .flatten()
+        .map(|disk| {
+            let goes = if disk["owned"] == true { ", goes with the VM" } else { "" };
+            format!("{} (volume {}{goes})", text(disk, "/name"), text(disk, "/volume"))
+        })
+        .collect();
+    shown.join("\n")
+}
+
+fn restarts(vm: &Value) -> String {
+    match text(vm, "/status/runtime/restarts").as_str() {
+        "0" => NONE.to_owned(),
+        restarts => restarts.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use novacron_model::Time;
+
+    use super::*;
+    use crate::table;
+
+    fn web() -> Value {
+        json!({
+            "meta": {"name": "web", "project": "default", "uid": "0190-uid", "owner": "root",
+                "created": "1970-01-01T00:00:00Z", "labels": {"tier": "front"}},
+            "spec": {"run": "running", "cpus": 2, "memory": 2_147_483_648_u64, "image": "debian",
+                "disks": [{"name": "root", "volume": "web-root", "owned": true},
+                    {"name": "data", "volume": "data"}],
+                "nics": [{"ports": [
+                    {"address": "127.0.0.1", "host": 8080, "guest": 80, "protocol": "tcp"},
+                    {"address": "::", "host": 53, "guest": 53, "protocol": "udp"}]}],
+                "restart": "on_failure", "unknown": true},
+            "status": {"state": "running", "placement": {"node": "n1"},
+                "runtime": {"pid": 4711, "restarts": 1,
+                    "agent": {"os": "Debian\u{1b}[31m 12", "addresses": ["10.0.2.15"]}}},
+        })
+    }
+
+    #[test]
+    fn a_list_shows_what_one_looks_for_first() {
+        expect![[r#"
+            NAME  STATE    CPUS  MEMORY  ADDRESS    PORTS                    IMAGE   NODE  AGE
+            web   running     2   2 GiB  10.0.2.15  8080:80, [::]:53:53/udp  debian  n1    60m"#]]
+        .assert_eq(&table::list(NOUN.columns, &[web()], Time(3_600_000)));
+    }
+
+    #[test]
+    fn info_tells_the_rest_and_no_guest_writes_to_the_terminal() {
+        let shown = table::sheet(NOUN.columns, &web(), Time(3_600_000));
+        assert!(!shown.contains('\u{1b}'));
+        expect![[r#"
+            Name:      web
+            State:     running
+            CPUs:      2
+            Memory:    2 GiB
+            Address:   10.0.2.15
+            Ports:     8080:80, [::]:53:53/udp
+            Image:     debian
+            Node:      n1
+            Age:       60m
+            Disks:     root (volume web-root, goes with the VM)
+                       data (volume data)
+            Restart:   on_failure
+            Restarts:  1
+            Guest:     Debian [31m 12
+            Process:   4711
+            Labels:    tier=front
+            Owner:     root
+            UID:       0190-uid"#]]
+        .assert_eq(&shown);
+    }
+}

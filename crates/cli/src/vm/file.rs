@@ -1,0 +1,143 @@
+//! `file push` and `file pull`: whole files into and out of a guest.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use http::Method;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use hyper::body::Incoming;
+use tokio::io::AsyncWriteExt;
+
+use super::NOUN;
+use crate::client::Call;
+use crate::client::body::{self, next, open};
+use crate::client::path::query;
+use crate::failure::{Failure, Result};
+use crate::output;
+use crate::session::Session;
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum FileCommand {
+    /// Copy a file of this machine into the guest
+    Push {
+        /// File here, or `-` for stdin
+        source: PathBuf,
+        /// Where in the guest
+        #[arg(value_name = "VM:PATH", value_parser = guest_path)]
+        target: GuestPath,
+    },
+    /// Copy a file of the guest to this machine
+    Pull {
+        /// Which file in the guest
+        #[arg(value_name = "VM:PATH", value_parser = guest_path)]
+        source: GuestPath,
+        /// File or directory here, or `-` for stdout
+        #[arg(default_value = ".")]
+        target: PathBuf,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestPath {
+    vm: String,
+    path: String,
+}
+
+fn guest_path(text: &str) -> Result<GuestPath, String> {
+    match text.split_once(':') {
+        Some((vm, path)) if !vm.is_empty() && path.starts_with('/') => {
+            Ok(GuestPath { vm: vm.to_owned(), path: path.to_owned() })
+        }
+        _ => Err("write VM:PATH with an absolute path, such as web:/etc/hosts".to_owned()),
+    }
+}
+
+pub async fn run(session: &Session, command: FileCommand) -> Result<()> {
+    match command {
+        FileCommand::Push { source, target } => push(session, &source, &target).await,
+        FileCommand::Pull { source, target } => pull(session, &source, &target).await,
+    }
+}
+
+async fn push(session: &Session, source: &Path, target: &GuestPath) -> Result<()> {
+    let mut call = Call::new(Method::PUT, address(session, target))
+        .header(CONTENT_TYPE, "application/octet-stream");
+    if source == Path::new("-") {
+        call = call.body(body::reading(tokio::io::stdin()));
+    } else {
+        let (file, length) = open(source).await?;
+        call = call.header(CONTENT_LENGTH, length.to_string()).body(body::reading(file));
+    }
+    session.client.call(call).await?;
+    Ok(())
+}
+
+async fn pull(session: &Session, source: &GuestPath, target: &Path) -> Result<()> {
+    let mut content = session.client.stream(Call::get(address(session, source))).await?;
+    if target == Path::new("-") {
+        while let Some(bytes) = next(&mut content).await? {
+            output::bytes(&bytes)?;
+        }
+        return Ok(());
+    }
+    let target = destination(source, target);
+    let partial = partial(&target);
+    let written = write(&mut content, &partial).await;
+    if written.is_err() {
+        // Half a file is worse than none.
+        let _ = tokio::fs::remove_file(&partial).await;
+        return written;
+    }
+    Ok(tokio::fs::rename(&partial, &target).await?)
+}
+
+async fn write(content: &mut Incoming, path: &Path) -> Result<()> {
+    let mut file = tokio::fs::File::create(path).await.map_err(|error| {
+        Failure::failed(format!("{} cannot be written: {error}", path.display()))
+    })?;
+    while let Some(bytes) = next(content).await? {
+        file.write_all(&bytes).await?;
+    }
+    Ok(file.flush().await?)
+}
+
+fn destination(source: &GuestPath, target: &Path) -> PathBuf {
+    if !target.is_dir() {
+        return target.to_owned();
+    }
+    let name = source.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    target.join(name)
+}
+
+fn partial(target: &Path) -> PathBuf {
+    let mut name = target.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    target.with_file_name(name)
+}
+
+fn address(session: &Session, file: &GuestPath) -> String {
+    NOUN.path(&session.project, &file.vm) + "/files" + &query([("path", file.path.as_str())])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_path_is_absolute() {
+        let read = guest_path("web:/etc/a:b").unwrap();
+        assert_eq!((read.vm.as_str(), read.path.as_str()), ("web", "/etc/a:b"));
+        for bad in ["web", "web:", "web:etc", ":/etc", "/etc/a"] {
+            assert!(guest_path(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_directory_takes_the_name_that_the_file_has() {
+        let directory = tempfile::tempdir().unwrap();
+        let source = guest_path("web:/etc/hosts").unwrap();
+        assert_eq!(destination(&source, directory.path()), directory.path().join("hosts"));
+        assert_eq!(destination(&source, Path::new("/x/y")), Path::new("/x/y"));
+        assert!(partial(Path::new("/x/y")).to_str().unwrap().starts_with("/x/y."));
+    }
+}

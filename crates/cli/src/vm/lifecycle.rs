@@ -1,0 +1,75 @@
+//! Verbs that change what a VM does: start, stop, restart, reset, pause, resume.
+
+use clap::Args;
+use novacron_model::Seconds;
+use serde_json::{Value, json};
+
+use super::NOUN;
+use crate::args::{WaitArgs, put, typed};
+use crate::client::Call;
+use crate::failure::Result;
+use crate::session::Session;
+use crate::task;
+use crate::verbs::several::Several;
+
+#[derive(Debug, Clone, Args)]
+pub struct Names {
+    /// One or more VMs
+    #[arg(required = true, value_name = "VM")]
+    names: Vec<String>,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Stop {
+    /// One or more VMs
+    #[arg(required = true, value_name = "VM")]
+    names: Vec<String>,
+    /// How long the guest may take; 60s unless said
+    #[arg(long, value_name = "DURATION", value_parser = typed::<Seconds>)]
+    timeout: Option<Seconds>,
+    /// Cut the power when the time is up; otherwise the guest runs on
+    #[arg(long)]
+    force: bool,
+    /// Print the task's id and do not wait for it
+    #[arg(long)]
+    no_wait: bool,
+}
+
+pub async fn plain(session: &Session, verb: &str, done: &str, args: &Names) -> Result<()> {
+    perform(session, verb, done, &args.names, &args.wait, &json!({})).await
+}
+
+pub async fn stop(session: &Session, verb: &str, done: &str, args: &Stop) -> Result<()> {
+    let mut body = json!({"force": args.force});
+    put(&mut body, "timeout", args.timeout.map(|timeout| timeout.0));
+    let wait = WaitArgs { no_wait: args.no_wait, timeout: None };
+    perform(session, verb, done, &args.names, &wait, &body).await
+}
+
+/// Asks for all, then waits for all.
+async fn perform(
+    session: &Session,
+    verb: &str,
+    done: &str,
+    names: &[String],
+    wait: &WaitArgs,
+    body: &Value,
+) -> Result<()> {
+    let mut several = Several::default();
+    let mut asked = Vec::new();
+    for name in names {
+        let path = format!("{}/{verb}", NOUN.path(&session.project, name));
+        let answer = session.client.call(Call::post(path, body)).await;
+        if let Some(answer) = several.take(answer)? {
+            asked.push((name, answer));
+        }
+    }
+    for (name, answer) in asked {
+        let sentence = format!("{} {done}", NOUN.called(name));
+        let end = task::conclude(session, answer, wait, &sentence, Some((&NOUN, name))).await;
+        several.take(end)?;
+    }
+    several.end()
+}

@@ -1,0 +1,142 @@
+//! `novacron volume …`
+
+use clap::{Args, Subcommand, ValueEnum};
+use novacron_model::{Bytes, Volume};
+use serde_json::json;
+
+use crate::args::{LabelArgs, WaitArgs, draft, put, typed};
+use crate::client::Call;
+use crate::failure::Result;
+use crate::noun::Noun;
+use crate::session::Session;
+use crate::table::{Column, age, labels, size, text};
+use crate::task;
+use crate::verbs::{DeleteArgs, ListArgs, delete, edit, list, set};
+use crate::vm;
+
+pub const NOUN: Noun = Noun::of::<Volume>(&[
+    Column::new("Name", |volume, _| text(volume, "/meta/name")),
+    Column::new("State", |volume, _| text(volume, "/status/state")),
+    Column::detail("Reason", |volume, _| text(volume, "/status/reason")),
+    Column::new("Size", |volume, _| size(volume, "/spec/size")).right(),
+    Column::new("Used", |volume, _| size(volume, "/status/data/used")).right(),
+    Column::new("Format", |volume, _| text(volume, "/spec/format")),
+    Column::new("Pool", |volume, _| text(volume, "/spec/pool")),
+    Column::new("VM", |volume, _| text(volume, "/status/attachment/vm")),
+    Column::new("Image", |volume, _| text(volume, "/spec/image")),
+    Column::new("Age", |volume, now| age(volume, "/meta/created", now)).right(),
+    Column::detail("Node", |volume, _| text(volume, "/status/location/node")),
+    Column::detail("Labels", |volume, _| labels(volume)),
+    Column::detail("Owner", |volume, _| text(volume, "/meta/owner")),
+    Column::detail("UID", |volume, _| text(volume, "/meta/uid")),
+]);
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum VolumeCommand {
+    /// Create a volume
+    Create(CreateArgs),
+    /// List volumes
+    List(ListArgs),
+    /// Show one volume
+    Show {
+        #[arg(value_name = "VOLUME")]
+        name: String,
+    },
+    /// Change labels of a volume
+    Set {
+        #[arg(value_name = "VOLUME")]
+        name: String,
+        #[command(flatten)]
+        labels: LabelArgs,
+    },
+    /// Change a volume in your editor
+    Edit {
+        #[arg(value_name = "VOLUME")]
+        name: String,
+    },
+    /// Delete volumes and what is on them
+    Delete(DeleteArgs),
+    /// Give a volume to a stopped VM
+    Attach {
+        volume: String,
+        vm: String,
+        /// Name of the disk in the VM; the volume's unless said
+        #[arg(long)]
+        disk: Option<String>,
+    },
+    /// Take a volume from a stopped VM
+    Detach { volume: String, vm: String },
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct CreateArgs {
+    #[arg(value_name = "VOLUME")]
+    name: String,
+    /// Size that the guest sees (20GiB); the image's unless said
+    #[arg(long, value_name = "SIZE", required_unless_present = "image",
+        value_parser = typed::<Bytes>)]
+    size: Option<Bytes>,
+    /// Image whose content it starts with
+    #[arg(long)]
+    image: Option<String>,
+    #[arg(long)]
+    pool: Option<String>,
+    #[arg(long, value_enum)]
+    format: Option<DiskFormat>,
+    #[command(flatten)]
+    labels: LabelArgs,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum DiskFormat {
+    Qcow2,
+    Raw,
+}
+
+pub async fn run(session: &Session, command: VolumeCommand) -> Result<()> {
+    match command {
+        VolumeCommand::Create(args) => create(session, &args).await,
+        VolumeCommand::List(args) => list::list(session, &NOUN, &args, |_| true).await,
+        VolumeCommand::Show { name } => session.show(&NOUN, &session.read(&NOUN, &name).await?),
+        VolumeCommand::Set { name, labels } => {
+            set::set(session, &NOUN, &name, &labels, json!({})).await
+        }
+        VolumeCommand::Edit { name } => edit::edit(session, &NOUN, &name).await,
+        VolumeCommand::Delete(args) => delete::delete(session, &NOUN, &args).await,
+        VolumeCommand::Attach { volume, vm, disk } => attach(session, &volume, &vm, disk).await,
+        VolumeCommand::Detach { volume, vm } => detach(session, &volume, &vm).await,
+    }
+}
+
+async fn create(session: &Session, args: &CreateArgs) -> Result<()> {
+    let mut spec = json!({});
+    put(&mut spec, "size", args.size.map(|size| size.0));
+    put(&mut spec, "image", args.image.as_deref());
+    put(&mut spec, "pool", args.pool.as_deref());
+    let format = args.format.map(|format| match format {
+        DiskFormat::Qcow2 => "qcow2",
+        DiskFormat::Raw => "raw",
+    });
+    put(&mut spec, "format", format);
+    let answer = session.create(&NOUN, &draft(&args.name, &args.labels, &spec)).await?;
+    let sentence = format!("{} created", NOUN.called(&args.name));
+    task::conclude(session, answer, &args.wait, &sentence, Some((&NOUN, &args.name))).await
+}
+
+async fn attach(session: &Session, volume: &str, vm: &str, disk: Option<String>) -> Result<()> {
+    let mut body = json!({"volume": volume});
+    put(&mut body, "disk", disk);
+    let path = vm::NOUN.path(&session.project, vm) + "/attach";
+    let answer = session.client.call(Call::post(path, &body)).await?;
+    let sentence = format!("{} is a disk of {}", NOUN.called(volume), vm::NOUN.called(vm));
+    session.report(&sentence, &answer.value)
+}
+
+async fn detach(session: &Session, volume: &str, vm: &str) -> Result<()> {
+    let path = vm::NOUN.path(&session.project, vm) + "/detach";
+    let answer = session.client.call(Call::post(path, &json!({"volume": volume}))).await?;
+    let sentence = format!("{} was taken from {}", NOUN.called(volume), vm::NOUN.called(vm));
+    session.report(&sentence, &answer.value)
+}
