@@ -1,0 +1,123 @@
+// What the console can ask for: one function per verb of the API. Each answers once the request is
+// accepted; the task that carries it out shows up in the drawer.
+import { noteTask } from './cache'
+import { request, send } from './client'
+import { listPath, objectPath } from './kinds'
+import type {
+  DeletePreview, Disk, ImageSpec, KindName, NewToken, ObjectRef, Task, Ticket, Vm, VmSpec, Volume, Image,
+} from './types'
+
+export type VmVerb = 'start' | 'stop' | 'restart' | 'reset' | 'pause' | 'resume'
+
+export interface StopBody {
+  timeout?: number
+  force?: boolean
+}
+
+export async function vmVerb(vm: Vm, verb: VmVerb, body?: StopBody): Promise<void> {
+  const path = `${objectPath('vm', vm.meta.project ?? '', vm.meta.name)}/${verb}`
+  noteTask(await request<Task>('POST', path, { body: body ?? {} }))
+}
+
+interface Draft<S> {
+  meta: { name: string; labels?: Record<string, string> }
+  spec: S
+}
+
+function create<T>(kind: KindName, project: string, draft: Draft<unknown>): Promise<T> {
+  return request<T>('POST', listPath(kind, project), {
+    body: draft,
+    headers: { 'idempotency-key': crypto.randomUUID() },
+  })
+}
+
+export const createVm = (project: string, draft: Draft<VmSpec>) => create<Vm>('vm', project, draft)
+
+export const createVolume = (
+  project: string, draft: Draft<{ size?: number; pool: string; format: string; image?: string }>,
+) => create<Volume>('volume', project, draft)
+
+export const createImage = (project: string, draft: Draft<ImageSpec>) => create<Image>('image', project, draft)
+
+export const createProject = (name: string, description: string) =>
+  create('project', '', { meta: { name }, spec: { description } })
+
+export const createToken = (name: string, description: string, expires?: string) =>
+  create<NewToken>('token', '', { meta: { name }, spec: { purpose: 'api', description, expires } })
+
+export async function attach(project: string, vm: string, volume: string): Promise<Disk[]> {
+  const path = `${objectPath('vm', project, vm)}/attach`
+  return (await request<Vm>('POST', path, { body: { volume } })).spec.disks ?? []
+}
+
+export async function detach(project: string, vm: string, volume: string): Promise<void> {
+  await request<Vm>('POST', `${objectPath('vm', project, vm)}/detach`, { body: { volume } })
+}
+
+/** Sets labels; `null` takes one away. */
+export async function setLabels(
+  kind: KindName, project: string, name: string, labels: Record<string, string | null>,
+): Promise<void> {
+  await request('PATCH', objectPath(kind, project, name), { body: { meta: { labels } } })
+}
+
+export function previewDelete(ref: ObjectRef): Promise<DeletePreview> {
+  return request<DeletePreview>('DELETE', `${refPath(ref)}?dry_run=true`)
+}
+
+export async function remove(ref: ObjectRef, force: boolean): Promise<void> {
+  const task = await request<Task | undefined>('DELETE', `${refPath(ref)}${force ? '?force=true' : ''}`)
+  if (task?.meta) noteTask(task)
+}
+
+function refPath(ref: ObjectRef): string {
+  return objectPath(ref.kind as KindName, ref.project ?? '', ref.name)
+}
+
+export async function cancelTask(task: Task): Promise<void> {
+  await request('POST', `${objectPath('task', task.meta.project ?? '', task.meta.name)}/cancel`)
+}
+
+export function openTicket(project: string, vm: string, stream: 'serial' | 'screen'): Promise<Ticket> {
+  return request<Ticket>('POST', `${objectPath('vm', project, vm)}/tickets`, { body: { stream } })
+}
+
+export function logPath(project: string, vm: string, source: string, tail: number, follow: boolean): string {
+  const query = new URLSearchParams({ source, tail: String(tail) })
+  if (follow) query.set('follow', 'true')
+  return `${objectPath('vm', project, vm)}/logs?${query}`
+}
+
+/** Sends an image's content, telling how far it has come. `fetch` cannot report that. */
+export function uploadImage(
+  project: string, name: string, file: Blob, progress: (sent: number) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const upload = new XMLHttpRequest()
+    upload.open('PUT', `${objectPath('image', project, name)}/content`)
+    upload.setRequestHeader('content-type', 'application/octet-stream')
+    upload.upload.onprogress = (event) => progress(event.loaded)
+    upload.onload = () => {
+      if (upload.status < 300) resolve()
+      else reject(new Error(problemText(upload.responseText, upload.status)))
+    }
+    upload.onerror = () => reject(new Error('the connection broke before all bytes had arrived'))
+    upload.send(file)
+  })
+}
+
+function problemText(text: string, status: number): string {
+  try {
+    return (JSON.parse(text) as { detail?: string }).detail ?? `the server answered ${status}`
+  } catch {
+    return `the server answered ${status}`
+  }
+}
+
+export async function signIn(code: string): Promise<void> {
+  await send('POST', '/v1/session', { body: { code } })
+}
+
+export async function signOut(): Promise<void> {
+  await send('DELETE', '/v1/session')
+}

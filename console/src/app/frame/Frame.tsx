@@ -1,0 +1,70 @@
+// What stands around every page: top bar, banner, navigation, task drawer, key bindings.
+import { Outlet, useNavigate } from '@tanstack/react-router'
+import { useCallback, useEffect, useState } from 'react'
+import { onSignedOut } from '../../api/client'
+import { Notices } from '../../components/Notices'
+import { useKeys } from '../keys'
+import { useLiveStream } from '../liveState'
+import { rememberProject, useProject } from '../project'
+import { Banner } from './Banner'
+import { Drawer } from './Drawer'
+import { Help } from './Help'
+import { BottomBar, SideNav } from './Nav'
+import { Palette } from './Palette'
+import { TopBar } from './TopBar'
+
+type Over = 'help' | 'search' | undefined
+
+export function Frame() {
+  const project = useProject()
+  const navigate = useNavigate()
+  const [over, setOver] = useState<Over>()
+  const [drawer, setDrawer] = useState(false)
+  const signedOut = useCallback(() => void navigate({ to: '/signin', search: { ended: '1' } }), [navigate])
+
+  useLiveStream(project, signedOut)
+  useEffect(() => onSignedOut(signedOut), [signedOut])
+  useEffect(() => rememberProject(project), [project])
+  useFrameKeys(project, setOver, () => setDrawer(false))
+
+  return (
+    <div className="flex h-dvh flex-col overflow-hidden bg-page">
+      <a href="#content" className="btn absolute top-2 left-2 z-50 -translate-y-20 focus:translate-y-0">
+        Skip to content
+      </a>
+      <TopBar project={project} onSearch={() => setOver('search')} onHelp={() => setOver('help')} onTasks={() => setDrawer(!drawer)} />
+      <Banner />
+      <div className="flex min-h-0 flex-1">
+        <SideNav project={project} />
+        <main id="content" className="min-h-0 min-w-0 flex-1 overflow-y-auto" tabIndex={-1}>
+          <Outlet />
+        </main>
+      </div>
+      <Drawer project={project} open={drawer} onToggle={() => setDrawer(!drawer)} />
+      <BottomBar project={project} />
+      <Notices />
+      {over === 'help' && <Help onClose={() => setOver(undefined)} />}
+      {over === 'search' && <Palette project={project} onClose={() => setOver(undefined)} />}
+    </div>
+  )
+}
+
+function useFrameKeys(project: string, setOver: (over: Over) => void, closeDrawer: () => void) {
+  const navigate = useNavigate()
+  const go = (to: string) => () => void navigate({ to })
+  useKeys({
+    '?': () => setOver('help'),
+    '/': () => setOver('search'),
+    'Ctrl-K': () => setOver('search'),
+    'g o': go(`/p/${project}`),
+    'g v': go(`/p/${project}/vms`),
+    'g d': go(`/p/${project}/volumes`),
+    'g i': go(`/p/${project}/images`),
+    'g e': go(`/p/${project}/events`),
+    'g n': go('/nodes'),
+    'g t': go(`/p/${project}/tasks`),
+    c: go(`/p/${project}/launch`),
+    f: () => document.querySelector<HTMLElement>('[data-filter]')?.focus(),
+    Escape: closeDrawer,
+  })
+}

@@ -1,0 +1,61 @@
+// Copying to the clipboard: a button, and a text that copies itself.
+import { Check, Copy as CopyIcon } from 'lucide-react'
+import { useState } from 'react'
+import { notify } from './notices'
+
+export async function copyText(text: string): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text)
+  } catch {
+    notify({ tone: 'bad', title: 'The browser did not allow copying', text })
+  }
+}
+
+function useCopied(text: string): [boolean, () => void] {
+  const [copied, setCopied] = useState(false)
+  const copy = () => {
+    void copyText(text).then(() => {
+      setCopied(true)
+      setTimeout(() => setCopied(false), 1500)
+    })
+  }
+  return [copied, copy]
+}
+
+export function CopyButton({ text, label = 'Copy' }: { text: string; label?: string }) {
+  const [copied, copy] = useCopied(text)
+  return (
+    <button type="button" className="btn" onClick={copy}>
+      {copied ? <Check size={14} aria-hidden="true" /> : <CopyIcon size={14} aria-hidden="true" />}
+      <span aria-live="polite">{copied ? 'Copied' : label}</span>
+    </button>
+  )
+}
+
+/** A short value, such as an address: a click copies it. */
+export function CopyText({ text, children }: { text: string; children?: React.ReactNode }) {
+  const [copied, copy] = useCopied(text)
+  return (
+    <button
+      type="button"
+      className="max-w-full truncate rounded px-0.5 text-left hover:bg-hover hover:text-accent"
+      title={copied ? 'Copied' : `Copy ${text}`}
+      aria-label={copied ? 'Copied' : `Copy ${text}`}
+      onClick={copy}
+    >
+      {copied ? 'Copied' : (children ?? text)}
+    </button>
+  )
+}
+
+/** A command line with a button beside it. */
+export function CommandLine({ text }: { text: string }) {
+  return (
+    <div className="flex items-start gap-2">
+      <code className="min-w-0 flex-1 rounded-md bg-hover px-2.5 py-1.5 text-left font-mono text-[13px] break-words whitespace-pre-wrap">
+        {text}
+      </code>
+      <CopyButton text={text} />
+    </div>
+  )
+}

@@ -1,0 +1,107 @@
+// Asks before something goes for good: lists what goes with it and what stays, as the server says.
+// The focus starts on Cancel; for many at once a word has to be typed.
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { previewDelete, remove } from '../api/actions'
+import { forEachOf } from '../api/batch'
+import { displayKind } from '../api/kinds'
+import type { DeletePreview, ObjectRef } from '../api/types'
+import { Dialog } from './Dialog'
+import { TextField } from './Field'
+import { notify, notifyError } from './notices'
+import { Skeleton } from './Page'
+import { ProblemBox } from './Problem'
+
+interface Props {
+  targets: ObjectRef[]
+  /** Names of those that run: they are only deleted by force. */
+  running?: string[]
+  onClose: () => void
+  onDone?: () => void
+}
+
+export function DeleteDialog({ targets, running = [], onClose, onDone }: Props) {
+  const [force, setForce] = useState(false)
+  const [typed, setTyped] = useState('')
+  const [busy, setBusy] = useState(false)
+  const [first] = targets
+  const what = targets.length === 1 && first ? `${displayKind(first.kind)} ${first.name}` : `${targets.length} objects`
+  const phrase = targets.length > 1 ? `delete ${targets.length}` : undefined
+  const preview = useQuery({
+    queryKey: ['delete-preview', ...targets.map((target) => target.uid)],
+    queryFn: () => previewAll(targets),
+    gcTime: 0,
+    retry: false,
+  })
+  const ready = (!phrase || typed.trim() === phrase) && (running.length === 0 || force)
+
+  const go = async () => {
+    setBusy(true)
+    const failures = await forEachOf(targets, (target) => remove(target, force))
+    const [failure] = failures
+    if (failure) notifyError(`Cannot delete ${failure.item.name}${failures.length > 1 ? ` and ${failures.length - 1} more` : ''}`, failure.error)
+    else notify({ tone: 'ok', title: `Deleting ${what}` })
+    onClose()
+    if (failures.length < targets.length) onDone?.()
+  }
+  return (
+    <Dialog
+      title={`Delete ${what}?`} onClose={onClose}
+      footer={
+        <>
+          <button type="button" className="btn" data-autofocus="" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="button" className="btn btn-danger" disabled={!ready || busy} onClick={() => void go()}>
+            Delete
+          </button>
+        </>
+      }
+    >
+      {preview.error ? (
+        <ProblemBox error={preview.error} compact />
+      ) : preview.data ? (
+        <div className="space-y-3">
+          <Refs title="Goes for good" refs={preview.data.goes} />
+          <Refs title="Stays" refs={preview.data.stays} />
+        </div>
+      ) : (
+        <Skeleton rows={2} />
+      )}
+      {running.length > 0 && (
+        <label className="mt-4 flex items-start gap-2">
+          <input type="checkbox" className="mt-0.5 size-4 accent-accent" checked={force} onChange={(event) => setForce(event.target.checked)} />
+          <span>
+            {running.length === 1 ? `${running[0]} is running` : `${running.length} are running`}: cut the power and delete anyway
+          </span>
+        </label>
+      )}
+      {phrase && (
+        <div className="mt-4">
+          <TextField label={`Type “${phrase}” to go on`} value={typed} onChange={(event) => setTyped(event.target.value)} />
+        </div>
+      )}
+    </Dialog>
+  )
+}
+
+async function previewAll(targets: ObjectRef[]): Promise<DeletePreview> {
+  const previews = await Promise.all(targets.slice(0, 50).map(previewDelete))
+  return { goes: previews.flatMap((each) => each.goes), stays: previews.flatMap((each) => each.stays) }
+}
+
+function Refs({ title, refs }: { title: string; refs: ObjectRef[] }) {
+  if (refs.length === 0) return null
+  return (
+    <section>
+      <h3 className="mb-1 font-medium">{title}</h3>
+      <ul className="max-h-40 overflow-y-auto">
+        {refs.map((ref) => (
+          <li key={ref.uid} className="truncate">
+            <span className="inline-block w-20 text-dim">{displayKind(ref.kind)}</span> {ref.name}
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}

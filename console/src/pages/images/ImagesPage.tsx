@@ -1,0 +1,85 @@
+// The list of images: import from a URL, upload a file, delete.
+import { Check, Download, Upload } from 'lucide-react'
+import { useState } from 'react'
+import { useList } from '../../api/queries'
+import { refOf } from '../../api/refs'
+import type { Image } from '../../api/types'
+import { useProject } from '../../app/project'
+import { ageColumn, Dash, nameColumn } from '../../components/cells'
+import { CommandLine, CopyText } from '../../components/Copy'
+import { bytes } from '../../components/format'
+import { Empty } from '../../components/Page'
+import { BulkDelete, RowDelete } from '../../components/RowDelete'
+import { StateMark } from '../../components/StateMark'
+import type { Column } from '../../components/table/columns'
+import { ListPage } from '../../components/table/ListPage'
+import { ImportImage } from './ImportImage'
+import { UploadImage } from './UploadImage'
+
+function Checksum({ image }: { image: Image }) {
+  const found = image.status.content?.sha256
+  if (!found) return <Dash />
+  const checked = image.spec.sha256 === found
+  return (
+    <span className="inline-flex max-w-full items-center gap-1">
+      {checked && <Check size={14} className="shrink-0 text-ok" aria-label="as demanded" />}
+      <CopyText text={found}>
+        <span className="font-mono text-[13px]">{found.slice(0, 12)}</span>
+      </CopyText>
+    </span>
+  )
+}
+
+function columns(usedBy: (image: Image) => number): Column<Image>[] {
+  return [
+    {
+      id: 'state', title: 'State', width: '7.5rem', narrow: true, sort: (image) => image.status.state,
+      cell: (image) => <StateMark state={image.status.state} title={image.status.reason} />,
+    },
+    nameColumn(),
+    { id: 'os', title: 'OS', width: '9rem', choice: 'shown', sort: (image) => image.spec.os ?? '', cell: (image) => image.spec.os || <Dash /> },
+    { id: 'kind', title: 'Kind', width: '6rem', choice: 'shown', sort: (image) => image.status.content?.kind ?? '', cell: (image) => image.status.content?.kind ?? <Dash /> },
+    {
+      id: 'size', title: 'Size', width: '6rem', right: true, narrow: true, sort: (image) => image.status.content?.size ?? 0,
+      cell: (image) => (image.status.content?.size ? bytes(image.status.content.size) : <Dash />),
+    },
+    {
+      id: 'disk', title: 'Disk', width: '6rem', right: true, choice: 'shown', sort: (image) => image.status.content?.virtual_size ?? 0,
+      cell: (image) => (image.status.content?.virtual_size ? bytes(image.status.content.virtual_size) : <Dash />),
+    },
+    { id: 'checksum', title: 'SHA-256', width: '9rem', choice: 'shown', cell: (image) => <Checksum image={image} /> },
+    { id: 'used', title: 'Used by', width: '5.5rem', right: true, choice: 'shown', sort: usedBy, cell: usedBy },
+    ageColumn(),
+    { id: 'actions', title: '', width: '3.5rem', narrow: true, right: true, cell: (image) => <RowDelete target={refOf('image', image)} /> },
+  ]
+}
+
+export function ImagesPage() {
+  const project = useProject()
+  const [over, setOver] = useState<'import' | 'upload'>()
+  const vms = useList('vm', project).data?.items ?? []
+  const usedBy = (image: Image) => vms.filter((vm) => vm.spec.image === image.meta.name).length
+  return (
+    <>
+      <ListPage
+        title="Images" id="images" query={useList('image', project)} columns={columns(usedBy)}
+        texts={(image) => [image.status.state, image.spec.os ?? '', image.status.content?.kind ?? '']}
+        signature={(image) => [image.status.state, image.status.content?.size].join('|')}
+        empty={<Empty text="No images yet. A VM starts from one." command={<CommandLine text="novacron image import disk.qcow2 --name debian-12" />} />}
+        bulk={(rows, clear) => <BulkDelete targets={rows.map((row) => refOf('image', row))} onDone={clear} />}
+        actions={
+          <>
+            <button type="button" className="btn" onClick={() => setOver('upload')}>
+              <Upload size={14} aria-hidden="true" /> Upload
+            </button>
+            <button type="button" className="btn btn-primary" onClick={() => setOver('import')}>
+              <Download size={14} aria-hidden="true" /> Import from a URL
+            </button>
+          </>
+        }
+      />
+      {over === 'import' && <ImportImage project={project} onClose={() => setOver(undefined)} />}
+      {over === 'upload' && <UploadImage project={project} onClose={() => setOver(undefined)} />}
+    </>
+  )
+}

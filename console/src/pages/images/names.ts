@@ -1,0 +1,9 @@
+// Proposes an image's name from a file name or URL. Pure.
+
+const ENDINGS = /(\.(qcow2|raw|img|tar|gz|xz|zst))+$/i
+
+export function nameFromFile(path: string): string {
+  const file = path.split(/[?#]/)[0]?.split('/').pop() ?? ''
+  const label = file.replace(ENDINGS, '').toLowerCase().replace(/[^a-z0-9]+/g, '-')
+  return label.replace(/^-+/, '').slice(0, 63).replace(/-+$/, '')
+}

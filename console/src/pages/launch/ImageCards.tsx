@@ -1,0 +1,48 @@
+// The choice of an image, as cards.
+import { Disc3, Package } from 'lucide-react'
+import type { Image } from '../../api/types'
+import { bytes } from '../../components/format'
+import { StateMark } from '../../components/StateMark'
+
+interface Props {
+  images: Image[]
+  chosen: string
+  onChoose: (name: string) => void
+}
+
+export function ImageCards({ images, chosen, onChoose }: Props) {
+  return (
+    <fieldset>
+      <legend className="mb-2 text-base font-semibold">Image</legend>
+      <div className="grid grid-cols-[repeat(auto-fill,minmax(13rem,1fr))] gap-2">
+        {images.map((image) => (
+          <Card key={image.meta.uid} image={image} checked={image.meta.name === chosen} onChoose={() => onChoose(image.meta.name)} />
+        ))}
+      </div>
+    </fieldset>
+  )
+}
+
+function Card({ image, checked, onChoose }: { image: Image; checked: boolean; onChoose: () => void }) {
+  const ready = image.status.state === 'ready'
+  const content = image.status.content
+  const Icon = content?.kind === 'bundle' ? Package : Disc3
+  return (
+    <label
+      className={`panel flex gap-3 p-3 has-focus-visible:outline-2 has-focus-visible:outline-accent ${checked ? 'border-accent bg-accent-soft' : 'hover:bg-hover'} ${ready ? 'cursor-pointer' : 'opacity-60'}`}
+    >
+      <input type="radio" name="image" className="sr-only" value={image.meta.name} checked={checked} disabled={!ready} onChange={onChoose} />
+      <Icon size={22} className={`mt-0.5 shrink-0 ${checked ? 'text-accent' : 'text-dim'}`} aria-hidden="true" />
+      <span className="min-w-0">
+        <span className="block truncate font-medium">{image.meta.name}</span>
+        {ready ? (
+          <span className="block truncate text-dim">
+            {[image.spec.os, content?.kind === 'bundle' ? 'direct boot' : 'disk', content && bytes(content.virtual_size || content.size)].filter(Boolean).join(', ')}
+          </span>
+        ) : (
+          <StateMark state={image.status.state} />
+        )}
+      </span>
+    </label>
+  )
+}

@@ -1,0 +1,128 @@
+// Launching a VM: one page from the image to the running guest, with the same command beside it.
+import { Link, useNavigate } from '@tanstack/react-router'
+import { useState } from 'react'
+import { createVm } from '../../api/actions'
+import { asProblem, type Problem } from '../../api/client'
+import { useList } from '../../api/queries'
+import type { Image } from '../../api/types'
+import { useProject } from '../../app/project'
+import { CommandLine } from '../../components/Copy'
+import { Empty, Loaded, Page } from '../../components/Page'
+import { ProblemBox } from '../../components/Problem'
+import { useListState } from '../../components/table/listState'
+import { Access } from './Access'
+import { cliLine, EMPTY_FORM, proposeName, readForm, type LaunchForm, type Wrong } from './draft'
+import { ImageCards } from './ImageCards'
+import { More, Networking } from './Networking'
+import { NameAndSize } from './NameAndSize'
+import { Summary } from './Summary'
+
+export interface PartProps {
+  form: LaunchForm
+  set: (change: Partial<LaunchForm>) => void
+  wrong: Wrong
+}
+
+export function LaunchPage() {
+  const project = useProject()
+  const query = useList('image', project)
+  return (
+    <Page title="Launch a VM">
+      <Loaded query={query}>
+        {(list) => {
+          const images = list.items.filter((image) => image.status.state === 'ready' || image.status.state === 'importing')
+          return images.length > 0 ? (
+            <LaunchForm project={project} images={images} />
+          ) : (
+            <Empty
+              text="A VM starts from an image, and there is none yet."
+              action={
+                <Link to="/p/$project/images" params={{ project }} className="btn btn-primary">
+                  Import an image
+                </Link>
+              }
+              command={<CommandLine text="novacron image import disk.qcow2 --name debian-12" />}
+            />
+          )
+        }}
+      </Loaded>
+    </Page>
+  )
+}
+
+/** Whether launching from an image makes a root disk. */
+export function bringsDisk(image: Image | undefined): boolean {
+  const content = image?.status.content
+  return content ? content.kind === 'disk' || content.virtual_size > 0 : false
+}
+
+function LaunchForm({ project, images }: { project: string; images: Image[] }) {
+  const navigate = useNavigate()
+  const vms = useList('vm', project).data?.items ?? []
+  const { image: asked } = useListState()
+  const taken = vms.map((vm) => vm.meta.name)
+  const [form, setForm] = useState<LaunchForm>({ ...EMPTY_FORM, image: firstImage(images, asked) })
+  const [shown, setShown] = useState(false)
+  const [busy, setBusy] = useState(false)
+  const [problem, setProblem] = useState<Problem>()
+
+  const filled = { ...form, name: form.name || proposeName(form.image, taken) }
+  const image = images.find((each) => each.meta.name === form.image)
+  const { draft, wrong } = readForm(filled, bringsDisk(image))
+  const set = (change: Partial<LaunchForm>) => {
+    setProblem(undefined)
+    setForm((before) => ({ ...before, ...change }))
+  }
+  const submit = async () => {
+    setShown(true)
+    if (Object.keys(wrong).length > 0) return
+    setBusy(true)
+    try {
+      const vm = await createVm(project, draft)
+      await navigate({ to: '/p/$project/vms/$name', params: { project, name: vm.meta.name } })
+    } catch (error) {
+      setProblem(asProblem(error))
+      setBusy(false)
+    }
+  }
+  const told = { ...(shown ? wrong : {}), ...byField(problem) }
+  const part: PartProps = { form: filled, set, wrong: told }
+  return (
+    <form
+      className="grid items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]" noValidate
+      onSubmit={(event) => {
+        event.preventDefault()
+        void submit()
+      }}
+    >
+      <div className="space-y-6">
+        <ImageCards images={images} chosen={form.image} onChoose={(name) => set({ image: name })} />
+        <NameAndSize {...part} name={form.name} hasDisk={bringsDisk(image)} />
+        <Access {...part} />
+        <Networking {...part} project={project} />
+        <More {...part} />
+      </div>
+      <aside className="panel sticky top-4 space-y-4 p-4" aria-label="Summary">
+        <Summary form={filled} image={image} />
+        {problem && <ProblemBox error={problem} compact />}
+        {shown && Object.keys(wrong).length > 0 && <p className="text-bad" role="alert">{Object.values(wrong)[0]}</p>}
+        <button type="submit" className="btn btn-primary h-9 w-full" disabled={busy}>
+          {busy ? 'Launching …' : `Launch ${filled.name}`}
+        </button>
+        <div>
+          <h2 className="mb-1 text-dim">The same from the command line</h2>
+          <CommandLine text={cliLine(filled, bringsDisk(image))} />
+        </div>
+      </aside>
+    </form>
+  )
+}
+
+function firstImage(images: Image[], asked: string | undefined): string {
+  const names = images.filter((image) => image.status.state === 'ready').map((image) => image.meta.name)
+  return asked && names.includes(asked) ? asked : (names[0] ?? '')
+}
+
+function byField(problem: Problem | undefined): Wrong {
+  return problem?.field ? { [problem.field]: problem.message } : {}
+}

@@ -1,0 +1,30 @@
+// What will be launched, in a few lines.
+import type { Image } from '../../api/types'
+import { parseBytes, bytes, words } from '../../components/format'
+import { Facts } from '../../components/Page'
+import type { LaunchForm } from './draft'
+import { bringsDisk } from './LaunchPage'
+
+export function Summary({ form, image }: { form: LaunchForm; image: Image | undefined }) {
+  const size = (text: string) => {
+    const count = parseBytes(text, 'GiB')
+    return count ? bytes(count) : '–'
+  }
+  const access = [form.sshKey.trim() && 'ssh key', form.password && 'password', form.userData.trim() && 'cloud-init'].filter(Boolean).join(', ')
+  return (
+    <>
+      <h2 className="truncate text-base font-semibold">{form.name}</h2>
+      <Facts
+        facts={[
+          ['Image', form.image || '–'],
+          ['CPUs', form.cpus],
+          ['Memory', size(form.memory)],
+          ['Disk', bringsDisk(image) ? size(form.disk) : 'none, it boots from memory'],
+          ['Access', access || 'as the image has it'],
+          ['Network', [form.network || 'user', form.ports.trim()].filter(Boolean).join(', ')],
+          ['Restart', words(form.restart)],
+        ]}
+      />
+    </>
+  )
+}

@@ -1,0 +1,96 @@
+// One node: what it is, what it has promised, what it cannot do.
+import { useParams } from '@tanstack/react-router'
+import { useList, useObject } from '../../api/queries'
+import type { Node } from '../../api/types'
+import { useProject } from '../../app/project'
+import { bytes, cpus, dateTime } from '../../components/format'
+import { Facts, Loaded, Meter, Page, Panel } from '../../components/Page'
+import { StateMark } from '../../components/StateMark'
+import { Tabs } from '../../components/Tabs'
+import { VmLines } from '../vms/VmLines'
+import { capacityOf } from './capacity'
+
+export function NodePage() {
+  const { name = '', tab = 'overview' } = useParams({ strict: false })
+  const query = useObject('node', '', name)
+  return (
+    <Page title={name} extra={query.data && <StateMark state={query.data.status.state} />}>
+      <Loaded query={query}>
+        {(node) => (
+          <>
+            <Tabs base={`/nodes/${name}`} tabs={[['overview', 'Overview'], ['vms', 'VMs'], ['hardware', 'Hardware']]} current={tab} label="Node" />
+            {tab === 'vms' ? <NodeVms name={name} /> : tab === 'hardware' ? <Hardware node={node} /> : <Overview node={node} />}
+          </>
+        )}
+      </Loaded>
+    </Page>
+  )
+}
+
+function Overview({ node }: { node: Node }) {
+  const report = node.status.report
+  const { allocated } = node.status
+  const capacity = capacityOf(node)
+  return (
+    <div className="grid gap-4 lg:grid-cols-2">
+      <Panel title="Promised to guests">
+        <div className="space-y-4">
+          <Meter label="CPUs" used={allocated.cpu} total={capacity.cpu} text={`${cpus(allocated.cpu)} of ${cpus(capacity.cpu)}`} />
+          <Meter label="Memory" used={allocated.memory} total={capacity.memory} text={`${bytes(allocated.memory)} of ${bytes(capacity.memory)}`} />
+          <p className="text-dim">
+            {allocated.vms} VMs. CPU overcommit {node.spec.cpu_overcommit}, memory overcommit {node.spec.memory_overcommit}, {bytes(node.spec.memory_reserved)} kept for the host.
+          </p>
+        </div>
+      </Panel>
+      <Panel title="Facts">
+        <Facts
+          facts={[
+            ['Host name', report?.hostname ?? '–'],
+            ['Version', report?.version ?? '–'],
+            ['Agent since', report ? dateTime(report.started) : '–'],
+            ['Created', dateTime(node.meta.created)],
+          ]}
+        />
+      </Panel>
+      {report && report.remarks.length > 0 && (
+        <Panel title="Worth knowing" className="lg:col-span-2">
+          <ul className="list-disc space-y-1 pl-5">
+            {report.remarks.map((remark) => (
+              <li key={remark}>{remark}</li>
+            ))}
+          </ul>
+        </Panel>
+      )}
+    </div>
+  )
+}
+
+function Hardware({ node }: { node: Node }) {
+  const report = node.status.report
+  if (!report) return <p className="text-dim">The node has not reported yet.</p>
+  return (
+    <div className="grid gap-4 lg:grid-cols-2">
+      <Panel title="Machine">
+        <Facts facts={[['CPU', report.cpu_model], ['CPUs', report.cpus], ['Memory', bytes(report.memory)], ['Boot', <code key="boot" className="font-mono text-[13px]">{report.boot_id}</code>]]} />
+      </Panel>
+      {report.hypervisors.map((driver) => (
+        <Panel key={driver.driver} title={`${driver.driver} ${driver.version}`}>
+          <Facts facts={[['Accelerator', driver.accelerator], ['Because', driver.reason], ['Powers', driver.powers.join(', ').replaceAll('_', ' ')]]} />
+        </Panel>
+      ))}
+    </div>
+  )
+}
+
+function NodeVms({ name }: { name: string }) {
+  const project = useProject()
+  const query = useList('vm', project)
+  return (
+    <Loaded query={query}>
+      {(list) => {
+        const here = list.items.filter((vm) => vm.status.placement?.node === name)
+        return here.length > 0 ? <VmLines vms={here} /> : <p className="text-dim">No VM of project {project} is placed here.</p>
+      }}
+    </Loaded>
+  )
+}

@@ -1,0 +1,45 @@
+// The list of nodes.
+import { Link } from '@tanstack/react-router'
+import { useList } from '../../api/queries'
+import type { Node } from '../../api/types'
+import { Dash } from '../../components/cells'
+import { bytes, cpus } from '../../components/format'
+import { Empty } from '../../components/Page'
+import { StateMark } from '../../components/StateMark'
+import type { Column } from '../../components/table/columns'
+import { ListPage } from '../../components/table/ListPage'
+import { acceleratorOf, capacityOf } from './capacity'
+
+const COLUMNS: Column<Node>[] = [
+  { id: 'state', title: 'State', width: '7.5rem', narrow: true, sort: (node) => node.status.state, cell: (node) => <StateMark state={node.status.state} /> },
+  {
+    id: 'name', title: 'Name', narrow: true, sort: (node) => node.meta.name,
+    cell: (node) => (
+      <Link to="/nodes/$name" params={{ name: node.meta.name }} className="font-medium hover:text-accent">
+        {node.meta.name}
+      </Link>
+    ),
+  },
+  { id: 'accelerator', title: 'Runs on', width: '7rem', choice: 'shown', sort: acceleratorOf, cell: (node) => acceleratorOf(node) || <Dash /> },
+  {
+    id: 'cpu', title: 'CPUs promised', width: '9rem', right: true, choice: 'shown', sort: (node) => node.status.allocated.cpu,
+    cell: (node) => `${cpus(node.status.allocated.cpu)} of ${cpus(capacityOf(node).cpu)}`,
+  },
+  {
+    id: 'memory', title: 'Memory promised', width: '12rem', right: true, choice: 'shown', sort: (node) => node.status.allocated.memory,
+    cell: (node) => `${bytes(node.status.allocated.memory)} of ${bytes(capacityOf(node).memory)}`,
+  },
+  { id: 'vms', title: 'VMs', width: '5rem', right: true, narrow: true, sort: (node) => node.status.allocated.vms, cell: (node) => node.status.allocated.vms },
+  { id: 'version', title: 'Version', width: '7rem', choice: 'shown', cell: (node) => node.status.report?.version ?? <Dash /> },
+]
+
+export function NodesPage() {
+  return (
+    <ListPage
+      title="Nodes" id="nodes" query={useList('node', '')} columns={COLUMNS} href={(node) => `/nodes/${node.meta.name}`}
+      texts={(node) => [node.status.state, acceleratorOf(node), node.status.report?.hostname ?? '']}
+      signature={(node) => [node.status.state, node.status.allocated.vms].join('|')}
+      empty={<Empty text="No node has reported yet." />}
+    />
+  )
+}

@@ -1,0 +1,32 @@
+// What a node may promise to guests. Pure; the same sums as the scheduler's.
+import type { Node } from '../../api/types'
+
+export interface Capacity {
+  /** Thousandths. */
+  cpu: number
+  memory: number
+}
+
+export function capacityOf(node: Node): Capacity {
+  const report = node.status.report
+  if (!report) return { cpu: 0, memory: 0 }
+  return {
+    cpu: Math.floor(report.cpus * 1000 * node.spec.cpu_overcommit),
+    memory: Math.floor(Math.max(0, report.memory - node.spec.memory_reserved) * node.spec.memory_overcommit),
+  }
+}
+
+export function totalOf(nodes: readonly Node[]): { used: Capacity; capacity: Capacity } {
+  const sum = (pick: (node: Node) => number) => nodes.reduce((total, node) => total + pick(node), 0)
+  return {
+    used: { cpu: sum((n) => n.status.allocated.cpu), memory: sum((n) => n.status.allocated.memory) },
+    capacity: { cpu: sum((n) => capacityOf(n).cpu), memory: sum((n) => capacityOf(n).memory) },
+  }
+}
+
+const SPELLED: Record<string, string> = { kvm: 'KVM', tcg: 'TCG', sim: 'simulation' }
+
+export function acceleratorOf(node: Node): string {
+  const drivers = node.status.report?.hypervisors ?? []
+  return drivers.map((driver) => SPELLED[driver.accelerator] ?? driver.accelerator).join(', ')
+}

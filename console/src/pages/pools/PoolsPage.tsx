@@ -1,0 +1,54 @@
+// The list of pools.
+import { useList } from '../../api/queries'
+import type { Pool, Volume } from '../../api/types'
+import { useProject } from '../../app/project'
+import { ageColumn, Dash, nameColumn } from '../../components/cells'
+import { CopyText } from '../../components/Copy'
+import { bytes, percent } from '../../components/format'
+import { Empty } from '../../components/Page'
+import { StateMark } from '../../components/StateMark'
+import type { Column } from '../../components/table/columns'
+import { ListPage } from '../../components/table/ListPage'
+
+function Usage({ pool }: { pool: Pool }) {
+  const usage = pool.status.usage
+  if (!usage) return <Dash />
+  const used = usage.total - usage.free
+  const share = percent(used, usage.total)
+  const tone = share > 95 ? 'bg-bad' : share > 85 ? 'bg-warn' : 'bg-accent'
+  return (
+    <span className="flex items-center gap-2">
+      <span className="h-2 w-24 shrink-0 overflow-hidden rounded-full bg-line" aria-hidden="true">
+        <span className={`block h-full ${tone}`} style={{ width: `${share}%` }} />
+      </span>
+      {bytes(used)} of {bytes(usage.total)}
+    </span>
+  )
+}
+
+function columns(volumes: Volume[]): Column<Pool>[] {
+  const count = (pool: Pool) => volumes.filter((volume) => volume.spec.pool === pool.meta.name).length
+  return [
+    { id: 'state', title: 'State', width: '7.5rem', narrow: true, cell: (pool) => <StateMark state={pool.status.state} title={pool.status.reason} /> },
+    nameColumn(),
+    { id: 'kind', title: 'Kind', width: '5rem', choice: 'shown', cell: (pool) => pool.spec.kind },
+    {
+      id: 'path', title: 'Directory', width: '20rem', choice: 'shown',
+      cell: (pool) => (pool.status.usage ? <CopyText text={pool.status.usage.path} /> : (pool.spec.path ?? <Dash />)),
+    },
+    { id: 'usage', title: 'Used', width: '17rem', sort: (pool) => (pool.status.usage ? 1 - pool.status.usage.free / pool.status.usage.total : 0), cell: (pool) => <Usage pool={pool} /> },
+    { id: 'volumes', title: 'Volumes', width: '6rem', right: true, narrow: true, sort: count, cell: count },
+    ageColumn(),
+  ]
+}
+
+export function PoolsPage() {
+  const volumes = useList('volume', useProject()).data?.items ?? []
+  return (
+    <ListPage
+      title="Pools" id="pools" query={useList('pool', '')} columns={columns(volumes)}
+      signature={(pool) => pool.status.state}
+      empty={<Empty text="No pools. Every cluster begins with one named default." />}
+    />
+  )
+}

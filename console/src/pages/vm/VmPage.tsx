@@ -1,0 +1,122 @@
+// One VM: its head with what can be done, and its tabs.
+import { useNavigate, useParams } from '@tanstack/react-router'
+import { Monitor, Play, Square, SquareTerminal } from 'lucide-react'
+import { Link } from '@tanstack/react-router'
+import { lazy, Suspense } from 'react'
+import { useObject } from '../../api/queries'
+import type { Vm } from '../../api/types'
+import { Loaded, Page, Skeleton } from '../../components/Page'
+import { sentence } from '../../components/Problem'
+import { StateMark } from '../../components/StateMark'
+import { verbsFor } from '../../components/state'
+import { Tabs } from '../../components/Tabs'
+import { useFlash } from '../../components/hooks'
+import { runVerb } from '../vms/actions'
+import { VmMenu } from '../vms/VmMenu'
+import { VmEvents } from './VmEvents'
+import { VmLogs } from './VmLogs'
+import { VmOverview } from './VmOverview'
+
+const Serial = lazy(() => import('./Serial').then((module) => ({ default: module.Serial })))
+const Screen = lazy(() => import('./Screen').then((module) => ({ default: module.Screen })))
+
+const TABS: [string, string][] = [
+  ['overview', 'Overview'], ['serial', 'Serial'], ['screen', 'Screen'], ['logs', 'Logs'], ['events', 'Events'],
+]
+/** Tabs whose content takes the height of the window. */
+const FILLING = ['serial', 'screen', 'logs']
+
+export function VmPage() {
+  const { project = 'default', name = '', tab = 'overview' } = useParams({ strict: false })
+  const query = useObject('vm', project, name)
+  const navigate = useNavigate()
+  const vm = query.error ? undefined : query.data
+  return (
+    <Page
+      title={name} fill={FILLING.includes(tab)} extra={vm && <Head vm={vm} />}
+      actions={vm && <Actions vm={vm} onDeleted={() => void navigate({ to: '/p/$project/vms', params: { project } })} />}
+    >
+      <Loaded query={{ ...query, data: vm }}>
+        {(current) => (
+          <>
+            <Reason vm={current} />
+            <Tabs label="VM" base={`/p/${project}/vms/${name}`} tabs={TABS} current={tab} />
+            <Suspense fallback={<Skeleton />}>
+              <Tab tab={tab} vm={current} />
+            </Suspense>
+          </>
+        )}
+      </Loaded>
+    </Page>
+  )
+}
+
+function Tab({ tab, vm }: { tab: string; vm: Vm }) {
+  switch (tab) {
+    case 'serial':
+      return <Serial key={vm.meta.uid} vm={vm} />
+    case 'screen':
+      return <Screen key={vm.meta.uid} vm={vm} />
+    case 'logs':
+      return <VmLogs key={vm.meta.uid} vm={vm} />
+    case 'events':
+      return <VmEvents vm={vm} />
+    default:
+      return <VmOverview vm={vm} />
+  }
+}
+
+function Head({ vm }: { vm: Vm }) {
+  const flash = useFlash(vm.status.state)
+  return (
+    <>
+      <span className={`rounded px-1 ${flash}`} aria-live="polite">
+        <StateMark state={vm.status.state} />
+      </span>
+      {vm.status.placement?.node && (
+        <span className="text-dim">
+          on{' '}
+          <Link to="/nodes/$name" params={{ name: vm.status.placement.node }} className="link">
+            {vm.status.placement.node}
+          </Link>
+        </span>
+      )}
+      {Object.entries(vm.meta.labels ?? {}).map(([key, value]) => (
+        <span key={key} className="chip">
+          {value ? `${key}=${value}` : key}
+        </span>
+      ))}
+    </>
+  )
+}
+
+function Reason({ vm }: { vm: Vm }) {
+  if (!vm.status.reason) return null
+  const bad = vm.status.state === 'failed'
+  return <p className={`mb-3 rounded-md px-3 py-2 ${bad ? 'bg-bad-soft text-bad' : 'bg-warn-soft text-warn'}`}>{sentence(vm.status.reason)}</p>
+}
+
+function Actions({ vm, onDeleted }: { vm: Vm; onDeleted: () => void }) {
+  const verbs = verbsFor(vm)
+  const params = { project: vm.meta.project ?? 'default', name: vm.meta.name }
+  return (
+    <>
+      {verbs.start || verbs.resume ? (
+        <button type="button" className="btn btn-primary" onClick={() => void runVerb([vm], verbs.resume ? 'resume' : 'start')}>
+          <Play size={14} aria-hidden="true" /> {verbs.resume ? 'Resume' : 'Start'}
+        </button>
+      ) : (
+        <button type="button" className="btn" disabled={!verbs.stop} onClick={() => void runVerb([vm], 'stop')}>
+          <Square size={13} aria-hidden="true" /> Stop
+        </button>
+      )}
+      <Link to="/p/$project/vms/$name/$tab" params={{ ...params, tab: 'serial' }} className="btn max-sm:hidden">
+        <SquareTerminal size={15} aria-hidden="true" /> Serial
+      </Link>
+      <Link to="/p/$project/vms/$name/$tab" params={{ ...params, tab: 'screen' }} className="btn max-sm:hidden">
+        <Monitor size={15} aria-hidden="true" /> Screen
+      </Link>
+      <VmMenu vm={vm} className="btn btn-icon" onDeleted={onDeleted} />
+    </>
+  )
+}

@@ -1,0 +1,103 @@
+// The list of volumes: create, delete, attach, detach.
+import { Link } from '@tanstack/react-router'
+import { Link2, Unlink } from 'lucide-react'
+import { useState } from 'react'
+import { detach } from '../../api/actions'
+import { useList } from '../../api/queries'
+import { refOf } from '../../api/refs'
+import type { Volume } from '../../api/types'
+import { useProject } from '../../app/project'
+import { ageColumn, Dash, nameColumn } from '../../components/cells'
+import { CommandLine } from '../../components/Copy'
+import { bytes } from '../../components/format'
+import { notifyError } from '../../components/notices'
+import { Empty } from '../../components/Page'
+import { BulkDelete, RowDelete } from '../../components/RowDelete'
+import { StateMark } from '../../components/StateMark'
+import type { Column } from '../../components/table/columns'
+import { ListPage } from '../../components/table/ListPage'
+import { AttachDialog } from './AttachDialog'
+import { CreateVolume } from './CreateVolume'
+
+const COLUMNS: Column<Volume>[] = [
+  {
+    id: 'state', title: 'State', width: '7.5rem', narrow: true, sort: (volume) => volume.status.state,
+    cell: (volume) => <StateMark state={volume.status.state} title={volume.status.reason} />,
+  },
+  nameColumn(),
+  { id: 'pool', title: 'Pool', width: '7rem', choice: 'shown', sort: (volume) => volume.spec.pool, cell: (volume) => volume.spec.pool },
+  {
+    id: 'size', title: 'Size', width: '6rem', right: true, narrow: true, sort: (volume) => volume.spec.size,
+    cell: (volume) => bytes(volume.spec.size),
+  },
+  {
+    id: 'used', title: 'Used', width: '6rem', right: true, choice: 'shown', sort: (volume) => volume.status.data?.used ?? 0,
+    cell: (volume) => (volume.status.data ? bytes(volume.status.data.used) : <Dash />),
+  },
+  { id: 'format', title: 'Format', width: '5.5rem', choice: 'shown', sort: (volume) => volume.spec.format, cell: (volume) => volume.spec.format },
+  { id: 'image', title: 'Image', width: '8rem', choice: 'shown', sort: (volume) => volume.spec.image ?? '', cell: (volume) => volume.spec.image ?? <Dash /> },
+  {
+    id: 'attached', title: 'Attached to', width: '9rem', choice: 'shown', sort: (volume) => volume.status.attachment?.vm ?? '',
+    cell: (volume) => <AttachedTo volume={volume} />,
+  },
+  { id: 'node', title: 'Node', width: '6rem', choice: 'hidden', cell: (volume) => volume.status.location?.node ?? <Dash /> },
+  ageColumn(),
+  { id: 'actions', title: '', width: '5rem', narrow: true, right: true, cell: (volume) => <Actions volume={volume} /> },
+]
+
+function AttachedTo({ volume }: { volume: Volume }) {
+  const vm = volume.status.attachment?.vm
+  if (!vm) return <Dash />
+  return (
+    <Link to="/p/$project/vms/$name" params={{ project: volume.meta.project ?? 'default', name: vm }} className="link">
+      {vm}
+    </Link>
+  )
+}
+
+function Actions({ volume }: { volume: Volume }) {
+  const [attaching, setAttaching] = useState(false)
+  const { name, project = 'default' } = volume.meta
+  const vm = volume.status.attachment?.vm
+  const button = 'btn btn-quiet btn-icon h-7 w-7'
+  const away = (from: string) => {
+    detach(project, from, name).catch((error: unknown) => notifyError(`Cannot detach ${name} from ${from}`, error))
+  }
+  return (
+    <span className="flex justify-end">
+      {vm ? (
+        <button type="button" className={button} aria-label={`Detach ${name} from ${vm}`} title={`Detach from ${vm}`} onClick={() => away(vm)}>
+          <Unlink size={14} aria-hidden="true" />
+        </button>
+      ) : (
+        <button type="button" className={button} aria-label={`Attach ${name}`} title="Attach" disabled={volume.status.state !== 'ready'} onClick={() => setAttaching(true)}>
+          <Link2 size={14} aria-hidden="true" />
+        </button>
+      )}
+      <RowDelete target={refOf('volume', volume)} />
+      {attaching && <AttachDialog volume={volume} onClose={() => setAttaching(false)} />}
+    </span>
+  )
+}
+
+export function VolumesPage() {
+  const project = useProject()
+  const [creating, setCreating] = useState(false)
+  const create = (
+    <button type="button" className="btn btn-primary" onClick={() => setCreating(true)}>
+      Create a volume
+    </button>
+  )
+  return (
+    <>
+      <ListPage
+        title="Volumes" id="volumes" query={useList('volume', project)} columns={COLUMNS} actions={create}
+        texts={(volume) => [volume.status.state, volume.spec.pool, volume.spec.image ?? '', volume.status.attachment?.vm ?? '']}
+        signature={(volume) => [volume.status.state, volume.status.attachment?.vm, volume.spec.size].join('|')}
+        empty={<Empty text="No volumes yet. Launching a VM makes one for its disk." command={<CommandLine text="novacron volume create data --size 20GiB" />} />}
+        bulk={(rows, clear) => <BulkDelete targets={rows.map((row) => refOf('volume', row))} onDone={clear} />}
+      />
+      {creating && <CreateVolume project={project} onClose={() => setCreating(false)} />}
+    </>
+  )
+}
