@@ -14,6 +14,9 @@ use crate::watch::{Change, Compacted, Selection, Watch};
 /// How many transactions are kept for watches that start in the past or fall behind.
 const HISTORY: usize = 4096;
 
+/// How many bytes of records and entries the kept transactions may hold on to, roughly.
+const HISTORY_BYTES: usize = 4 << 20;
+
 /// What one transaction touched.
 #[derive(Debug, Clone)]
 pub struct Touched {
@@ -37,7 +40,14 @@ pub struct FamilyChange {
 #[derive(Debug)]
 pub struct Hub {
     history: Mutex<History>,
-    head: watch::Sender<Revision>,
+    head: watch::Sender<Head>,
+}
+
+/// What watches wait on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head {
+    pub(crate) revision: Revision,
+    pub(crate) closed: bool,
 }
 
 #[derive(Debug)]
@@ -45,27 +55,46 @@ struct History {
     /// Watches may start from this revision on.
     oldest: Revision,
     touched: VecDeque<Arc<Touched>>,
+    bytes: usize,
+}
+
+impl History {
+    fn push(&mut self, touched: Touched) {
+        self.bytes += touched.bytes();
+        self.touched.push_back(Arc::new(touched));
+        while self.touched.len() > HISTORY || (self.bytes > HISTORY_BYTES && self.touched.len() > 1)
+        {
+            let Some(dropped) = self.touched.pop_front() else { break };
+            self.bytes -= dropped.bytes();
+            self.oldest = dropped.revision;
+        }
+    }
+}
+
+impl Touched {
+    /// What it keeps in memory, roughly.
+    fn bytes(&self) -> usize {
+        let records = self.families.iter().flat_map(|change| change.records.iter());
+        let records: usize = records.map(|record| record.value.get().len() + 128).sum();
+        let entries: usize =
+            self.entries.iter().map(|(_, entry)| entry.value.get().len() + 128).sum();
+        128 + records + entries
+    }
 }
 
 impl Hub {
     /// A hub whose history starts at `revision`.
     pub fn new(revision: Revision) -> Arc<Self> {
-        let history = Mutex::new(History { oldest: revision, touched: VecDeque::new() });
-        Arc::new(Self { history, head: watch::Sender::new(revision) })
+        let history = Mutex::new(History { oldest: revision, touched: VecDeque::new(), bytes: 0 });
+        let head = watch::Sender::new(Head { revision, closed: false });
+        Arc::new(Self { history, head })
     }
 
     /// Adds an applied transaction; revisions must rise.
     pub fn publish(&self, touched: Touched) {
         let revision = touched.revision;
-        let mut history = self.lock();
-        history.touched.push_back(Arc::new(touched));
-        if history.touched.len() > HISTORY
-            && let Some(dropped) = history.touched.pop_front()
-        {
-            history.oldest = dropped.revision;
-        }
-        drop(history);
-        self.head.send_replace(revision);
+        self.lock().push(touched);
+        self.head.send_modify(|head| head.revision = revision);
     }
 
     /// Forgets all history: the state was replaced as a whole at `revision`.
@@ -73,8 +102,14 @@ impl Hub {
         let mut history = self.lock();
         history.oldest = revision;
         history.touched.clear();
+        history.bytes = 0;
         drop(history);
-        self.head.send_replace(revision);
+        self.head.send_modify(|head| head.revision = revision);
+    }
+
+    /// Ends all watches once they have delivered what is already here.
+    pub fn close(&self) {
+        self.head.send_modify(|head| head.closed = true);
     }
 
     pub fn watch(self: &Arc<Self>, what: Selection, from: Revision) -> Watch {

@@ -1,6 +1,7 @@
 //! Keys: opaque text in byte order. What stands before the first `#` is a record's *family*:
 //! records that belong to one object, that index rows select together and that watches deliver
-//! together.
+//! together. For a family's records to lie side by side, no key holds a byte below `#` (space,
+//! `!`, `"`, control characters).
 
 use std::borrow::Borrow;
 use std::fmt;

@@ -36,8 +36,8 @@ pub use state::{State, StreamEntry};
 pub use txn::{CommitError, CounterAdd, Precondition, Put, Txn};
 pub use watch::{Change, Compacted, Selection, Watch};
 
-/// Position in the store's history: the log index of a committed transaction. Zero is the empty
-/// store.
+/// Position in the store's history: how many transactions have been committed. Every committed
+/// transaction has its own; refused ones have none. Zero is the empty store.
 pub type Revision = u64;
 
 /// What every implementation offers.

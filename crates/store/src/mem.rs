@@ -32,11 +32,16 @@ impl MemStore {
     fn apply(&self, txn: &Txn) -> Result<Revision, CommitError> {
         let mut slot = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = State::clone(&slot);
-        let revision = next.revision() + 1;
-        let touched = next.apply(revision, txn)?;
+        let touched = next.apply(txn)?;
+        let revision = next.revision();
         *slot = Arc::new(next);
         self.hub.publish(touched);
         Ok(revision)
+    }
+
+    /// Ends all watches.
+    pub fn close(&self) {
+        self.hub.close();
     }
 }
 

@@ -68,6 +68,12 @@ impl Snapshot {
         self.state.stream(name, from)
     }
 
+    /// Sequence number that a stream's next entry gets; what lies below the first kept entry has
+    /// been dropped.
+    pub fn stream_next(&self, name: &str) -> u64 {
+        self.state.stream_next(name)
+    }
+
     /// The state itself, for implementations that persist it.
     pub fn state(&self) -> &Arc<State> {
         &self.state

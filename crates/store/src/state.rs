@@ -89,6 +89,12 @@ impl State {
         entries.into_iter().flatten().map(|(_, entry)| entry)
     }
 
+    /// Sequence number that a stream's next entry gets; what lies below the first kept entry has
+    /// been dropped.
+    pub fn stream_next(&self, name: &str) -> u64 {
+        self.streams.get(name).map_or(1, |stream| stream.next.max(1))
+    }
+
     pub fn family(&self, family: &str) -> Vec<&Record> {
         let sections = format!("{family}{SECTION_MARK}");
         let own = self.records.get(family);
@@ -100,12 +106,8 @@ impl State {
 
     /// Families that carry the index row, in order, after family `after`.
     pub fn indexed(&self, name: &str, value: &str, after: &str) -> Vec<Key> {
-        let start = (name.to_owned(), value.to_owned(), Key::new(after));
         let mut families: Vec<Key> = Vec::new();
-        for (row_name, row_value, key) in self.index.range(start..) {
-            if row_name != name || row_value != value {
-                break;
-            }
+        for key in self.rows(name, value, after) {
             let family = key.family();
             let known = families.last().is_some_and(|last| last.as_str() == family);
             if family > after && !known {
@@ -115,12 +117,26 @@ impl State {
         families
     }
 
-    /// Applies a transaction as `revision`, which must be above the current one. On `Err` nothing
-    /// but the revision has changed.
-    pub fn apply(&mut self, revision: Revision, txn: &Txn) -> Result<Touched, CommitError> {
-        self.revision = revision;
+    /// Keys of the records that carry the index row, in order, from `start` on.
+    fn rows<'a>(
+        &'a self,
+        name: &'a str,
+        value: &'a str,
+        start: &str,
+    ) -> impl Iterator<Item = &'a Key> {
+        let start = (name.to_owned(), value.to_owned(), Key::new(start));
+        self.index
+            .range(start..)
+            .take_while(move |(row_name, row_value, _)| row_name == name && row_value == value)
+            .map(|(_, _, key)| key)
+    }
+
+    /// Applies a transaction as the next revision. On `Err` nothing has changed.
+    pub fn apply(&mut self, txn: &Txn) -> Result<Touched, CommitError> {
         self.check(txn)?;
-        let families = touched_families(txn);
+        let revision = self.revision + 1;
+        self.revision = revision;
+        let families = self.touched_families(txn);
         let before: Vec<_> = families.iter().map(|family| self.index_rows(family)).collect();
         for key in &txn.deletes {
             self.remove(key);
@@ -141,11 +157,6 @@ impl State {
         Ok(Touched { revision, families: families.collect(), entries })
     }
 
-    /// Moves to a revision that changed nothing (an empty log entry).
-    pub fn skip_to(&mut self, revision: Revision) {
-        self.revision = revision;
-    }
-
     fn check(&self, txn: &Txn) -> Result<(), CommitError> {
         let holds = |precondition: &Precondition| match precondition {
             Precondition::Absent(key) => !self.records.contains_key(key),
@@ -153,7 +164,7 @@ impl State {
             Precondition::At(key, revision) => {
                 self.records.get(key).is_some_and(|record| record.revision == *revision)
             }
-            Precondition::NoIndex(name, value) => self.indexed(name, value, "").is_empty(),
+            Precondition::NoIndex(name, value) => self.rows(name, value, "").next().is_none(),
         };
         if let Some(index) = txn.preconditions.iter().position(|each| !holds(each)) {
             return Err(CommitError::Precondition { index });
@@ -171,6 +182,16 @@ impl State {
             sums.insert(&add.name, would_be);
         }
         Ok(())
+    }
+
+    /// Families of all puts and of the deletes that meet a record, each once, in order.
+    fn touched_families(&self, txn: &Txn) -> Vec<Key> {
+        let deleted = txn.deletes.iter().filter(|key| self.records.contains_key(*key));
+        let keys = txn.puts.iter().map(|put| &put.key).chain(deleted);
+        let mut families: Vec<Key> = keys.map(|key| Key::new(key.family())).collect();
+        families.sort();
+        families.dedup();
+        families
     }
 
     fn index_rows(&self, family: &Key) -> Vec<(String, String)> {
@@ -213,7 +234,7 @@ impl State {
     }
 
     fn append(&mut self, revision: Revision, append: &Append) -> (String, StreamEntry) {
-        let mut stream = self.streams.get(&append.stream).cloned().unwrap_or_default();
+        let stream = self.streams.entry(append.stream.clone()).or_default();
         let sequence = stream.next.max(1);
         let mut hasher = Sha256::new();
         hasher.update(stream.hash);
@@ -225,10 +246,9 @@ impl State {
         stream.hash = hash;
         stream.entries.insert(sequence, entry.clone());
         while stream.entries.len() as u64 > append.keep {
-            let Some((oldest, _)) = stream.entries.get_min().cloned() else { break };
+            let Some(oldest) = stream.entries.get_min().map(|(oldest, _)| *oldest) else { break };
             stream.entries.remove(&oldest);
         }
-        self.streams.insert(append.stream.clone(), stream);
         (append.stream.clone(), entry)
     }
 
@@ -269,15 +289,6 @@ impl State {
 /// The range of everything at or after `start`.
 pub(crate) fn from(start: &str) -> (Bound<&str>, Bound<&str>) {
     (Bound::Included(start), Bound::Unbounded)
-}
-
-/// Families of all puts and deletes, each once, in order.
-fn touched_families(txn: &Txn) -> Vec<Key> {
-    let keys = txn.puts.iter().map(|put| &put.key).chain(&txn.deletes);
-    let mut families: Vec<Key> = keys.map(|key| Key::new(key.family())).collect();
-    families.sort();
-    families.dedup();
-    families
 }
 
 /// Hashes as hex text.

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::Revision;
 use crate::key::Key;
 
+/// A transaction. Deletes are applied before puts, and of two puts of one key the later wins.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Txn {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -18,7 +19,8 @@ pub struct Txn {
     pub counters: Vec<CounterAdd>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub appends: Vec<Append>,
-    /// It serves a deletion: taken also when only the reserve of the disk is left.
+    /// A step of a deletion: taken also when only the store's reserve is left, although it writes.
+    /// Whoever sets it promises that what it leads to frees more than it takes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub frees: bool,
 }
@@ -89,6 +91,12 @@ impl Txn {
         self
     }
 
+    /// Marks it as a step of a deletion: see [`Txn::frees`].
+    pub fn freeing(mut self) -> Self {
+        self.frees = true;
+        self
+    }
+
     /// Adds all of `other` behind what is here.
     pub fn merge(&mut self, other: Self) {
         self.preconditions.extend(other.preconditions);
@@ -106,7 +114,7 @@ impl Txn {
             && self.appends.is_empty()
     }
 
-    /// Whether it is allowed when the disk is full: it deletes only, or is a step of a deletion.
+    /// Whether it is taken when the disk is full: it only deletes, or is a step of a deletion.
     pub fn only_frees(&self) -> bool {
         self.frees || (self.puts.is_empty() && self.appends.is_empty())
     }

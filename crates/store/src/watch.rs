@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::Revision;
-use crate::hub::Hub;
+use crate::hub::{Head, Hub};
 use crate::key::Key;
 use crate::snapshot::Record;
 use crate::state::StreamEntry;
@@ -70,7 +70,7 @@ pub struct Watch {
     what: Selection,
     /// Everything up to here has been delivered.
     seen: Revision,
-    head: watch::Receiver<Revision>,
+    head: watch::Receiver<Head>,
 }
 
 impl Watch {
@@ -78,7 +78,7 @@ impl Watch {
         hub: Arc<Hub>,
         what: Selection,
         from: Revision,
-        head: watch::Receiver<Revision>,
+        head: watch::Receiver<Head>,
     ) -> Self {
         Self { hub, what, seen: from, head }
     }
@@ -86,18 +86,21 @@ impl Watch {
     /// The next changes, at least one; `None` once the store has shut down. Cancel-safe.
     pub async fn next(&mut self) -> Option<Result<Vec<Change>, Compacted>> {
         loop {
-            let head = *self.head.borrow_and_update();
-            if head > self.seen {
-                match self.hub.since(self.seen, head, &self.what) {
+            let Head { revision, closed } = *self.head.borrow_and_update();
+            if revision > self.seen {
+                match self.hub.since(self.seen, revision, &self.what) {
                     Err(compacted) => return Some(Err(compacted)),
                     Ok(changes) => {
-                        self.seen = head;
+                        self.seen = revision;
                         if !changes.is_empty() {
                             return Some(Ok(changes));
                         }
                     }
                 }
                 continue;
+            }
+            if closed {
+                return None;
             }
             self.head.changed().await.ok()?;
         }

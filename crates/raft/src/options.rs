@@ -1,0 +1,31 @@
+//! What can be tuned: sizes only; the defaults are right for a real node.
+
+/// How the store uses its disk.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// This voter's number in the cluster.
+    pub node: u64,
+    /// Size of a log segment in bytes; segments are zero-filled ahead.
+    pub segment_bytes: u64,
+    /// A snapshot is due after this many log entries,
+    pub snapshot_entries: u64,
+    /// or after this many bytes of log, or as many as the last snapshot has if those are more.
+    pub snapshot_bytes: u64,
+    /// Size in bytes of the file that keeps space for deletions.
+    pub reserve_bytes: u64,
+    /// The disk counts as full when fewer bytes than these are free beside the reserve.
+    pub low_water_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            node: 1,
+            segment_bytes: 8 << 20,
+            snapshot_entries: 10_000,
+            snapshot_bytes: 16 << 20,
+            reserve_bytes: 64 << 20,
+            low_water_bytes: 16 << 20,
+        }
+    }
+}
