@@ -3,14 +3,33 @@
 //! Everything here translates: a request becomes a call of `control`'s admission and a commit, an
 //! object of the store becomes JSON. What must reach into a node (serial lines, files, uploads)
 //! goes through a [`Gateway`].
+//!
+//! ```text
+//!  server ─▶ auth::guard ─▶ rest, graphql ─▶ resource ─▶ control's admission ─▶ store
+//!                                 └────────▶ watch ◀─────────────────────────────┘
+//! ```
 
+pub mod auth;
+pub mod config;
+mod console;
+mod edge;
 pub mod gateway;
+pub mod graphql;
+pub mod metrics;
 pub mod openapi;
 pub mod problem;
+pub mod resource;
+pub mod rest;
+pub mod server;
+pub mod state;
 pub mod table;
+mod verbs;
+pub mod watch;
 
+pub use config::{ApiConfig, Readiness, TlsFiles};
 pub use gateway::Gateway;
 pub use openapi::openapi;
+pub use server::{ServerHandle, serve};
 
 /// The cookie that carries a browser's session.
 pub const SESSION_COOKIE: &str = "novacron_session";

@@ -1,12 +1,22 @@
 //! The route table: one line per resource. REST paths, the OpenAPI document and the GraphQL schema
 //! are all made from it.
 
+use std::fmt;
+
+use novacron_control::Resource;
 use novacron_model::request::{AttachRequest, DetachRequest, RestoreRequest, StopRequest};
 use novacron_model::{
-    Image, Kind, Network, Node, Pool, Project, Scope, Snapshot, Task, Token, Vm, Volume,
+    Image, Kind, NameRule, Network, Node, Pool, Project, Scope, Snapshot, Task, Token, Vm, Volume,
 };
+use serde_json::Value;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
+
+use crate::auth::{Caller, sessions};
+use crate::problem;
+use crate::resource::idempotency::Claim;
+use crate::resource::{Created, Operations, Typed};
+use crate::state::Api;
 
 /// Named schemas, as utoipa collects them.
 pub type Schemas = Vec<(String, RefOr<Schema>)>;
@@ -21,7 +31,6 @@ pub struct Allows {
 
 const ALL: Allows = Allows { create: true, update: true, delete: true };
 const EDIT: Allows = Allows { create: false, update: true, delete: false };
-const GRANT: Allows = Allows { create: true, update: false, delete: true };
 const PRUNE: Allows = Allows { create: false, update: false, delete: true };
 
 /// `POST …/{name}/{verb}`.
@@ -54,16 +63,41 @@ pub enum Answer {
 }
 
 /// One resource.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Row {
     pub kind: &'static str,
     pub plural: &'static str,
     pub scope: Scope,
+    pub names: NameRule,
     pub allows: Allows,
     pub verbs: &'static [Verb],
     pub spec: fn() -> String,
     pub status: fn() -> String,
     pub schemas: fn(&mut Schemas),
+    pub ops: &'static dyn Operations,
+}
+
+impl Row {
+    /// Creates an object. Tokens are made with a secret, everything else by admission alone.
+    pub async fn create(
+        &self,
+        api: &Api,
+        caller: &Caller,
+        project: Option<&str>,
+        body: Value,
+        claim: Option<Claim>,
+    ) -> problem::Answer<Created> {
+        if self.kind == Token::KIND {
+            return sessions::create_token(api, caller, body, claim).await;
+        }
+        self.ops.create(api, caller, project, body, claim).await
+    }
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.plural)
+    }
 }
 
 /// Every resource, in the order of the documentation.
@@ -78,8 +112,19 @@ pub fn rows() -> [Row; 10] {
         row::<Task>(PRUNE, TASK_VERBS),
         row::<Node>(EDIT, &[]),
         row::<Pool>(ALL, &[]),
-        row::<Token>(GRANT, &[]),
+        row::<Token>(ALL, &[]),
     ]
+}
+
+/// The row of a kind.
+///
+/// # Panics
+/// When there is no such kind: callers pass `Kind::KIND`.
+pub fn row_of(kind: &str) -> Row {
+    match rows().into_iter().find(|row| row.kind == kind) {
+        Some(row) => row,
+        None => unreachable!("no kind is called {kind}"),
+    }
 }
 
 const VM_VERBS: &[Verb] = &[
@@ -109,11 +154,12 @@ const fn body<T: ToSchema>(required: bool) -> Body {
     Body { name: || T::name().into_owned(), schemas: collect::<T>, required }
 }
 
-fn row<K: Kind>(allows: Allows, verbs: &'static [Verb]) -> Row {
+fn row<K: Resource>(allows: Allows, verbs: &'static [Verb]) -> Row {
     Row {
         kind: K::KIND,
         plural: K::PLURAL,
         scope: K::SCOPE,
+        names: K::NAMES,
         allows,
         verbs,
         spec: || K::Spec::name().into_owned(),
@@ -122,6 +168,7 @@ fn row<K: Kind>(allows: Allows, verbs: &'static [Verb]) -> Row {
             collect::<K::Spec>(all);
             collect::<K::Status>(all);
         },
+        ops: Typed::<K>::OPERATIONS,
     }
 }
 

@@ -59,6 +59,17 @@ impl Snapshot {
         self.state.indexed(name, value, after)
     }
 
+    /// Keys of records that carry the index row, in order, from key `start` on; read as they are
+    /// asked for.
+    pub fn index_keys<'a>(
+        &'a self,
+        name: &'a str,
+        value: &'a str,
+        start: &str,
+    ) -> impl Iterator<Item = &'a Key> {
+        self.state.rows(name, value, start)
+    }
+
     pub fn counter(&self, name: &str) -> i64 {
         self.state.counter(name)
     }

@@ -118,7 +118,7 @@ impl State {
     }
 
     /// Keys of the records that carry the index row, in order, from `start` on.
-    fn rows<'a>(
+    pub(crate) fn rows<'a>(
         &'a self,
         name: &'a str,
         value: &'a str,

@@ -42,7 +42,7 @@ pub(crate) fn object_name(kind: &str) -> String {
     })
 }
 
-pub(super) fn patch_name(schema: &str) -> String {
+pub(crate) fn patch_name(schema: &str) -> String {
     format!("{schema}Patch")
 }
 
@@ -224,7 +224,7 @@ fn bound_integers(schema: &mut Value) {
 }
 
 /// Names of the schemas that clients send.
-fn reachable_from_requests(all: &Components, rows: &[Row]) -> BTreeSet<String> {
+pub(crate) fn reachable_from_requests(all: &Components, rows: &[Row]) -> BTreeSet<String> {
     let mut open: Vec<String> =
         ["ExecRequest", "TicketRequest", "SignIn"].map(str::to_owned).into();
     for row in rows {

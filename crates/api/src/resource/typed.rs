@@ -1,0 +1,178 @@
+//! The operations of one kind.
+
+use std::any::Any;
+use std::marker::PhantomData;
+
+use async_trait::async_trait;
+use novacron_control::{DeleteOptions, Request, Resource};
+use novacron_model::meta::check_name;
+use novacron_model::request::{DeletePreview, Draft};
+use novacron_model::{Code, Error, Object, Task, key};
+use novacron_store::{Record, Snapshot, object};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::idempotency::{self, Claim};
+use super::{Created, Deleted, IfMatch, Operations, Shown, Target, body, commit, mask, patch};
+use crate::auth::Caller;
+use crate::problem::{Answer, Refusal};
+use crate::state::Api;
+
+/// Stands for a kind.
+pub struct Typed<K>(PhantomData<fn() -> K>);
+
+impl<K: Resource> Typed<K> {
+    pub const OPERATIONS: &'static dyn Operations = &Self(PhantomData);
+}
+
+#[async_trait]
+impl<K: Resource> Operations for Typed<K> {
+    fn prefix(&self, project: Option<Uuid>) -> String {
+        key::prefix::<K>(project)
+    }
+
+    fn check_name(&self, name: &str) -> Answer<()> {
+        check_name::<K>(name).map_err(|error| Refusal::malformed(error.at("name")))
+    }
+
+    fn show(&self, api: &Api, at: &Snapshot, records: &[&Record]) -> Answer<Option<Shown>> {
+        object::assemble::<K>(records)?.map(|object| shown(api, at, object)).transpose()
+    }
+
+    async fn create(
+        &self,
+        api: &Api,
+        caller: &Caller,
+        project: Option<&str>,
+        body: Value,
+        idempotency: Option<Claim>,
+    ) -> Answer<Created> {
+        mask::refuse_sealed(&body)?;
+        let draft: Draft<K> = body::strict(body)?;
+        let name = draft.meta.name.clone();
+        create_from::<K>(api, caller, project, idempotency, name, |request| {
+            Ok(K::create(request, draft.clone())?)
+        })
+        .await
+    }
+
+    async fn patch(
+        &self,
+        api: &Api,
+        caller: &Caller,
+        target: Target<'_>,
+        wanted: &Value,
+        if_match: &IfMatch,
+    ) -> Answer<Shown> {
+        self.check_name(target.name)?;
+        commit::admitted(api, caller, target.project, |request| {
+            let old = expect::<K>(request, target.name)?;
+            if_match.check(&old)?;
+            let new = patch::apply(&old, wanted)?;
+            Ok((K::update(request, &old, new)?, ()))
+        })
+        .await?;
+        let at = api.store.snapshot();
+        let scope = super::scope_uid(&at, target.project)?;
+        shown(api, &at, object::expect::<K>(&at, scope, target.name)?)
+    }
+
+    async fn delete(
+        &self,
+        api: &Api,
+        caller: &Caller,
+        target: Target<'_>,
+        options: DeleteOptions,
+        if_match: &IfMatch,
+    ) -> Answer<Deleted> {
+        self.check_name(target.name)?;
+        let ((), task) = commit::admitted(api, caller, target.project, |request| {
+            let old = expect::<K>(request, target.name)?;
+            if_match.check(&old)?;
+            Ok((K::delete(request, &old, options)?, ()))
+        })
+        .await?;
+        Ok(task.map_or(Deleted::Gone, Deleted::Task))
+    }
+
+    fn preview_delete(&self, api: &Api, target: Target<'_>) -> Answer<DeletePreview> {
+        self.check_name(target.name)?;
+        let at = api.store.snapshot();
+        let scope = super::scope_uid(&at, target.project)?;
+        let object = object::expect::<K>(&at, scope, target.name)?;
+        Ok(K::preview_delete(&at, &object))
+    }
+}
+
+/// Creates an object by an admission, once per idempotency key.
+pub async fn create_from<K: Resource>(
+    api: &Api,
+    caller: &Caller,
+    project: Option<&str>,
+    idempotency: Option<Claim>,
+    name: String,
+    mut admit: impl FnMut(&mut Request<'_>) -> Answer<novacron_control::Admitted> + Send,
+) -> Answer<Created> {
+    let (earlier, task) = commit::admitted(api, caller, project, |request| {
+        if let Some(claim) = &idempotency
+            && let Some(earlier) = idempotency::earlier(request.at, claim, request.now)?
+        {
+            return Ok((commit::nothing(), Some(earlier)));
+        }
+        let mut admitted = admit(request)?;
+        if let Some(claim) = &idempotency {
+            let scope = request.project.map(|project| project.meta.uid);
+            let family = key::object::<K>(scope, &name);
+            let record = idempotency::record(claim, &family, &admitted, request.now);
+            idempotency::remember(request.at, claim, &record, &mut admitted.txn)?;
+        }
+        Ok((admitted, None))
+    })
+    .await?;
+    let at = api.store.snapshot();
+    let (family, task) = match earlier {
+        Some(earlier) => (earlier.family, earlier.task),
+        None => (key::object::<K>(super::scope_uid(&at, project)?, &name), task),
+    };
+    let object = object::by_key::<K>(&at, &family)?
+        .ok_or_else(|| Error::conflict("it was created and has been deleted since"))?;
+    Ok(Created { shown: shown(api, &at, object)?, task })
+}
+
+fn expect<K: Resource>(request: &Request<'_>, name: &str) -> Answer<Object<K>> {
+    let scope = request.project.map(|project| project.meta.uid);
+    Ok(object::expect::<K>(request.at, scope, name)?)
+}
+
+fn shown<K: Resource>(api: &Api, at: &Snapshot, mut object: Object<K>) -> Answer<Shown> {
+    K::complete(at, &mut object);
+    if let Some(task) = (&mut object as &mut dyn Any).downcast_mut::<Object<Task>>()
+        && task.status.outcome.is_none()
+    {
+        task.status.live = api.gateway.live(task.spec.target.uid);
+    }
+    let mut value =
+        serde_json::to_value(&object).map_err(|error| Error::internal(error.to_string()))?;
+    mask::mask(&mut value["spec"]);
+    Ok(Shown { meta: object.meta, value })
+}
+
+impl IfMatch {
+    /// Refuses unless the object's spec was last written at an accepted revision.
+    pub fn check<K: Resource>(&self, object: &Object<K>) -> Answer<()> {
+        let revision = object.meta.revision;
+        match self {
+            Self::Any => Ok(()),
+            Self::Revision(wanted) if wanted.contains(&revision) => Ok(()),
+            Self::Revision(_) => {
+                let kind = key::display_kind(K::KIND);
+                let text = format!(
+                    "{kind} \"{}\" has changed: its ETag is \"{revision}\" now",
+                    object.name()
+                );
+                let error = Error::new(Code::PreconditionFailed, text);
+                Err(error.hint("read it again, then repeat the change").into())
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Exec, files and logs of a guest, through the gateway.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use novacron_model::request::{ExecRequest, ExecResult, LogSource};
+use novacron_model::{Code, Error, Object, Vm};
+use novacron_store::object;
+use serde_json::Value;
+
+use super::call::Call;
+use super::params::{Params, bad};
+use super::payload::Payload;
+use crate::auth::watchdog;
+use crate::gateway::ByteStream;
+use crate::problem::Answer;
+use crate::resource::{Target, Typed, body, scope_uid};
+use crate::state::Api;
+
+/// How long an upload may pause.
+const IDLE_MAX: Duration = Duration::from_mins(1);
+const TAIL: u64 = 64 << 10;
+const TAIL_MAX: u64 = 64 << 20;
+const PATH_BYTES_MAX: usize = 4096;
+
+pub async fn exec(call: Call, payload: Payload) -> Answer<Response> {
+    call.params(&[])?;
+    Ok(Json(run(&call.api, call.target(), payload.required()?).await?).into_response())
+}
+
+/// Runs a program; `body` is an [`ExecRequest`].
+pub async fn run(api: &Api, target: Target<'_>, body: Value) -> Answer<ExecResult> {
+    let request: ExecRequest = body::strict(body)?;
+    if request.argv.is_empty() {
+        return Err(bad("argv", "a program is needed"));
+    }
+    let vm = vm(api, target)?;
+    Ok(api.gateway.exec(&vm, request).await?)
+}
+
+pub async fn pull(call: Call) -> Answer<Response> {
+    let params = call.params(&["path"])?;
+    let path = guest_path(&params)?;
+    let vm = vm(&call.api, call.target())?;
+    let content = call.api.gateway.pull(&vm, path).await?;
+    let media = [(header::CONTENT_TYPE, "application/octet-stream")];
+    Ok((media, outward(&call, content)).into_response())
+}
+
+pub async fn push(call: Call, body: Body) -> Answer<Response> {
+    let params = call.params(&["path"])?;
+    let path = guest_path(&params)?;
+    let vm = vm(&call.api, call.target())?;
+    call.api.gateway.push(&vm, path, inward(body)).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub async fn logs(call: Call) -> Answer<Response> {
+    let params = call.params(&["source", "tail", "follow"])?;
+    let source: LogSource = params.word("source")?.unwrap_or_default();
+    let tail = params.number("tail", 0..=TAIL_MAX)?.unwrap_or(TAIL);
+    let follow = params.flag("follow")?;
+    let vm = vm(&call.api, call.target())?;
+    let log = call.api.gateway.log(&vm, source, tail, follow).await?;
+    let media = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    Ok((media, outward(&call, log)).into_response())
+}
+
+/// The VM that a request names.
+pub fn vm(api: &Api, target: Target<'_>) -> Answer<Object<Vm>> {
+    Typed::<Vm>::OPERATIONS.check_name(target.name)?;
+    let at = api.store.snapshot();
+    let scope = scope_uid(&at, target.project)?;
+    Ok(object::expect::<Vm>(&at, scope, target.name)?)
+}
+
+fn guest_path(params: &Params) -> Answer<&str> {
+    let path = params.text("path").ok_or_else(|| bad("path", "it is needed"))?;
+    if !path.starts_with('/') || path.contains('\0') || path.len() > PATH_BYTES_MAX {
+        return Err(bad("path", "not an absolute path"));
+    }
+    Ok(path)
+}
+
+/// A body that streams out until the caller's credential ends.
+fn outward(call: &Call, content: ByteStream) -> Body {
+    let ended = Box::pin(watchdog::ended(call.api.clone(), call.caller.clone()));
+    Body::from_stream(content.take_until(ended).map_err(std::io::Error::other))
+}
+
+/// What a client sends, chunk by chunk.
+pub fn inward(body: Body) -> ByteStream {
+    let chunks = body.into_data_stream();
+    futures::stream::unfold(Some(chunks), |chunks| async {
+        let mut chunks = chunks?;
+        let broken = || Error::new(Code::Invalid, "the body could not be read to its end");
+        let idle = || Error::new(Code::Timeout, "the body stopped coming");
+        let chunk: Result<Bytes, Error> = match tokio::time::timeout(IDLE_MAX, chunks.next()).await
+        {
+            Err(_) => Err(idle()),
+            Ok(None) => return None,
+            Ok(Some(Err(_))) => Err(broken()),
+            Ok(Some(Ok(chunk))) => return Some((Ok(chunk), Some(chunks))),
+        };
+        Some((chunk, None))
+    })
+    .boxed()
+}

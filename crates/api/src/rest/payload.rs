@@ -1,0 +1,91 @@
+//! JSON bodies: of a bounded size, within a bounded time, of a content type that browsers do not
+//! send across origins without asking.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use novacron_model::{Code, Error};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::problem::{Answer, Refusal};
+use crate::resource::body;
+use crate::state::Api;
+
+const BYTES_MAX: usize = 1 << 20;
+const TIME_MAX: Duration = Duration::from_secs(30);
+
+/// A body as JSON; `None` when there is none.
+pub struct Payload(Option<Value>);
+
+impl Payload {
+    pub fn required(self) -> Answer<Value> {
+        self.0.ok_or_else(|| {
+            Refusal::malformed(Error::new(Code::Invalid, "the request needs a body of JSON"))
+        })
+    }
+
+    /// Decodes the body strictly.
+    pub fn into<T: DeserializeOwned>(self) -> Answer<T> {
+        body::strict(self.required()?)
+    }
+
+    /// The body, or an empty object where there is none.
+    pub fn or_empty(self) -> Value {
+        self.0.unwrap_or_else(|| Value::Object(serde_json::Map::new()))
+    }
+
+    pub fn is_absent(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl FromRequest<Arc<Api>> for Payload {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _api: &Arc<Api>) -> Answer<Self> {
+        let (parts, body) = request.into_parts();
+        let reading = Limited::new(body, BYTES_MAX).collect();
+        let bytes = match tokio::time::timeout(TIME_MAX, reading).await {
+            Ok(Ok(collected)) => collected.to_bytes(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
+            Ok(Err(_)) => {
+                let error = Error::new(Code::Invalid, "the body could not be read to its end");
+                return Err(Refusal::malformed(error));
+            }
+            Err(_) => {
+                let error = Error::new(Code::Timeout, "the body took too long to arrive");
+                return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, error));
+            }
+        };
+        if bytes.is_empty() {
+            return Ok(Self(None));
+        }
+        check_type(&parts.headers)?;
+        let value = serde_json::from_slice(&bytes).map_err(|error| {
+            let error = Error::new(Code::Invalid, format!("the body is not JSON: {error}"));
+            Refusal::malformed(error)
+        })?;
+        Ok(Self(Some(value)))
+    }
+}
+
+fn too_large() -> Refusal {
+    let message = format!("the body is larger than {} KiB", BYTES_MAX >> 10);
+    Error::new(Code::TooLarge, message).into()
+}
+
+fn check_type(headers: &HeaderMap) -> Answer<()> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media = given.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let known = ["application/json", "application/merge-patch+json"];
+    if known.iter().any(|each| media.eq_ignore_ascii_case(each)) {
+        return Ok(());
+    }
+    let error = Error::invalid("Content-Type", "the body must be JSON");
+    let error = error.hint("send Content-Type: application/json");
+    Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error))
+}

@@ -1,0 +1,119 @@
+//! Accepting and serving connections. Each runs by itself, so a slow client holds up nobody: TLS
+//! handshakes and request heads have deadlines, and there is a limit to their number.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use super::unix;
+use crate::auth::Peer;
+
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+/// Time for a request's head, also the first one of a connection.
+const HEAD_MAX: Duration = Duration::from_secs(20);
+/// Connections per listener.
+const CONNECTIONS_MAX: usize = 8192;
+/// Pause after accepting failed, mostly for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What every listener's loop needs.
+#[derive(Clone)]
+pub(super) struct Serving {
+    pub router: Router,
+    pub closing: CancellationToken,
+    pub connections: TaskTracker,
+}
+
+impl Serving {
+    pub async fn tcp(self, listener: TcpListener, acceptor: Option<TlsAcceptor>) {
+        let limit = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let accepted = tokio::select! {
+                () = self.closing.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            let Some((stream, _)) = survive(accepted).await else { continue };
+            let Ok(permit) = limit.clone().try_acquire_owned() else { continue };
+            let Ok(local) = stream.local_addr() else { continue };
+            // Without it small answers wait for the client's acknowledgements.
+            let _ = stream.set_nodelay(true);
+            let (serving, acceptor) = (self.clone(), acceptor.clone());
+            let peer = Peer::Tcp { local, tls: acceptor.is_some() };
+            self.connections.spawn(async move {
+                let Some(acceptor) = acceptor else {
+                    return serving.http(stream, peer, permit).await;
+                };
+                let handshake = tokio::time::timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await;
+                if let Ok(Ok(stream)) = handshake {
+                    serving.http(stream, peer, permit).await;
+                }
+            });
+        }
+    }
+
+    /// Serves the socket to root and to the daemon's own user.
+    pub async fn unix(self, listener: UnixListener) {
+        let limit = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let accepted = tokio::select! {
+                () = self.closing.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            let Some((stream, _)) = survive(accepted).await else { continue };
+            let Ok(permit) = limit.clone().try_acquire_owned() else { continue };
+            let Some(uid) = stream.peer_cred().ok().map(|peer| peer.uid()) else { continue };
+            if !unix::is_trusted(uid) {
+                tracing::warn!(uid, "a user without rights tried the unix socket");
+                continue;
+            }
+            let serving = self.clone();
+            let connection = async move { serving.http(stream, Peer::Unix { uid }, permit).await };
+            self.connections.spawn(connection);
+        }
+    }
+
+    async fn http<S>(self, stream: S, peer: Peer, _permit: OwnedSemaphorePermit)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let router = self.router;
+        let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            router.clone().oneshot(request.map(axum::body::Body::new))
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_MAX)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = self.closing.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
+    }
+}
+
+async fn survive<T>(accepted: io::Result<T>) -> Option<T> {
+    match accepted {
+        Ok(accepted) => Some(accepted),
+        Err(error) => {
+            tracing::warn!(%error, "a connection could not be accepted");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}
