@@ -6,6 +6,7 @@
 
 #[cfg(feature = "contract")]
 pub mod contract;
+pub mod qemu;
 pub mod sim;
 
 use std::net::IpAddr;
@@ -172,6 +173,10 @@ pub trait Hypervisor: Send + Sync + 'static {
 
     /// Removes what the driver keeps for a VM (run directory, logs). The process must be gone.
     async fn forget(&self, uid: Uuid) -> Result<()>;
+
+    /// What the hypervisor itself said of a guest lately, also of one that has ended: at most
+    /// `limit` bytes, newest.
+    async fn log(&self, uid: Uuid, limit: u64) -> Result<Vec<u8>>;
 
     fn events(&self) -> BoxStream<'static, GuestEvent>;
 

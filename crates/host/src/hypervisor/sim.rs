@@ -87,6 +87,10 @@ impl Hypervisor for SimHypervisor {
         self.world.forget(uid)
     }
 
+    async fn log(&self, uid: Uuid, limit: u64) -> Result<Vec<u8>> {
+        Ok(self.world.log(uid, limit))
+    }
+
     fn events(&self) -> BoxStream<'static, GuestEvent> {
         super::event_stream(self.world.events())
     }

@@ -273,9 +273,18 @@ impl SimWorld {
 
     pub(super) fn tail(&self, uid: Uuid, limit: u64) -> Vec<u8> {
         let state = self.lock();
-        let history = state.histories.get(&uid).map_or(&[][..], Vec::as_slice);
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(history.len());
-        history[history.len() - limit..].to_vec()
+        newest(state.histories.get(&uid).map_or(&[][..], Vec::as_slice), limit)
+    }
+
+    pub(super) fn log(&self, uid: Uuid, limit: u64) -> Vec<u8> {
+        let state = self.lock();
+        let started = state
+            .guests
+            .get(&uid)
+            .map(|guest| format!("sim: guest started under epoch {}\n", guest.handle.epoch));
+        let ended = state.last_words.get(&uid).map(|words| format!("sim: {words}\n"));
+        let log: String = started.into_iter().chain(ended).collect();
+        newest(log.as_bytes(), limit)
     }
 
     pub(super) fn with_files<T>(&self, uid: Uuid, act: impl FnOnce(&mut Files) -> T) -> T {
@@ -297,6 +306,11 @@ impl SimWorld {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn newest(bytes: &[u8], limit: u64) -> Vec<u8> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(bytes.len());
+    bytes[bytes.len() - limit..].to_vec()
 }
 
 impl State {

@@ -1,0 +1,92 @@
+//! A cgroup for each guest, outside the daemon's own, so that stopping the daemon's service does
+//! not end guests. Version 2 and version 1 (its `name=systemd` tree) alike; no limits are set.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cgroups {
+    /// `<mount>/novacron` of each tree that service managers kill by.
+    parents: Vec<PathBuf>,
+}
+
+impl Cgroups {
+    /// The trees in which this process may make groups.
+    pub fn probe() -> Self {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let parents = trees(&mounts).into_iter().map(|mount| mount.join("novacron"));
+        Self { parents: parents.filter(|parent| usable(parent)).collect() }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.parents.is_empty()
+    }
+
+    /// Files to which the guest's process writes `0` to move itself. What fails is left out: the
+    /// guest then runs in the daemon's group.
+    pub fn doors(&self, uid: Uuid) -> Vec<File> {
+        let open = |parent: &PathBuf| -> io::Result<File> {
+            let group = parent.join(uid.to_string());
+            make(&group)?;
+            File::options().write(true).open(group.join("cgroup.procs"))
+        };
+        self.parents.iter().filter_map(|parent| open(parent).ok()).collect()
+    }
+
+    /// The guest's process must be gone.
+    pub fn remove(&self, uid: Uuid) {
+        for parent in &self.parents {
+            // Fails while the kernel still takes the process apart, or if there is none; an empty
+            // group does no harm and is taken again at the next start.
+            let _ = fs::remove_dir(parent.join(uid.to_string()));
+        }
+    }
+}
+
+fn usable(parent: &Path) -> bool {
+    make(parent).is_ok() && File::options().write(true).open(parent.join("cgroup.procs")).is_ok()
+}
+
+fn make(dir: &Path) -> io::Result<()> {
+    match fs::create_dir(dir) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Mount points of version 2 and of version 1's `name=systemd` in `/proc/self/mountinfo`
+/// (proc(5): the fields after `-` are type, source and super options).
+fn trees(mountinfo: &str) -> Vec<PathBuf> {
+    let tree = |line: &str| {
+        let (mount, kind) = line.split_once(" - ")?;
+        let point = mount.split(' ').nth(4)?;
+        let mut kind = kind.split(' ');
+        let wanted = match kind.next()? {
+            "cgroup2" => true,
+            "cgroup" => kind.nth(1)?.split(',').any(|option| option == "name=systemd"),
+            _ => false,
+        };
+        wanted.then(|| PathBuf::from(point))
+    };
+    mountinfo.lines().filter_map(tree).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_versions_are_found_among_mounts() {
+        let mounts = "\
+            25 24 0:22 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n\
+            26 25 0:23 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu\n\
+            27 25 0:24 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n\
+            28 25 0:25 / /sys/fs/cgroup/unified rw shared:9 - cgroup2 cgroup2 rw\n";
+        let found = trees(mounts);
+        let names = ["/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"];
+        assert_eq!(found, names.map(PathBuf::from));
+    }
+}

@@ -1,0 +1,311 @@
+//! QEMU's command line for a machine. Pure: the same machine gives the same words.
+//!
+//! Disks, devices and networks are given as JSON, so that no path or name can be read as an
+//! option; where QEMU takes only `key=value` lists, commas are doubled. Every disk has its format
+//! and its backing file said; nothing is probed.
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::path::Path;
+
+use novacron_model::volume::DiskFormat;
+use novacron_model::{Error, Result};
+use serde_json::{Value, json};
+
+use super::super::{Boot, Drive, Forward, Machine, NicPort};
+use crate::hardware::Accelerator;
+use novacron_model::vm::Protocol;
+
+/// Disks beyond this share one SCSI controller: each virtio-blk disk takes a PCI slot.
+const BLK_DISKS: usize = 12;
+/// Empty slots for devices that are plugged in later.
+const SPARE_PORTS: usize = 4;
+/// The slot of `pcie.0` that the spare ports share as its functions.
+const SPARE_SLOT: u8 = 0x10;
+/// TCG's cache of translated code, in MiB; QEMU's own default may take an eighth of guest memory.
+const TRANSLATION_CACHE_MIB: u32 = 256;
+/// QEMU's list of system calls to do without, as strict as its features here allow.
+const SANDBOX: &str = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+
+/// What a command line needs beside the machine.
+pub(super) struct Place<'a> {
+    pub accelerator: Accelerator,
+    pub pid_file: &'a Path,
+    pub serial_log: &'a Path,
+    /// Numbers of inherited, listening sockets.
+    pub qmp: i32,
+    pub serial: i32,
+    pub agent: i32,
+}
+
+pub(super) fn arguments(machine: &Machine, place: &Place<'_>) -> Result<Vec<OsString>> {
+    let mut line = Line::default();
+    line.identity(machine, place)?;
+    line.channels(place)?;
+    line.boot(&machine.boot);
+    for (index, drive) in machine.drives.iter().enumerate() {
+        line.drive(index, drive)?;
+    }
+    if let Some(cidata) = &machine.cidata {
+        line.cidata(cidata)?;
+    }
+    for (index, nic) in machine.nics.iter().enumerate() {
+        line.nic(index, nic)?;
+    }
+    line.fixed_devices();
+    if machine.paused {
+        line.word("-S");
+    }
+    Ok(line.words)
+}
+
+/// The block node on which a disk's device sits.
+pub(super) fn node_name(index: usize) -> String {
+    format!("disk{index}")
+}
+
+/// The block node of the disk's file.
+pub(super) fn file_node_name(index: usize) -> String {
+    format!("disk{index}-file")
+}
+
+#[derive(Default)]
+struct Line {
+    words: Vec<OsString>,
+    has_scsi: bool,
+}
+
+impl Line {
+    fn word(&mut self, word: impl Into<OsString>) {
+        self.words.push(word.into());
+    }
+
+    fn option(&mut self, option: &str, value: impl Into<OsString>) {
+        self.word(option);
+        self.word(value);
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "callers write the JSON in place")]
+    fn json(&mut self, option: &str, value: Value) {
+        self.option(option, value.to_string());
+    }
+
+    fn identity(&mut self, machine: &Machine, place: &Place<'_>) -> Result<()> {
+        let name = doubled(&printable(&machine.name));
+        self.option("-name", format!("guest={name},process=vm-{name}"));
+        self.option("-uuid", machine.uid.to_string());
+        self.word("-nodefaults");
+        self.word("-no-user-config");
+        // Else the reason why a guest ended would go with the process.
+        self.word("-no-shutdown");
+        self.option("-action", "panic=pause");
+        self.option("-sandbox", SANDBOX);
+        self.option("-pidfile", text(place.pid_file)?);
+        self.option("-machine", "q35,usb=off");
+        let (accelerator, cpu) = match place.accelerator {
+            Accelerator::Kvm => ("kvm".to_owned(), "host"),
+            Accelerator::Tcg => {
+                (format!("tcg,thread=multi,tb-size={TRANSLATION_CACHE_MIB}"), "max")
+            }
+        };
+        self.option("-accel", accelerator);
+        self.option("-cpu", cpu);
+        self.option("-smp", machine.cpus.to_string());
+        self.option("-m", format!("size={}k", machine.memory.0 / 1024));
+        self.option("-rtc", "base=utc");
+        Ok(())
+    }
+
+    fn channels(&mut self, place: &Place<'_>) -> Result<()> {
+        let socket = |id: &str, fd: i32| format!("socket,id={id},fd={fd},server=on,wait=off");
+        self.option("-chardev", socket("qmp", place.qmp));
+        self.option("-mon", "chardev=qmp,mode=control");
+        let log = doubled(text(place.serial_log)?);
+        let serial = socket("serial0", place.serial);
+        self.option("-chardev", format!("{serial},logfile={log},logappend=on"));
+        self.option("-serial", "chardev:serial0");
+        self.option("-chardev", socket("agent0", place.agent));
+        self.json("-device", json!({"driver": "virtio-serial-pci", "id": "channels"}));
+        self.json(
+            "-device",
+            json!({
+                "driver": "virtserialport",
+                "bus": "channels.0",
+                "chardev": "agent0",
+                "name": "org.qemu.guest_agent.0",
+            }),
+        );
+        Ok(())
+    }
+
+    fn boot(&mut self, boot: &Boot) {
+        self.option("-boot", "menu=off,strict=on");
+        let Boot::Kernel { kernel, initrd, cmdline } = boot else { return };
+        self.option("-kernel", kernel);
+        if let Some(initrd) = initrd {
+            self.option("-initrd", initrd);
+        }
+        self.option("-append", cmdline);
+    }
+
+    fn drive(&mut self, index: usize, drive: &Drive) -> Result<()> {
+        let node = node_name(index);
+        let mut block = json!({
+            "node-name": node,
+            "driver": drive.format.as_str(),
+            "discard": "unmap",
+            "detect-zeroes": "unmap",
+            "file": {
+                "driver": "file",
+                "node-name": file_node_name(index),
+                "filename": text(&drive.path)?,
+                "discard": "unmap",
+            },
+        });
+        match (&drive.backing, drive.format) {
+            (Some((path, format)), DiskFormat::Qcow2) => {
+                block["backing"] = backing(path, *format)?;
+            }
+            // Whatever the file's header may name is not opened.
+            (None, DiskFormat::Qcow2) => block["backing"] = Value::Null,
+            (Some(_), DiskFormat::Raw) => {
+                return Err(Error::internal(format!(
+                    "disk \"{}\" is raw and cannot have a backing file",
+                    drive.serial
+                )));
+            }
+            (None, DiskFormat::Raw) => {}
+        }
+        self.json("-blockdev", block);
+        self.disk_device(index, &node, &drive.serial);
+        Ok(())
+    }
+
+    /// `werror=stop`: a guest whose disk cannot grow is halted, not told of a broken disk.
+    fn disk_device(&mut self, index: usize, node: &str, serial: &str) {
+        let mut device = json!({
+            "drive": node,
+            "serial": serial,
+            "bootindex": index + 1,
+            "werror": "stop",
+            "rerror": "report",
+        });
+        if index < BLK_DISKS {
+            device["driver"] = json!("virtio-blk-pci");
+        } else {
+            if !std::mem::replace(&mut self.has_scsi, true) {
+                self.json("-device", json!({"driver": "virtio-scsi-pci", "id": "scsi"}));
+            }
+            device["driver"] = json!("scsi-hd");
+            device["bus"] = json!("scsi.0");
+        }
+        self.json("-device", device);
+    }
+
+    fn cidata(&mut self, path: &Path) -> Result<()> {
+        self.json(
+            "-blockdev",
+            json!({
+                "node-name": "cidata",
+                "driver": "raw",
+                "read-only": true,
+                "file": {"driver": "file", "filename": text(path)?, "read-only": true},
+            }),
+        );
+        self.json(
+            "-device",
+            json!({"driver": "virtio-blk-pci", "drive": "cidata", "serial": "cidata"}),
+        );
+        Ok(())
+    }
+
+    fn nic(&mut self, index: usize, nic: &NicPort) -> Result<()> {
+        let id = format!("net{index}");
+        let forwards: Vec<Value> = nic.forwards.iter().map(forward).collect::<Result<_>>()?;
+        self.json("-netdev", json!({"type": "user", "id": id, "hostfwd": forwards}));
+        let mac = nic.mac.map(|byte| format!("{byte:02x}")).join(":");
+        // Without the option ROM: guests do not boot from the network.
+        self.json(
+            "-device",
+            json!({"driver": "virtio-net-pci", "netdev": id, "mac": mac, "romfile": ""}),
+        );
+        Ok(())
+    }
+
+    fn fixed_devices(&mut self) {
+        self.json(
+            "-object",
+            json!({"qom-type": "rng-random", "id": "random", "filename": "/dev/urandom"}),
+        );
+        self.json("-device", json!({"driver": "virtio-rng-pci", "rng": "random"}));
+        self.json("-device", json!({"driver": "pvpanic-pci"}));
+        self.json("-device", json!({"driver": "VGA"}));
+        // A tablet gives the screen an absolute pointer.
+        self.json("-device", json!({"driver": "qemu-xhci", "id": "usb"}));
+        self.json("-device", json!({"driver": "usb-tablet", "bus": "usb.0"}));
+        // Connections are handed in over QMP; nothing listens.
+        self.option("-vnc", "none");
+        for port in 0..SPARE_PORTS {
+            self.json(
+                "-device",
+                json!({
+                    "driver": "pcie-root-port",
+                    "id": format!("spare{port}"),
+                    "chassis": port + 1,
+                    "port": port,
+                    "addr": format!("{SPARE_SLOT:#x}.{port}"),
+                    "multifunction": port == 0,
+                }),
+            );
+        }
+    }
+}
+
+fn backing(path: &Path, format: DiskFormat) -> Result<Value> {
+    let mut block = json!({
+        "driver": format.as_str(),
+        "read-only": true,
+        "file": {"driver": "file", "filename": text(path)?, "read-only": true},
+    });
+    if format == DiskFormat::Qcow2 {
+        block["backing"] = Value::Null;
+    }
+    Ok(block)
+}
+
+fn forward(forward: &Forward) -> Result<Value> {
+    let protocol = match forward.protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+    };
+    let IpAddr::V4(address) = forward.address else {
+        return Err(Error::unsupported(format!(
+            "port {} cannot be forwarded from {}: user networks forward IPv4 only",
+            forward.host, forward.address
+        ))
+        .hint("give an IPv4 address such as 127.0.0.1"));
+    };
+    Ok(json!({"str": format!("{protocol}:{address}:{}-:{}", forward.host, forward.guest)}))
+}
+
+/// JSON holds only Unicode.
+fn text(path: &Path) -> Result<&str> {
+    path.to_str().ok_or_else(|| {
+        Error::new(
+            novacron_model::Code::Invalid,
+            format!("the path {} is not valid UTF-8", path.display()),
+        )
+    })
+}
+
+/// In a `key=value,…` list a doubled comma stands for a comma.
+fn doubled(text: &str) -> String {
+    text.replace(',', ",,")
+}
+
+fn printable(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! What must and must not stand on QEMU's command line.
+
+use novacron_model::units::Bytes;
+use uuid::Uuid;
+
+use super::*;
+
+fn machine() -> Machine {
+    Machine {
+        uid: Uuid::from_u128(7),
+        name: "web".to_owned(),
+        epoch: 1,
+        cpus: 2,
+        memory: Bytes::mib(512),
+        boot: Boot::Firmware,
+        drives: Vec::new(),
+        cidata: None,
+        nics: Vec::new(),
+        paused: false,
+    }
+}
+
+fn drive(path: &str, backing: Option<(&str, DiskFormat)>) -> Drive {
+    Drive {
+        serial: "root".to_owned(),
+        path: path.into(),
+        format: DiskFormat::Qcow2,
+        backing: backing.map(|(path, format)| (path.into(), format)),
+    }
+}
+
+fn words(machine: &Machine) -> Vec<String> {
+    let place = Place {
+        accelerator: Accelerator::Tcg,
+        pid_file: Path::new("/data/run/7/pid"),
+        serial_log: Path::new("/data/run/7/serial.live"),
+        qmp: 10,
+        serial: 11,
+        agent: 12,
+    };
+    let words = arguments(machine, &place).unwrap();
+    words.into_iter().map(|word| word.into_string().unwrap()).collect()
+}
+
+fn json_of(words: &[String], option: &str) -> Vec<Value> {
+    let pairs = words.windows(2).filter(|pair| pair[0] == option);
+    pairs.filter_map(|pair| serde_json::from_str(&pair[1]).ok()).collect()
+}
+
+#[test]
+fn a_hostile_name_stays_a_name() {
+    let mut machine = machine();
+    machine.name = "a,process=x,debug-threads=on\n".to_owned();
+    let words = words(&machine);
+    assert!(
+        words.contains(
+            &"guest=a,,process=x,,debug-threads=on?,process=vm-a,,process=x,,debug-threads=on?"
+                .to_owned()
+        )
+    );
+}
+
+#[test]
+fn a_hostile_path_stays_a_path() {
+    let path = "/data/a,format=raw\",\"x\":\"/b c";
+    let mut machine = machine();
+    machine.drives = vec![drive(path, None)];
+    let blocks = json_of(&words(&machine), "-blockdev");
+    assert_eq!(blocks[0]["file"]["filename"], path);
+    assert_eq!(blocks[0]["driver"], "qcow2");
+}
+
+#[test]
+fn no_layer_is_left_to_probing() {
+    let mut machine = machine();
+    machine.drives = vec![
+        drive("/a", None),
+        drive("/b", Some(("/image", DiskFormat::Qcow2))),
+        drive("/c", Some(("/image", DiskFormat::Raw))),
+    ];
+    let blocks = json_of(&words(&machine), "-blockdev");
+    assert!(blocks[0]["backing"].is_null() && blocks[0].get("backing").is_some());
+    assert_eq!(blocks[1]["backing"]["driver"], "qcow2");
+    assert_eq!(blocks[1]["backing"]["read-only"], true);
+    assert!(blocks[1]["backing"].get("backing").is_some_and(Value::is_null));
+    assert_eq!(blocks[2]["backing"]["driver"], "raw");
+}
+
+#[test]
+fn many_disks_move_to_one_scsi_controller() {
+    let mut machine = machine();
+    machine.drives = (0..20).map(|n| drive(&format!("/{n}"), None)).collect();
+    let devices = json_of(&words(&machine), "-device");
+    let count = |driver: &str| devices.iter().filter(|device| device["driver"] == driver).count();
+    assert_eq!((count("virtio-blk-pci"), count("virtio-scsi-pci"), count("scsi-hd")), (12, 1, 8));
+}
+
+#[test]
+fn spare_ports_have_chassis_numbers_of_their_own() {
+    let devices = json_of(&words(&machine()), "-device");
+    let mut chassis: Vec<i64> = devices.iter().filter_map(|d| d["chassis"].as_i64()).collect();
+    chassis.dedup();
+    assert_eq!(chassis.len(), SPARE_PORTS);
+}
+
+#[test]
+fn forwards_are_written_as_slirp_reads_them() {
+    let mut machine = machine();
+    machine.nics = vec![NicPort {
+        mac: [2, 0, 0, 0xab, 0, 1],
+        forwards: vec![Forward {
+            address: "127.0.0.1".parse().unwrap(),
+            host: 8080,
+            guest: 80,
+            protocol: Protocol::Udp,
+        }],
+    }];
+    let words = words(&machine);
+    let netdev = &json_of(&words, "-netdev")[0];
+    assert_eq!(netdev["hostfwd"][0]["str"], "udp:127.0.0.1:8080-:80");
+    let devices = json_of(&words, "-device");
+    assert!(devices.iter().any(|device| device["mac"] == "02:00:00:ab:00:01"));
+    machine.nics[0].forwards[0].address = "::1".parse().unwrap();
+    let place = Place {
+        accelerator: Accelerator::Kvm,
+        pid_file: Path::new("/p"),
+        serial_log: Path::new("/s"),
+        qmp: 1,
+        serial: 2,
+        agent: 3,
+    };
+    let error = arguments(&machine, &place).unwrap_err();
+    assert_eq!(error.code, novacron_model::Code::Unsupported);
+}

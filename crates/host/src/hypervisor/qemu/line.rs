@@ -1,0 +1,144 @@
+//! The serial line of a live guest. QEMU serves one connection, many clients share it: each sees
+//! all output, any may type. The connection lasts while there are clients, and is always read, so
+//! that a slow client loses output but never holds up the guest.
+
+use std::io;
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use novacron_model::{Error, Result};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::net::UnixStream;
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::AbortHandle;
+use uuid::Uuid;
+
+use super::super::{Duplex, Handle, Serial};
+use super::guest::Guest;
+use super::run_dir::{SERIAL, io_failed};
+use super::{QemuHypervisor, serial_log};
+
+const BUFFER: usize = 64 << 10;
+
+/// Where clients find the one connection.
+#[derive(Default)]
+pub(super) struct Line {
+    shared: tokio::sync::Mutex<Weak<Connection>>,
+}
+
+struct Connection {
+    output: broadcast::Sender<Bytes>,
+    input: mpsc::Sender<Bytes>,
+    task: AbortHandle,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[async_trait]
+impl Serial for QemuHypervisor {
+    async fn open(&self, handle: &Handle) -> Result<Box<dyn Duplex>> {
+        let guest = self.guest(handle)?;
+        let connection = guest.serial_connection().await?;
+        let (ours, theirs) = tokio::io::duplex(BUFFER);
+        let output = connection.output.subscribe();
+        tokio::spawn(serve(connection, output, theirs));
+        Ok(Box::new(ours))
+    }
+
+    async fn tail(&self, uid: Uuid, limit: u64) -> Result<Vec<u8>> {
+        let run = self.run_dir(uid);
+        let log = serial_log(&run, self.largest_file());
+        let tail = tokio::task::spawn_blocking(move || log.tail(limit)).await;
+        let tail = tail.unwrap_or_else(|error| Err(io::Error::other(error)));
+        tail.map_err(|error| io_failed("read the serial log in", run.path(), &error))
+    }
+}
+
+impl Guest {
+    async fn serial_connection(&self) -> Result<Arc<Connection>> {
+        let mut shared = self.line.shared.lock().await;
+        if let Some(connection) = shared.upgrade().filter(|open| !open.input.is_closed()) {
+            return Ok(connection);
+        }
+        let stream = self.run.connect(SERIAL).await.map_err(|error| {
+            Error::unavailable(format!(
+                "the serial line of guest {} cannot be opened: {error}",
+                self.handle.uid
+            ))
+        })?;
+        let (output, _) = broadcast::channel(256);
+        let (input, typed) = mpsc::channel(16);
+        let task = tokio::spawn(carry(stream, output.clone(), typed)).abort_handle();
+        let connection = Arc::new(Connection { output, input, task });
+        *shared = Arc::downgrade(&connection);
+        Ok(connection)
+    }
+}
+
+/// Between QEMU and all clients, until QEMU goes.
+async fn carry(
+    stream: UnixStream,
+    output: broadcast::Sender<Bytes>,
+    mut typed: mpsc::Receiver<Bytes>,
+) {
+    let (mut from_guest, mut to_guest) = stream.into_split();
+    let print = async {
+        let mut buffer = BytesMut::with_capacity(BUFFER);
+        while let Ok(1..) = from_guest.read_buf(&mut buffer).await {
+            // The last client may have left just now.
+            let _ = output.send(buffer.split().freeze());
+            buffer.reserve(4096);
+        }
+    };
+    let type_in = async {
+        while let Some(bytes) = typed.recv().await {
+            if to_guest.write_all(&bytes).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = print => {}
+        () = type_in => {}
+    }
+}
+
+/// Between the connection and one client, until either goes.
+async fn serve(
+    connection: Arc<Connection>,
+    mut output: broadcast::Receiver<Bytes>,
+    client: DuplexStream,
+) {
+    let (mut from_client, mut to_client) = tokio::io::split(client);
+    let print = async {
+        loop {
+            match output.recv().await {
+                Ok(bytes) => {
+                    if to_client.write_all(&bytes).await.is_err() {
+                        return;
+                    }
+                }
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    };
+    let type_in = async {
+        let mut buffer = BytesMut::with_capacity(4096);
+        while let Ok(1..) = from_client.read_buf(&mut buffer).await {
+            if connection.input.send(buffer.split().freeze()).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = print => {}
+        () = type_in => {}
+        () = connection.input.closed() => {}
+    }
+}

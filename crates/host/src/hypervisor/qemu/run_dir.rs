@@ -1,0 +1,144 @@
+//! A guest's directory `<data>/run/<uid>/`, mode 0700: sockets, pid, epoch and logs.
+//!
+//! Unix socket paths hold 107 bytes at most, data directories may be longer. Sockets are therefore
+//! reached through a descriptor of their directory (`/proc/self/fd/N/qmp.sock`), and QEMU gets
+//! them listening already, as inherited descriptors.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use novacron_model::units::Time;
+use novacron_model::{Code, Error, Result};
+use rustix::fs::{Mode, OFlags};
+use tokio::net::UnixStream;
+use uuid::Uuid;
+
+pub(super) const QMP: &str = "qmp.sock";
+pub(super) const SERIAL: &str = "serial.sock";
+pub(super) const AGENT: &str = "agent.sock";
+const SOCKETS: [&str; 3] = [QMP, SERIAL, AGENT];
+
+#[derive(Debug, Clone)]
+pub(super) struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// `parent` is `<data>/run`. Touches nothing.
+    pub fn new(parent: &Path, uid: Uuid) -> Self {
+        Self { path: parent.join(uid.to_string()) }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn pid_file(&self) -> PathBuf {
+        self.path.join("pid")
+    }
+
+    fn epoch_file(&self) -> PathBuf {
+        self.path.join("epoch")
+    }
+
+    pub fn create(&self) -> Result<()> {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path);
+        made.map_err(|error| self.failed("create", &error))
+    }
+
+    /// Written before QEMU is started, so that a process found later tells its epoch.
+    pub fn write_epoch(&self, epoch: u64) -> Result<()> {
+        let written = fs::write(self.epoch_file(), epoch.to_string());
+        written.map_err(|error| self.failed("write to", &error))
+    }
+
+    /// QEMU writes the same number, but later.
+    pub fn write_pid(&self, pid: u32) -> Result<()> {
+        let written = fs::write(self.pid_file(), format!("{pid}\n"));
+        written.map_err(|error| self.failed("write to", &error))
+    }
+
+    pub fn read_epoch(&self) -> Option<u64> {
+        fs::read_to_string(self.epoch_file()).ok()?.trim().parse().ok()
+    }
+
+    pub fn read_pid(&self) -> Option<u32> {
+        fs::read_to_string(self.pid_file()).ok()?.trim().parse().ok()
+    }
+
+    /// When the last guest was started.
+    pub fn started(&self) -> Option<Time> {
+        let modified = fs::metadata(self.epoch_file()).ok()?.modified().ok()?;
+        let stamp = jiff::Timestamp::try_from(modified).ok()?;
+        Some(Time(stamp.as_millisecond()))
+    }
+
+    /// A listening socket, made anew.
+    pub fn listen(&self, name: &str) -> Result<UnixListener> {
+        let listen = || {
+            remove_if_there(&self.path.join(name))?;
+            let dir = self.open()?;
+            UnixListener::bind(short_path(&dir, name))
+        };
+        listen().map_err(|error| self.failed(&format!("make the socket {name} in"), &error))
+    }
+
+    pub async fn connect(&self, name: &str) -> io::Result<UnixStream> {
+        let dir = self.open()?;
+        UnixStream::connect(short_path(&dir, name)).await
+    }
+
+    /// Removes what speaks of a live process; logs stay.
+    pub fn clear(&self) -> Result<()> {
+        let clear = || {
+            for name in SOCKETS {
+                remove_if_there(&self.path.join(name))?;
+            }
+            remove_if_there(&self.pid_file())?;
+            remove_if_there(&self.epoch_file())
+        };
+        clear().map_err(|error| self.failed("clear", &error))
+    }
+
+    pub fn remove(&self) -> Result<()> {
+        match fs::remove_dir_all(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(self.failed("remove", &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn open(&self) -> io::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(rustix::fs::open(&self.path, flags, Mode::empty())?)
+    }
+
+    fn failed(&self, what: &str, error: &io::Error) -> Error {
+        io_failed(what, &self.path, error)
+    }
+}
+
+/// An error of the file system, told by what was tried with which path.
+pub(super) fn io_failed(what: &str, path: &Path, error: &io::Error) -> Error {
+    let code = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::StorageFull,
+        _ => Code::Unavailable,
+    };
+    Error::new(code, format!("cannot {what} {}: {error}", path.display()))
+}
+
+fn short_path(dir: &OwnedFd, name: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}/{name}", dir.as_raw_fd()))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

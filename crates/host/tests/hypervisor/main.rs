@@ -1,0 +1,8 @@
+//! The hypervisor contract on every driver, and what only one driver can show.
+
+#[cfg(test)]
+mod qemu;
+#[cfg(test)]
+mod qemu_hard;
+#[cfg(test)]
+mod sim;
