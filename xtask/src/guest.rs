@@ -51,10 +51,10 @@ impl Guest {
         }
     }
 
-    fn recipe(self) -> &'static [&'static str] {
+    fn recipe(self) -> Vec<&'static str> {
         match self {
-            Self::Micro => micro::RECIPE,
-            Self::Debian => debian::RECIPE,
+            Self::Micro => micro::RECIPE.to_vec(),
+            Self::Debian => debian::recipe(),
         }
     }
 

@@ -178,7 +178,8 @@ impl Importer {
             Detected::Qcow2(header) => (DiskFormat::Qcow2, header.virtual_size, header.is_plain()),
             Detected::Raw(size) => (DiskFormat::Raw, size, false),
             Detected::Bundle => {
-                return Err(Error::invalid("spec.source", "a bundle's disk is itself a bundle"));
+                return Err(Error::invalid("spec.source", "a bundle's disk is itself a bundle")
+                    .hint("a bundle's disk is a qcow2 or a raw file"));
             }
         };
         if size > self.limits.virtual_size {

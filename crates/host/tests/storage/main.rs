@@ -2,5 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it does not expect")]
 
+mod hostile;
+mod image;
 mod pool;
 mod tool;
+mod web;

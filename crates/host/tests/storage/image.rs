@@ -1,0 +1,327 @@
+//! Images from files, uploads and URLs arrive whole or not at all.
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes as Chunk;
+use futures::StreamExt;
+use novacron_host::hypervisor::Boot;
+use novacron_host::image::{ImageFiles, Importer, Limits, Source};
+use novacron_host::storage::{DirPool, Pool, QemuImg};
+use novacron_model::image::ImageKind;
+use novacron_model::task::Live;
+use novacron_model::units::Bytes;
+use novacron_model::{Code, Error};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::tool::{Place, info, names, noise, place, qemu_img};
+use crate::web::{State, Web};
+
+pub fn importer(place: &Place) -> Importer {
+    Importer::new(place.pool.clone(), QemuImg::default(), Limits::default())
+}
+
+pub fn upload(content: impl Into<Vec<u8>>) -> Source {
+    let content = content.into();
+    let length = Some(content.len() as u64);
+    let chunks: Vec<_> = content.chunks(64 << 10).map(|part| Ok(part.to_vec().into())).collect();
+    Source::Upload { length, content: futures::stream::iter(chunks).boxed() }
+}
+
+pub fn quiet(_: Live) {}
+
+/// Nothing of any image is in the pool.
+pub fn assert_untouched(place: &Place) {
+    for dir in ["images", "incoming"] {
+        assert_eq!(names(&place.path.join(dir)), Vec::<String>::new(), "{dir}");
+    }
+}
+
+fn sha256(content: &[u8]) -> String {
+    let hex = |text, byte| format!("{text}{byte:02x}");
+    Sha256::digest(content).iter().fold(String::new(), hex)
+}
+
+/// What a guest would read from an image's disk.
+fn content(place: &Place, files: &ImageFiles) -> Vec<u8> {
+    let out = place.dir.path().join("content");
+    let disk = files.disk.as_ref().unwrap().path.to_str().unwrap();
+    qemu_img(&["convert", "-f", "qcow2", "-O", "raw", disk, out.to_str().unwrap()]);
+    fs::read(out).unwrap()
+}
+
+/// A qcow2 file with 1 MiB of noise, and the noise.
+pub fn qcow2(dir: &Path, options: &[&str]) -> (Vec<u8>, Vec<u8>) {
+    let (raw, disk) = (dir.join("raw"), dir.join("qcow2"));
+    fs::write(&raw, noise(1 << 20)).unwrap();
+    let paths = [raw.to_str().unwrap(), disk.to_str().unwrap()];
+    qemu_img(&[&["convert", "-f", "raw", "-O", "qcow2"], options, &paths].concat());
+    (fs::read(disk).unwrap(), noise(1 << 20))
+}
+
+#[tokio::test]
+async fn a_clean_qcow2_is_kept_as_it_is() {
+    let place = place().await;
+    let (file, noise) = qcow2(place.dir.path(), &[]);
+    let image = Uuid::now_v7();
+    let sum = sha256(&file);
+    let files = importer(&place).import(image, upload(&*file), Some(&sum), &quiet).await.unwrap();
+    assert_eq!((files.kind, &files.boot), (ImageKind::Disk, &Boot::Firmware));
+    assert_eq!((files.size, files.virtual_size), (Bytes(file.len() as u64), Bytes::mib(1)));
+    assert_eq!(files.sha256, sum);
+    assert!(fs::read(&files.disk.as_ref().unwrap().path).unwrap() == file);
+    assert!(content(&place, &files) == noise);
+    assert!(names(&place.path.join("incoming")).is_empty());
+    assert_eq!(ImageFiles::open(&*place.pool, image).await.unwrap(), Some(files));
+}
+
+#[tokio::test]
+async fn a_raw_image_is_converted_whatever_is_on_it() {
+    let place = place().await;
+    let mut mbr = noise(1 << 20);
+    mbr[510..512].copy_from_slice(&[0x55, 0xaa]);
+    // 100 bytes more than whole sectors: the last one is filled with zeros
+    for raw in [mbr, noise(12_388), b"hello".to_vec()] {
+        let files =
+            importer(&place).import(Uuid::now_v7(), upload(&*raw), None, &quiet).await.unwrap();
+        let mut expected = raw.clone();
+        expected.resize(raw.len().next_multiple_of(512), 0);
+        assert_eq!(files.virtual_size.0, expected.len() as u64);
+        assert!(content(&place, &files) == expected);
+    }
+}
+
+#[tokio::test]
+async fn snapshots_and_bitmaps_inside_an_image_are_left_out() {
+    let place = place().await;
+    let (file, noise) = qcow2(place.dir.path(), &[]);
+    let path = place.dir.path().join("busy.qcow2");
+    let text = path.to_str().unwrap();
+    for args in [["snapshot", "-c", "s1", text], ["bitmap", "--add", text, "b1"]] {
+        fs::write(&path, &file).unwrap();
+        qemu_img(&args);
+        let source = upload(fs::read(&path).unwrap());
+        let files = importer(&place).import(Uuid::now_v7(), source, None, &quiet).await.unwrap();
+        assert!(content(&place, &files) == noise);
+        let info = info(&files.disk.unwrap().path, "qcow2");
+        assert_eq!(info.get("snapshots"), None);
+        assert_eq!(info["format-specific"]["data"].get("bitmaps"), None);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_checksum_leaves_nothing() {
+    let place = place().await;
+    let sum = sha256(b"another");
+    let source = upload(noise(4096));
+    let error =
+        importer(&place).import(Uuid::now_v7(), source, Some(&sum), &quiet).await.unwrap_err();
+    assert_eq!((error.code, error.field.as_deref()), (Code::Invalid, Some("spec.sha256")));
+    assert!(error.message.contains(&sum) && error.message.contains(&sha256(&noise(4096))));
+    assert_untouched(&place);
+}
+
+#[tokio::test]
+async fn an_upload_that_ends_early_or_fails_leaves_nothing() {
+    let place = place().await;
+    let short = futures::stream::iter([Ok(Chunk::from_static(b"half"))]).boxed();
+    let cut = futures::stream::iter([
+        Ok(Chunk::from_static(b"half")),
+        Err(Error::unavailable("the client has gone")),
+    ]);
+    let cases = [
+        (Source::Upload { length: Some(8), content: short }, Code::Invalid),
+        (Source::Upload { length: None, content: cut.boxed() }, Code::Unavailable),
+        (upload([]), Code::Invalid),
+    ];
+    for (source, code) in cases {
+        let error =
+            importer(&place).import(Uuid::now_v7(), source, None, &quiet).await.unwrap_err();
+        assert_eq!(error.code, code, "{error}");
+        assert_untouched(&place);
+    }
+}
+
+#[tokio::test]
+async fn what_has_arrived_outlives_a_crash() {
+    let place = place().await;
+    let image = Uuid::now_v7();
+    let arrival = importer(&place).receive(image, upload(noise(8192)), None, &quiet).await.unwrap();
+    let Place { pool, path, dir } = place;
+    drop(pool);
+    let pool = Arc::new(DirPool::open(&path, QemuImg::default()).await.unwrap());
+    let place = Place { pool, path, dir };
+    assert_eq!(importer(&place).arrived(image).unwrap(), Some(arrival));
+    let files = importer(&place).finish(image, &quiet).await.unwrap();
+    assert!(content(&place, &files) == noise(8192));
+    // and once more
+    assert_eq!(importer(&place).finish(image, &quiet).await.unwrap(), files);
+}
+
+#[tokio::test]
+async fn a_dropped_upload_leaves_nothing() {
+    let place = place().await;
+    let endless = futures::stream::repeat_with(|| Ok(Chunk::from_static(&[7; 4096])));
+    let paced = endless.then(|chunk| async {
+        tokio::task::yield_now().await;
+        chunk
+    });
+    let source = Source::Upload { length: None, content: paced.boxed() };
+    let (importer, image) = (importer(&place), Uuid::now_v7());
+    let begun = tokio::sync::Notify::new();
+    let progress = |_| begun.notify_one();
+    tokio::select! {
+        result = importer.import(image, source, None, &progress) => panic!("{result:?}"),
+        () = begun.notified() => (),
+    }
+    assert_untouched(&place);
+    // and the image is free for another try
+    importer.import(image, upload(noise(512)), None, &quiet).await.unwrap();
+}
+
+#[tokio::test]
+async fn two_imports_of_one_image_do_not_meet() {
+    let place = place().await;
+    let (importer, image) = (importer(&place), Uuid::now_v7());
+    let never = Source::Upload { length: None, content: futures::stream::pending().boxed() };
+    let first = importer.import(image, never, None, &quiet);
+    let second = importer.import(image, upload(noise(512)), None, &quiet);
+    let both = async { tokio::join!(first, second).1 };
+    let second = tokio::select! {
+        biased;
+        second = both => second,
+        () = tokio::time::sleep(Duration::from_secs(1)) => Err(Error::conflict("refused at once")),
+    };
+    assert_eq!(second.unwrap_err().code, Code::Conflict);
+}
+
+#[tokio::test]
+async fn a_broken_download_is_resumed() {
+    let place = place().await;
+    let (file, noise) = qcow2(place.dir.path(), &[]);
+    let state = State { cut: Some(300 << 10), ..State::new(file.clone()) };
+    let web = Web::start(state).await;
+    let seen = Mutex::new(Vec::new());
+    let progress = |live: Live| seen.lock().unwrap().push(live);
+    let source = Source::Url(web.url("/away"));
+    let sum = sha256(&file);
+    let files =
+        importer(&place).import(Uuid::now_v7(), source, Some(&sum), &progress).await.unwrap();
+    assert!(content(&place, &files) == noise);
+    assert!(web.partial() >= 3, "{}", web.partial());
+    let seen = seen.into_inner().unwrap();
+    let downloads: Vec<_> = seen.iter().filter(|live| live.step == "downloading").collect();
+    assert!(downloads.is_sorted_by_key(|live| live.done));
+    assert_eq!(downloads.last().unwrap().done, file.len() as u64);
+    assert!(downloads.iter().all(|live| live.total == file.len() as u64));
+}
+
+#[tokio::test]
+async fn a_download_that_changes_or_cannot_be_resumed_begins_anew() {
+    let raw = noise(600 << 10);
+    let cut = Some(400 << 10);
+    let changed: Vec<u8> = raw.iter().map(|byte| !byte).collect();
+    let place = place().await;
+
+    // Never gets beyond the cut: given up, and nothing stays.
+    for state in [
+        State { cut, ranges: false, ..State::new(raw.clone()) },
+        State { cut, etag: false, ..State::new(raw.clone()) },
+    ] {
+        let web = Web::start(state).await;
+        let source = Source::Url(web.url("/image"));
+        let import = importer(&place);
+        let import = import.import(Uuid::now_v7(), source, None, &quiet);
+        let few = async {
+            while web.requests() < 3 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            result = import => panic!("{result:?}"),
+            () = few => assert_eq!(web.partial(), 0),
+        }
+        assert_untouched(&place);
+    }
+
+    // Another file is there when the connection is opened again: no mixture of both.
+    let state = State { cut, change_at: Some(1), ..State::new(raw) };
+    let web = Web::start(state).await;
+    let source = Source::Url(web.url("/image"));
+    let files = importer(&place).import(Uuid::now_v7(), source, None, &quiet).await.unwrap();
+    assert_eq!(files.sha256, sha256(&changed));
+    assert!(content(&place, &files) == changed);
+}
+
+#[tokio::test]
+async fn a_busy_server_is_asked_again_and_a_missing_file_is_not() {
+    let place = place().await;
+    let web = Web::start(State { busy: 2, ..State::new(noise(512)) }).await;
+    let source = Source::Url(web.url("/image"));
+    importer(&place).import(Uuid::now_v7(), source, None, &quiet).await.unwrap();
+    assert_eq!(web.requests(), 3);
+
+    let web = Web::start(State::new(noise(512))).await;
+    let source = Source::Url(web.url("/secret-token"));
+    let error = importer(&place).import(Uuid::now_v7(), source, None, &quiet).await.unwrap_err();
+    assert_eq!((error.code, web.requests()), (Code::Unavailable, 1));
+    assert!(error.message.contains("404") && !error.message.contains("secret-token"), "{error}");
+}
+
+#[tokio::test]
+async fn redirects_end_somewhere() {
+    let place = place().await;
+    let web = Web::start(State::new(noise(512))).await;
+    for path in ["/loop", "/file"] {
+        let source = Source::Url(web.url(path));
+        let error =
+            importer(&place).import(Uuid::now_v7(), source, None, &quiet).await.unwrap_err();
+        assert_eq!(error.code, Code::Unavailable, "{path}: {error}");
+        assert!(web.requests() < 10);
+        assert_untouched(&place);
+    }
+}
+
+#[tokio::test]
+async fn only_http_urls_are_fetched() {
+    let place = place().await;
+    for url in ["file:///etc/passwd", "ftp://host/x", "/etc/passwd", "http://", "nbd:unix:/x"] {
+        let source = Source::Url(url.into());
+        let error =
+            importer(&place).import(Uuid::now_v7(), source, None, &quiet).await.unwrap_err();
+        assert_eq!(error.field.as_deref(), Some("spec.source.url"), "{url}: {error}");
+        assert_untouched(&place);
+    }
+}
+
+#[tokio::test]
+async fn an_image_that_is_too_large_is_refused_early() {
+    let place = place().await;
+    let limits = Limits { size: Bytes(1000), ..Limits::default() };
+    let importer = Importer::new(place.pool.clone(), QemuImg::default(), limits);
+    let web = Web::start(State::new(noise(2000))).await;
+    let endless = futures::stream::repeat_with(|| Ok(Chunk::from_static(&[7; 100]))).boxed();
+    for source in [
+        Source::Url(web.url("/image")),
+        upload(noise(2000)),
+        Source::Upload { length: None, content: endless },
+    ] {
+        let error = importer.import(Uuid::now_v7(), source, None, &quiet).await.unwrap_err();
+        assert_eq!(error.code, Code::TooLarge);
+        assert_untouched(&place);
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_image_ends_its_import() {
+    let place = place().await;
+    let image = Uuid::now_v7();
+    importer(&place).receive(image, upload(noise(512)), None, &quiet).await.unwrap();
+    place.pool.delete_image(image).await.unwrap();
+    let error = importer(&place).finish(image, &quiet).await.unwrap_err();
+    assert_eq!(error.code, Code::Conflict);
+    assert_untouched(&place);
+}
