@@ -1,0 +1,260 @@
+//! The actor of an image: brings it in, from a URL or from a client that sends it, and removes it.
+//!
+//! An import is whole or not at all. One that the daemon's end cut short begins again (a URL) or
+//! waits to be sent again (an upload).
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use novacron_model::event::Level;
+use novacron_model::image::{ImageContent, ImageKind, ImageSource};
+use novacron_model::task::Live;
+use novacron_model::{Bytes, Error, Image, Kind, Name, Object, Project, Result, key};
+use novacron_store::{Key, Snapshot, object};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::actors::Seat;
+use crate::node::Node;
+use crate::pool::{ByteStream, ImageOrder, Pool, Progress, Source};
+use crate::{report, selection};
+
+const SECTION: &str = "content";
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// Uploads that are coming in, each with what ends it.
+#[derive(Default)]
+pub(crate) struct Uploads(Mutex<HashMap<Uuid, CancellationToken>>);
+
+impl Uploads {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, CancellationToken>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) async fn run(node: Arc<Node>, mut seat: Seat) {
+    let mut pause = Duration::from_secs(1);
+    while !node.ending.is_cancelled() {
+        seat.look();
+        match look(&node, &seat).await {
+            Ok(()) if seat.leave() => return,
+            Ok(()) => pause = Duration::from_secs(1),
+            Err(error) => {
+                tracing::warn!(family = %seat.family(), %error, "image not done; trying again");
+                tokio::select! {
+                    () = node.ending.cancelled() => return,
+                    () = sleep(pause) => {}
+                    () = seat.woken() => {}
+                }
+                pause = (pause * 2).min(RETRY_MAX);
+            }
+        }
+    }
+}
+
+/// One look; an error means that another is worth it.
+async fn look(node: &Arc<Node>, seat: &Seat) -> Result<()> {
+    let at = node.store.snapshot();
+    let Some(image) = object::by_key::<Image>(&at, seat.family().as_str())? else { return Ok(()) };
+    if image.status.location.as_ref().is_none_or(|location| location.node != node.config.node) {
+        return Ok(());
+    }
+    if image.meta.deleting.is_some() {
+        return delete(node, seat, &at, &image).await;
+    }
+    let content = image.status.content.as_ref();
+    if content.is_some_and(|content| content.ready.is_some()) {
+        return Ok(());
+    }
+    let pool = node.pool(&at, image.spec.pool.as_str()).await?;
+    let arrived = pool.arrived(image.meta.uid).await?;
+    match &image.spec.source {
+        _ if arrived => import(node, seat, pool.as_ref(), &image, None).await,
+        ImageSource::Url(url) if content.is_none() => {
+            let source = Source::Url(url.clone());
+            import(node, seat, pool.as_ref(), &image, Some(source)).await
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn delete(node: &Node, seat: &Seat, at: &Snapshot, image: &Object<Image>) -> Result<()> {
+    if report::is_cleaned(at, seat.family()) {
+        return Ok(());
+    }
+    if let Some(coming) = node.uploads.lock().get(&image.meta.uid) {
+        coming.cancel();
+    }
+    let pool = node.pool(at, image.spec.pool.as_str()).await?;
+    pool.delete_image(image.meta.uid).await?;
+    let txn = report::cleaned(at, seat.family(), SECTION)?;
+    commit(node, seat.family(), txn).await
+}
+
+/// Imports and reports; without a source, what has arrived already.
+async fn import(
+    node: &Arc<Node>,
+    seat: &Seat,
+    pool: &dyn Pool,
+    image: &Object<Image>,
+    source: Option<Source>,
+) -> Result<()> {
+    let uid = image.meta.uid;
+    let imported = tokio::select! {
+        imported = bring_in(node, pool, image, source) => Some(imported),
+        () = deleted(node, seat, uid) => None,
+        () = node.ending.cancelled() => None,
+    };
+    node.board.clear(uid);
+    let Some(imported) = imported else { return Ok(()) };
+    let content = imported.unwrap_or_else(|error| failed(&error));
+    let at = node.store.snapshot();
+    let mut txn = report::section(&at, seat.family(), SECTION, &content)?;
+    let name = image.name();
+    let (level, kind, text) = match &content.error {
+        None => (Level::Info, "image.imported", format!("image \"{name}\" is ready")),
+        Some(error) => {
+            (Level::Error, "image.failed", format!("image \"{name}\" was not imported: {error}"))
+        }
+    };
+    report::add_event(&mut txn, node, image, level, kind, text)?;
+    commit(node, seat.family(), txn).await
+}
+
+async fn bring_in(
+    node: &Arc<Node>,
+    pool: &dyn Pool,
+    image: &Object<Image>,
+    source: Option<Source>,
+) -> Result<ImageContent> {
+    let uid = image.meta.uid;
+    if let Some(source) = source {
+        pool.receive(&order(image), source, progress(node, uid)).await?;
+    }
+    let content = pool.finish(uid, progress(node, uid)).await?;
+    Ok(ImageContent { ready: Some(node.now()), ..content })
+}
+
+fn order(image: &Object<Image>) -> ImageOrder {
+    ImageOrder { uid: image.meta.uid, sha256: image.spec.sha256.clone() }
+}
+
+fn progress(node: &Node, uid: Uuid) -> Progress {
+    let board = node.board.clone();
+    Arc::new(move |live: Live| board.set(uid, live))
+}
+
+/// Returns once the image is to go.
+async fn deleted(node: &Node, seat: &Seat, uid: Uuid) {
+    while !is_deleted(node, seat.family(), uid) {
+        seat.woken().await;
+    }
+}
+
+fn is_deleted(node: &Node, family: &Key, uid: Uuid) -> bool {
+    let image = object::by_key::<Image>(&node.store.snapshot(), family.as_str());
+    let image = image.ok().flatten();
+    image.is_none_or(|image| image.meta.deleting.is_some() || image.meta.uid != uid)
+}
+
+fn failed(error: &Error) -> ImageContent {
+    ImageContent {
+        kind: ImageKind::Disk,
+        ready: None,
+        sha256: String::new(),
+        size: Bytes(0),
+        virtual_size: Bytes(0),
+        error: Some(error.message.clone()),
+    }
+}
+
+async fn commit(node: &Node, family: &Key, txn: novacron_store::Txn) -> Result<()> {
+    node.commit(txn).await.map_err(|error| {
+        report::warn(family, &error);
+        Error::unavailable(error.to_string())
+    })
+}
+
+/// Takes the content of an image; returns once all bytes are here and durable. The import goes on.
+pub(crate) async fn upload(
+    node: &Arc<Node>,
+    image: &Object<Image>,
+    length: Option<u64>,
+    content: ByteStream,
+) -> Result<()> {
+    let uid = image.meta.uid;
+    let (name, coming) = (image.name(), Coming::begin(node, image)?);
+    let at = node.store.snapshot();
+    let family = family(&at, image)?;
+    check(&at, &family, image)?;
+    let pool = node.pool(&at, image.spec.pool.as_str()).await?;
+    let (order, source) = (order(image), Source::Upload { length, content });
+    let received = tokio::select! {
+        received = pool.receive(&order, source, progress(node, uid)) => received,
+        () = coming.cancel.cancelled() => {
+            Err(Error::conflict(format!("image \"{name}\" was deleted")))
+        }
+        () = node.ending.cancelled() => {
+            Err(Error::unavailable("the server is ending").hint("send it again"))
+        }
+    };
+    drop(coming);
+    received?;
+    selection::wake(node, &family);
+    Ok(())
+}
+
+/// One upload of an image at a time; over when this is dropped.
+struct Coming {
+    node: Arc<Node>,
+    uid: Uuid,
+    cancel: CancellationToken,
+}
+
+impl Coming {
+    fn begin(node: &Arc<Node>, image: &Object<Image>) -> Result<Self> {
+        let uid = image.meta.uid;
+        match node.uploads.lock().entry(uid) {
+            Entry::Occupied(_) => {
+                let name = image.name();
+                Err(Error::conflict(format!("image \"{name}\" is being sent already")))
+            }
+            Entry::Vacant(entry) => {
+                let cancel = entry.insert(CancellationToken::new()).clone();
+                Ok(Self { node: node.clone(), uid, cancel })
+            }
+        }
+    }
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.node.uploads.lock().remove(&self.uid);
+        self.node.board.clear(self.uid);
+    }
+}
+
+fn family(at: &Snapshot, image: &Object<Image>) -> Result<Key> {
+    let project = image.meta.project.as_ref().map(Name::as_str).unwrap_or_default();
+    let project = object::expect::<Project>(at, None, project)?;
+    Ok(Key::from(key::object::<Image>(Some(project.meta.uid), image.name())))
+}
+
+/// Whether the image, as it is now, takes content.
+fn check(at: &Snapshot, family: &Key, image: &Object<Image>) -> Result<()> {
+    let name = image.name();
+    let now = object::by_key::<Image>(at, family.as_str())?;
+    let now = now.filter(|now| now.meta.uid == image.meta.uid && now.meta.deleting.is_none());
+    let now = now.ok_or_else(|| Error::not_found(Image::KIND, name))?;
+    if now.spec.source != (ImageSource::Upload {}) {
+        return Err(Error::conflict(format!("image \"{name}\" is fetched from a URL")));
+    }
+    if now.status.content.as_ref().is_some_and(|content| content.ready.is_some()) {
+        return Err(Error::conflict(format!("image \"{name}\" has its content already"))
+            .hint("an image never changes; create another one"));
+    }
+    Ok(())
+}

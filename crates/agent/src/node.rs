@@ -1,0 +1,104 @@
+//! What all actors of one agent share.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use novacron_model::{Error, Pool as PoolKind, Result, Time};
+use novacron_store::{CommitError, Key, Snapshot, Store, Txn, object};
+use tokio::sync::{Mutex, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::actors::Actors;
+use crate::board::Board;
+use crate::config::AgentConfig;
+use crate::image::Uploads;
+use crate::pool::Pool;
+
+/// Guests that may be started at the same moment: after a host's boot there may be hundreds.
+const STARTS: usize = 8;
+
+pub(crate) struct Node {
+    pub config: AgentConfig,
+    pub store: Arc<dyn Store>,
+    pub board: Board,
+    pub actors: Arc<Actors>,
+    pub uploads: Uploads,
+    pub starts: Semaphore,
+    pools: Mutex<HashMap<String, Arc<dyn Pool>>>,
+    tasks: TaskTracker,
+    /// Set when the agent is to end: actors finish what they do, then leave.
+    pub ending: CancellationToken,
+    /// Set when the agent is to end at once, wherever it stands.
+    killed: CancellationToken,
+}
+
+impl Node {
+    pub fn new(config: AgentConfig, store: Arc<dyn Store>) -> Arc<Self> {
+        Arc::new(Self {
+            config,
+            store,
+            board: Board::default(),
+            actors: Arc::default(),
+            uploads: Uploads::default(),
+            starts: Semaphore::new(STARTS),
+            pools: Mutex::default(),
+            tasks: TaskTracker::new(),
+            ending: CancellationToken::new(),
+            killed: CancellationToken::new(),
+        })
+    }
+
+    pub fn now(&self) -> Time {
+        self.config.clock.now()
+    }
+
+    pub fn name(&self) -> &str {
+        self.config.node.as_str()
+    }
+
+    pub async fn commit(&self, txn: Txn) -> Result<(), CommitError> {
+        self.store.commit(txn).await.map(drop)
+    }
+
+    /// Runs beside everything else, until the agent is killed.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let killed = self.killed.clone();
+        self.tasks.spawn(async move {
+            killed.run_until_cancelled(work).await;
+        });
+    }
+
+    /// Asks everyone to end, and waits until they have.
+    pub async fn end(&self) {
+        self.ending.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Ends everyone where they stand.
+    pub async fn kill(&self) {
+        self.killed.cancel();
+        self.end().await;
+    }
+
+    /// The pool of this name, opened on first use.
+    pub async fn pool(&self, at: &Snapshot, name: &str) -> Result<Arc<dyn Pool>> {
+        let mut pools = self.pools.lock().await;
+        if let Some(pool) = pools.get(name) {
+            return Ok(pool.clone());
+        }
+        let spec = object::expect::<PoolKind>(at, None, name)?.spec;
+        let pool = self.config.pools.open(name, &spec).await?;
+        pools.insert(name.to_owned(), pool.clone());
+        Ok(pool)
+    }
+}
+
+/// The uid of the project that a family belongs to.
+pub(crate) fn project_of(family: &Key) -> Result<uuid::Uuid> {
+    let project = family.as_str().split('/').nth(1).unwrap_or_default();
+    uuid::Uuid::parse_str(project)
+        .map_err(|_| Error::internal(format!("key {family} names no project")))
+}

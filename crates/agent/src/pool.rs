@@ -1,0 +1,87 @@
+//! What the agent needs of a node's pools. `host::storage` does it with files, `sim` in memory.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use novacron_host::hypervisor::Boot;
+use novacron_host::storage::Base;
+use novacron_model::image::ImageContent;
+use novacron_model::pool::{PoolSpec, PoolUsage};
+use novacron_model::task::Live;
+use novacron_model::volume::DiskFormat;
+use novacron_model::{Bytes, Result};
+use uuid::Uuid;
+
+mod host;
+
+pub use host::HostPools;
+
+/// Bytes on their way in or out.
+pub type ByteStream = BoxStream<'static, Result<bytes::Bytes>>;
+
+/// Told how far a long piece of work has come.
+pub type Progress = Arc<dyn Fn(Live) + Send + Sync>;
+
+/// Opens pools by their spec; the node keeps what was opened.
+#[async_trait]
+pub trait Pools: Send + Sync + 'static {
+    async fn open(&self, name: &str, spec: &PoolSpec) -> Result<Arc<dyn Pool>>;
+}
+
+/// One pool. Every `ensure` and `delete` is idempotent; everything is named by uid.
+#[async_trait]
+pub trait Pool: Send + Sync + 'static {
+    async fn usage(&self) -> Result<PoolUsage>;
+
+    /// Makes the volume's file; one that exists is left as it is.
+    async fn ensure_volume(&self, volume: &VolumeOrder) -> Result<()>;
+    /// Where the volume's file lies; an error if it is gone.
+    async fn volume(&self, uid: Uuid, format: DiskFormat) -> Result<PathBuf>;
+    /// Bytes that it takes.
+    async fn volume_used(&self, uid: Uuid) -> Result<Bytes>;
+    async fn delete_volume(&self, uid: Uuid) -> Result<()>;
+
+    /// Takes an image's bytes and returns once they are durable. Dropped before, it leaves
+    /// nothing behind.
+    async fn receive(&self, image: &ImageOrder, source: Source, progress: Progress) -> Result<()>;
+    /// Whether an image's bytes have come that [`Pool::finish`] can go on from.
+    async fn arrived(&self, uid: Uuid) -> Result<bool>;
+    /// Makes the image of what has arrived. Dropped, it can be called again; after an error
+    /// nothing is left.
+    async fn finish(&self, uid: Uuid, progress: Progress) -> Result<ImageContent>;
+    async fn delete_image(&self, uid: Uuid) -> Result<()>;
+    /// Where a ready image lies and what it is made of.
+    async fn image(&self, uid: Uuid) -> Result<ImageFiles>;
+}
+
+/// A volume as it is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeOrder {
+    pub uid: Uuid,
+    pub size: Bytes,
+    pub format: DiskFormat,
+    /// The image whose content it starts with, with its pool's file.
+    pub image: Option<Base>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageOrder {
+    pub uid: Uuid,
+    /// Lower-case hex SHA-256 that the source must have.
+    pub sha256: Option<String>,
+}
+
+/// Where an image's bytes come from.
+pub enum Source {
+    Url(String),
+    Upload { length: Option<u64>, content: ByteStream },
+}
+
+/// A ready image as machines and volumes need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageFiles {
+    pub disk: Option<Base>,
+    pub boot: Boot,
+}

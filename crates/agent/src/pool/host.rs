@@ -1,0 +1,111 @@
+//! Pools of `host::storage`: directories on this machine.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use novacron_host::image::{self, ImageFiles as HostFiles, Importer, Limits};
+use novacron_host::storage::{DirPool, Pool as HostPool, QemuImg, VolumeWanted};
+use novacron_model::image::ImageContent;
+use novacron_model::pool::{PoolSpec, PoolUsage};
+use novacron_model::volume::DiskFormat;
+use novacron_model::{Bytes, Error, Result};
+use uuid::Uuid;
+
+use super::{ImageFiles, ImageOrder, Pool, Pools, Progress, Source, VolumeOrder};
+
+/// Opens directories; a pool without a path of its own lies under `<data>/pools`.
+pub struct HostPools {
+    data: PathBuf,
+    qemu_img: QemuImg,
+}
+
+impl HostPools {
+    /// `data`: the data directory.
+    pub fn new(data: impl Into<PathBuf>, qemu_img: QemuImg) -> Self {
+        Self { data: data.into(), qemu_img }
+    }
+}
+
+#[async_trait]
+impl Pools for HostPools {
+    async fn open(&self, name: &str, spec: &PoolSpec) -> Result<Arc<dyn Pool>> {
+        let path = match &spec.path {
+            Some(path) => PathBuf::from(path),
+            None => self.data.join("pools").join(name),
+        };
+        let pool: Arc<dyn HostPool> = Arc::new(DirPool::open(path, self.qemu_img.clone()).await?);
+        let importer = Importer::new(pool.clone(), self.qemu_img.clone(), Limits::default());
+        Ok(Arc::new(Dir { pool, importer }))
+    }
+}
+
+struct Dir {
+    pool: Arc<dyn HostPool>,
+    importer: Importer,
+}
+
+#[async_trait]
+impl Pool for Dir {
+    async fn usage(&self) -> Result<PoolUsage> {
+        let usage = self.pool.usage().await?;
+        let path = self.pool.path().display().to_string();
+        Ok(PoolUsage { path, total: usage.total, free: usage.free, error: None })
+    }
+
+    async fn ensure_volume(&self, volume: &VolumeOrder) -> Result<()> {
+        let VolumeOrder { uid, size, format, image } = volume.clone();
+        self.pool.ensure_volume(&VolumeWanted { uid, format, size, base: image }).await.map(drop)
+    }
+
+    async fn volume(&self, uid: Uuid, format: DiskFormat) -> Result<PathBuf> {
+        self.pool.volume(uid, format).await
+    }
+
+    async fn volume_used(&self, uid: Uuid) -> Result<Bytes> {
+        self.pool.volume_usage(uid).await
+    }
+
+    async fn delete_volume(&self, uid: Uuid) -> Result<()> {
+        self.pool.delete_volume(uid).await
+    }
+
+    async fn receive(&self, image: &ImageOrder, source: Source, progress: Progress) -> Result<()> {
+        let source = match source {
+            Source::Url(url) => image::Source::Url(url),
+            Source::Upload { length, content } => image::Source::Upload { length, content },
+        };
+        let sha256 = image.sha256.as_deref();
+        self.importer.receive(image.uid, source, sha256, &*progress).await.map(drop)
+    }
+
+    async fn arrived(&self, uid: Uuid) -> Result<bool> {
+        let published = self.pool.image(uid).await?.is_some();
+        Ok(published || self.importer.arrived(uid)?.is_some())
+    }
+
+    async fn finish(&self, uid: Uuid, progress: Progress) -> Result<ImageContent> {
+        let files = self.importer.finish(uid, &*progress).await?;
+        Ok(ImageContent {
+            kind: files.kind,
+            ready: None,
+            sha256: files.sha256,
+            size: files.size,
+            virtual_size: files.virtual_size,
+            error: None,
+        })
+    }
+
+    async fn delete_image(&self, uid: Uuid) -> Result<()> {
+        self.pool.delete_image(uid).await
+    }
+
+    async fn image(&self, uid: Uuid) -> Result<ImageFiles> {
+        let files = HostFiles::open(&*self.pool, uid).await?;
+        let files = files.ok_or_else(|| {
+            Error::unavailable(format!("the files of image {uid} are gone"))
+                .hint("import the image again")
+        })?;
+        Ok(ImageFiles { disk: files.disk, boot: files.boot })
+    }
+}

@@ -1,0 +1,252 @@
+//! The shell around the decisions: look, decide, report, act once, again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use novacron_model::vm::{Runtime, VmState};
+use novacron_model::{Error, Object, Result, Vm};
+use novacron_store::{CommitError, Snapshot, object};
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use super::decide::decide;
+use super::effect::{self, Scene};
+use super::happened;
+use super::look::{self, Sight};
+use super::machine;
+use super::outcome;
+use super::probe::Probe;
+use super::view::{Decision, Disks, Effect, Guest, Memory, SnapshotWork, Step, View};
+use crate::actors::Seat;
+use crate::node::Node;
+use crate::report;
+
+const PAUSE_MIN: Duration = Duration::from_millis(200);
+const PAUSE_MAX: Duration = Duration::from_secs(15);
+
+/// Owns one guest for as long as there is something to do about it.
+struct Actor {
+    node: Arc<Node>,
+    seat: Seat,
+    /// Whose guest this is; another VM may take the name later.
+    uid: Option<Uuid>,
+    /// What is true as far as this actor knows. The store may lag behind while it is full.
+    runtime: Runtime,
+    memory: Memory,
+    probe: Probe,
+    born: Instant,
+    /// Grows while something fails again and again.
+    pause: Duration,
+}
+
+/// What one look at the world has found.
+struct Seen {
+    guest: Option<Guest>,
+    last_words: Option<String>,
+    disks: Disks,
+    snapshots: Vec<SnapshotWork>,
+}
+
+/// What comes after one turn.
+enum Next {
+    Again,
+    /// Sleep until a hint comes or the time is up.
+    Wait(Option<Duration>),
+    /// Something failed: not so fast.
+    Pause,
+    Leave,
+}
+
+pub(crate) async fn run(node: Arc<Node>, seat: Seat) {
+    let mut actor = Actor {
+        node,
+        seat,
+        uid: None,
+        runtime: Runtime::default(),
+        memory: Memory::default(),
+        probe: Probe::default(),
+        born: Instant::now(),
+        pause: PAUSE_MIN,
+    };
+    while !actor.node.ending.is_cancelled() {
+        actor.seat.look();
+        let next = actor.turn().await.unwrap_or_else(|error| {
+            tracing::warn!(vm = %actor.seat.family(), %error, "VM not followed; trying again");
+            Next::Pause
+        });
+        if !matches!(next, Next::Pause) {
+            actor.pause = PAUSE_MIN;
+        }
+        match next {
+            Next::Wait(time) => actor.wait(time).await,
+            Next::Pause => {
+                let pause = actor.pause;
+                actor.pause = (pause * 2).min(PAUSE_MAX);
+                actor.wait(Some(pause)).await;
+            }
+            Next::Leave if actor.seat.leave() => break,
+            Next::Again | Next::Leave => {}
+        }
+    }
+    if let Some(uid) = actor.uid {
+        actor.node.board.clear(uid);
+        actor.node.actors.forget_guest(uid);
+    }
+}
+
+impl Actor {
+    async fn turn(&mut self) -> Result<Next> {
+        let node = self.node.clone();
+        let at = node.store.snapshot();
+        let family = self.seat.family().clone();
+        let Some(vm) = object::by_key::<Vm>(&at, family.as_str())? else { return Ok(Next::Leave) };
+        if report::is_cleaned(&at, &family) {
+            return Ok(Next::Leave);
+        }
+        self.take_on(&vm);
+        let seen = self.see(&at, &vm).await?;
+        let (before, memory) = (self.runtime.clone(), self.memory.clone());
+        let mut view = Self::view(&node, self.born.elapsed(), &vm, &seen, &before, &memory);
+        let Decision { runtime, then } = decide(&view);
+        let silent = matches!(then, Step::Leave | Step::Do(Effect::CleanUp));
+        if !silent && vm.meta.deleting.is_none() {
+            if let Err(error) = self.report(&at, &vm, &runtime).await {
+                report::warn(&family, &error);
+                return Ok(Next::Pause);
+            }
+            self.runtime = runtime.clone();
+        }
+        self.show(&vm);
+        let effect = match then {
+            Step::Leave => return Ok(Next::Leave),
+            Step::Wait(None) if seen.guest.is_none() => return Ok(Next::Leave),
+            Step::Wait(time) => return Ok(Next::Wait(time)),
+            Step::Do(effect) => effect,
+        };
+        let handle = seen.guest.as_ref().map(|guest| &guest.handle);
+        let scene = Scene { node: &node, at: &at, family: &family, vm: &vm, handle };
+        let done = effect::perform(scene, &effect).await;
+        let error = done.as_ref().err();
+        (view.runtime, view.now) = (&runtime, node.now());
+        let (runtime, memory) = outcome::after(&view, &effect, error);
+        (self.runtime, self.memory) = (runtime, memory);
+        Ok(self.after(&effect, error))
+    }
+
+    async fn see(&mut self, at: &Snapshot, vm: &Object<Vm>) -> Result<Seen> {
+        let (guest, last_words) = match look::guest(&self.node, vm.meta.uid, &self.runtime).await? {
+            Sight::Live(guest) => (Some(*guest), None),
+            Sight::Gone { last_words } => (None, last_words),
+        };
+        self.note_guest(guest.as_ref());
+        let family = self.seat.family();
+        let disks = machine::disks(&self.node, at, family, vm);
+        let snapshots = look::snapshots(at, family, vm)?;
+        Ok(Seen { guest, last_words, disks, snapshots })
+    }
+
+    fn view<'a>(
+        node: &'a Node,
+        uptime: Duration,
+        vm: &'a Object<Vm>,
+        seen: &'a Seen,
+        runtime: &'a Runtime,
+        memory: &'a Memory,
+    ) -> View<'a> {
+        View {
+            node: node.name(),
+            boot_id: &node.config.host.boot_id,
+            vm,
+            runtime,
+            guest: seen.guest.as_ref(),
+            last_words: seen.last_words.as_deref(),
+            disks: &seen.disks,
+            snapshots: &seen.snapshots,
+            memory,
+            now: node.now(),
+            uptime,
+        }
+    }
+
+    /// Starts from what was reported last, once for each VM.
+    fn take_on(&mut self, vm: &Object<Vm>) {
+        if self.uid == Some(vm.meta.uid) {
+            return;
+        }
+        self.uid = Some(vm.meta.uid);
+        self.runtime = vm.status.runtime.clone().unwrap_or_default();
+        self.memory = Memory::default();
+        self.node.actors.know_guest(vm.meta.uid, self.seat.family());
+    }
+
+    fn note_guest(&mut self, guest: Option<&Guest>) {
+        self.probe.follow(guest.map(|guest| &guest.handle));
+        let Some(guest) = guest else { return };
+        if guest.observed.agent.is_some() && self.runtime.started.is_some() {
+            self.runtime.agent.clone_from(&guest.observed.agent);
+        }
+    }
+
+    /// Commits what has changed, with the events that follow from it.
+    async fn report(
+        &self,
+        at: &Snapshot,
+        vm: &Object<Vm>,
+        runtime: &Runtime,
+    ) -> Result<(), CommitError> {
+        let stored = vm.status.runtime.as_ref();
+        if stored == Some(runtime) {
+            return Ok(());
+        }
+        let node = &self.node;
+        let unwritable = |error: Error| CommitError::Unknown(error.message);
+        let family = self.seat.family();
+        let mut txn = report::section(at, family, "runtime", runtime).map_err(unwritable)?;
+        let old = stored.cloned().unwrap_or_default();
+        for happening in happened::between(vm.name(), &old, runtime) {
+            let happened::Happening { level, kind, text } = happening;
+            report::add_event(&mut txn, node, vm, level, kind, text).map_err(unwritable)?;
+        }
+        node.commit(txn).await
+    }
+
+    /// Puts on the board what the VM is waiting for.
+    fn show(&self, vm: &Object<Vm>) {
+        let (board, uid) = (&self.node.board, vm.meta.uid);
+        match self.runtime.state {
+            _ if vm.meta.deleting.is_some() => board.step(uid, "cleaning up"),
+            VmState::Creating => board.step(uid, "waiting for its disks"),
+            VmState::Starting => board.step(uid, "starting the guest"),
+            VmState::Stopping => board.step(uid, "waiting for the guest to stop"),
+            _ => board.clear(uid),
+        }
+    }
+
+    fn after(&self, effect: &Effect, error: Option<&Error>) -> Next {
+        let Some(error) = error else {
+            return if *effect == Effect::CleanUp { Next::Leave } else { Next::Again };
+        };
+        tracing::warn!(vm = %self.seat.family(), ?effect, %error, "could not be done");
+        match effect {
+            Effect::Destroy | Effect::CleanUp | Effect::Snapshot(_) => Next::Pause,
+            _ => Next::Again,
+        }
+    }
+
+    /// Until a hint, the guest agent's answer, or the time to look again.
+    async fn wait(&mut self, time: Option<Duration>) {
+        let node = self.node.clone();
+        let observe = node.config.timing.observe;
+        let time = time.map_or(observe, |time| time.min(observe));
+        tokio::select! {
+            () = node.ending.cancelled() => {}
+            () = self.seat.woken() => {}
+            () = sleep(time) => {}
+            agent = self.probe.answer(&node) => {
+                if self.runtime.started.is_some() {
+                    self.runtime.agent = Some(agent);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Decisions about a guest that runs or is paused. Pure.
+
+use std::time::Duration;
+
+use novacron_host::{Phase, Stop};
+use novacron_model::task::Action;
+use novacron_model::vm::VmState;
+use novacron_model::vm::{ExitCause, Failure, Run, Runtime};
+use novacron_model::{Code, Error};
+
+use super::decide::{end_run, enter};
+use super::view::{Decision, Effect, Guest, Pressed, Step, View};
+
+/// A guest that boots does not hear the power button yet: press again from time to time.
+const PRESS_AGAIN: Duration = Duration::from_secs(10);
+
+/// A guest that shuts down this soon after the button was pressed does so because of it, even if
+/// the user has changed their mind.
+const ECHO: Duration = Duration::from_mins(5);
+
+/// Why a guest is to go down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    Spec,
+    Restart,
+    Restore,
+}
+
+pub fn decide(view: &View<'_>, guest: &Guest, mut runtime: Runtime) -> Decision {
+    if let Some(why) = stop_wanted(view) {
+        return stop(view, guest, runtime, why);
+    }
+    let (orders, done) = (&view.vm.status.orders, &view.runtime.done);
+    if orders.reset > done.reset {
+        return Decision { runtime, then: Step::Do(Effect::Reset) };
+    }
+    if let Some(work) = view.snapshots.first() {
+        return Decision { runtime, then: Step::Do(Effect::Snapshot(work.clone())) };
+    }
+    let untried = view.memory.tried != Some(view.vm.meta.generation);
+    let effect = match (view.vm.spec.run, guest.observed.phase) {
+        (Run::Paused, Phase::Running) if untried => Some(Effect::Pause),
+        (Run::Running, Phase::Paused) if untried => Some(Effect::Resume),
+        (Run::Running, Phase::PausedOnIoError) if untried && view.unfollowed() => {
+            Some(Effect::Resume)
+        }
+        _ => None,
+    };
+    if let Some(effect) = effect {
+        return Decision { runtime, then: Step::Do(effect) };
+    }
+    settle(&mut runtime, view, guest);
+    Decision { runtime, then: Step::Wait(None) }
+}
+
+/// Why the guest is to go down, if it is.
+pub fn stop_wanted(view: &View<'_>) -> Option<Why> {
+    let (orders, done) = (&view.vm.status.orders, &view.runtime.done);
+    match view.vm.spec.run {
+        Run::Stopped if view.unfollowed() => Some(Why::Spec),
+        _ if orders.restore > done.restore => Some(Why::Restore),
+        Run::Running | Run::Paused if orders.restart > done.restart => Some(Why::Restart),
+        _ => None,
+    }
+}
+
+/// The power button was pressed a short while ago, and that was not given up: a guest that obeys
+/// too late has shut itself down.
+pub fn pressed_lately(view: &View<'_>) -> bool {
+    let Some(pressed) = view.memory.pressed else { return false };
+    let failure = view.runtime.failure.as_ref();
+    let given_up = failure.is_some_and(|failure| failure.generation >= pressed.demand.generation);
+    !given_up && view.uptime.saturating_sub(pressed.last) < ECHO
+}
+
+/// The guest does what is wanted, or what could be had of it.
+fn settle(runtime: &mut Runtime, view: &View<'_>, guest: &Guest) {
+    let generation = view.vm.meta.generation;
+    let state = match guest.observed.phase {
+        Phase::Running => VmState::Running,
+        _ => VmState::Paused,
+    };
+    let failure = runtime.failure.as_ref().filter(|failure| failure.generation == generation);
+    let failure = failure.map(|failure| failure.error.message.clone());
+    enter(runtime, state, guest.observed.reason.clone().or(failure), view.now);
+    if generation > runtime.observed_generation {
+        runtime.restarts = 0;
+        runtime.observed_generation = generation;
+    }
+}
+
+/// One step on the way down: wake, press, wait, and when the time is up cut the power or give up.
+fn stop(view: &View<'_>, guest: &Guest, mut runtime: Runtime, why: Why) -> Decision {
+    let order = view.vm.status.orders.stop;
+    let timeout = Duration::from_secs(order.timeout.0);
+    enter(&mut runtime, VmState::Stopping, None, view.now);
+    let demand = view.demand();
+    let pressed = view.memory.pressed.filter(|pressed| pressed.demand == demand);
+    let left = match pressed {
+        Some(pressed) => (pressed.first + timeout).saturating_sub(view.uptime),
+        None => timeout,
+    };
+    if left.is_zero() && order.force {
+        let detail = "the power was cut".to_owned();
+        end_run(&mut runtime, view, ExitCause::Requested, Some(detail));
+        return Decision { runtime, then: Step::Do(Effect::Destroy) };
+    }
+    if left.is_zero() && pressed.is_some() {
+        give_up(&mut runtime, view, guest, why);
+        return Decision { runtime, then: Step::Wait(None) };
+    }
+    let then = match pressed {
+        None if guest.observed.phase != Phase::Running && view.memory.woken != Some(demand) => {
+            Step::Do(Effect::Resume)
+        }
+        None => Step::Do(Effect::Press(Stop::PowerButton)),
+        Some(pressed) => {
+            let again = (pressed.last + PRESS_AGAIN).saturating_sub(view.uptime);
+            if again.is_zero() { press_again(&runtime) } else { Step::Wait(Some(again.min(left))) }
+        }
+    };
+    Decision { runtime, then }
+}
+
+fn press_again(runtime: &Runtime) -> Step {
+    let how = if runtime.agent.is_some() { Stop::Agent } else { Stop::PowerButton };
+    Step::Do(Effect::Press(how))
+}
+
+/// The guest did not listen and may not be forced: it runs on, and whoever waits is told.
+fn give_up(runtime: &mut Runtime, view: &View<'_>, guest: &Guest, why: Why) {
+    let seconds = view.vm.status.orders.stop.timeout.0;
+    let text = format!("the guest did not stop within {seconds} s");
+    let error = Error::new(Code::Timeout, text).hint("stop it with force, or look at its console");
+    fail(runtime, view, why, error);
+    let state = match guest.observed.phase {
+        Phase::Running => VmState::Running,
+        _ => VmState::Paused,
+    };
+    let reason = runtime.failure.as_ref().map(|failure| failure.error.message.clone());
+    enter(runtime, state, reason, view.now);
+}
+
+/// Notes that what was asked for could not be done, and that it is not tried again.
+fn fail(runtime: &mut Runtime, view: &View<'_>, why: Why, error: Error) {
+    let orders = &view.vm.status.orders;
+    let (action, order) = match why {
+        Why::Spec => (Action::Stop, 0),
+        Why::Restart => (Action::Restart, orders.restart),
+        Why::Restore => (Action::Restore, orders.restore),
+    };
+    match why {
+        Why::Spec => runtime.observed_generation = view.vm.meta.generation,
+        Why::Restart => runtime.done.restart = orders.restart,
+        Why::Restore => runtime.done.restore = orders.restore,
+    }
+    let generation = view.vm.meta.generation;
+    runtime.failure = Some(Failure { action, generation, order, error });
+}
+
+/// What to remember of a press of the power button.
+pub fn pressed_now(view: &View<'_>) -> Pressed {
+    let demand = view.demand();
+    let first = view.memory.pressed.filter(|pressed| pressed.demand == demand);
+    let first = first.map_or(view.uptime, |pressed| pressed.first);
+    Pressed { demand, first, last: view.uptime }
+}

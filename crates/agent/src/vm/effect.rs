@@ -1,0 +1,164 @@
+//! Carries out one effect. Nothing is decided here.
+
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+
+use novacron_host::hypervisor::{Control, NicPort};
+use novacron_host::{Handle, Machine, Stop};
+use novacron_model::snapshot::SnapshotData;
+use novacron_model::vm::Protocol;
+use novacron_model::{Error, Object, Result, Snapshot as VmSnapshot, Vm, key};
+use novacron_store::{Key, Snapshot, object};
+
+use super::machine;
+use super::view::{Effect, SnapshotWork};
+use crate::node::{Node, project_of};
+use crate::report;
+
+/// One VM at one revision, with its live process if there is one.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub node: &'a Node,
+    pub at: &'a Snapshot,
+    pub family: &'a Key,
+    pub vm: &'a Object<Vm>,
+    pub handle: Option<&'a Handle>,
+}
+
+pub(super) async fn perform(scene: Scene<'_>, effect: &Effect) -> Result<()> {
+    let hypervisor = &scene.node.config.hypervisor;
+    match effect {
+        Effect::Start { paused } => start(scene, *paused).await,
+        Effect::CleanUp => clean_up(scene).await,
+        Effect::Snapshot(work) => snapshot(scene, work).await,
+        Effect::Restore { snapshot } => restore(scene, snapshot).await,
+        Effect::Press(how) => press(scene, *how).await,
+        Effect::Destroy => hypervisor.destroy(live(scene)?).await,
+        Effect::Pause => control(scene)?.pause(live(scene)?).await,
+        Effect::Resume => control(scene)?.resume(live(scene)?).await,
+        Effect::Reset => control(scene)?.reset(live(scene)?).await,
+    }
+}
+
+fn live(scene: Scene<'_>) -> Result<&Handle> {
+    scene
+        .handle
+        .ok_or_else(|| Error::conflict(format!("VM \"{}\" is not running", scene.vm.name())))
+}
+
+fn control(scene: Scene<'_>) -> Result<&dyn Control> {
+    scene.node.config.hypervisor.control().ok_or_else(|| {
+        let driver = scene.node.config.hypervisor.capabilities().driver;
+        Error::unsupported(format!("driver {driver} cannot pause, resume or reset guests"))
+    })
+}
+
+async fn press(scene: Scene<'_>, how: Stop) -> Result<()> {
+    let hypervisor = &scene.node.config.hypervisor;
+    let pressed = hypervisor.stop(live(scene)?, how).await;
+    if pressed.is_err() && how == Stop::Agent {
+        return hypervisor.stop(live(scene)?, Stop::PowerButton).await;
+    }
+    pressed
+}
+
+async fn start(scene: Scene<'_>, paused: bool) -> Result<()> {
+    let Scene { node, at, family, vm, .. } = scene;
+    let permit = node.starts.acquire().await;
+    let _permit = permit.map_err(|_| Error::unavailable("the agent is ending"))?;
+    let machine = machine::build(node, at, family, vm, paused).await?;
+    if !node.config.host.simulated {
+        check_ports(&machine)?;
+    }
+    node.config.hypervisor.ensure(&machine).await.map(drop)
+}
+
+/// Ports of other VMs were checked when the VM was admitted; whatever holds one now is foreign.
+fn check_ports(machine: &Machine) -> Result<()> {
+    let forwards = machine.nics.iter().flat_map(|nic: &NicPort| &nic.forwards);
+    for forward in forwards {
+        let address = SocketAddr::new(forward.address, forward.host);
+        let bound = match forward.protocol {
+            Protocol::Tcp => TcpListener::bind(address).map(drop),
+            Protocol::Udp => UdpSocket::bind(address).map(drop),
+        };
+        if let Err(error) = bound {
+            return Err(port_error(forward.address, forward.host, &error));
+        }
+    }
+    Ok(())
+}
+
+fn port_error(address: IpAddr, port: u16, error: &std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            Error::conflict(format!("port {port} on {address} is in use on the host"))
+                .hint("end what uses it, or forward another port")
+        }
+        std::io::ErrorKind::PermissionDenied => Error::conflict(format!(
+            "port {port} on {address} needs more rights than this node has"
+        ))
+        .hint("forward a port of 1024 or above, or run the node as root"),
+        _ => Error::conflict(format!("port {port} on {address} cannot be used: {error}")),
+    }
+}
+
+async fn clean_up(scene: Scene<'_>) -> Result<()> {
+    let Scene { node, at, family, vm, .. } = scene;
+    node.config.hypervisor.forget(vm.meta.uid).await?;
+    node.config.cidata.remove(vm.meta.uid).await?;
+    node.commit(report::cleaned(at, family, "runtime")?).await.map_err(|error| {
+        report::warn(family, &error);
+        Error::unavailable(error.to_string())
+    })
+}
+
+/// Takes or deletes a snapshot and reports; what fails is said in the snapshot itself.
+async fn snapshot(scene: Scene<'_>, work: &SnapshotWork) -> Result<()> {
+    let Scene { node, at, family, .. } = scene;
+    let key = Key::from(key::object::<VmSnapshot>(Some(project_of(family)?), &work.name));
+    let done = on_disks(scene, work).await;
+    let txn = match (work.delete, done) {
+        (true, done) => {
+            done?;
+            report::cleaned(at, &key, "data")?
+        }
+        (false, done) => {
+            let volumes = scene.vm.spec.disks.iter().filter_map(|disk| disk.volume.clone());
+            let error = done.err().map(|error| error.message);
+            let taken = error.is_none().then(|| node.now());
+            let data = SnapshotData { taken, volumes: volumes.collect(), error };
+            report::section(at, &key, "data", &data)?
+        }
+    };
+    node.commit(txn).await.map_err(|error| {
+        report::warn(&key, &error);
+        Error::unavailable(error.to_string())
+    })
+}
+
+async fn on_disks(scene: Scene<'_>, work: &SnapshotWork) -> Result<()> {
+    let Scene { node, at, family, vm, handle } = scene;
+    let snapshots = node.config.hypervisor.snapshots();
+    let snapshots = snapshots.ok_or_else(no_snapshots)?;
+    let drives = machine::drives(node, at, family, vm).await?;
+    node.board.step(work.uid, if work.delete { "deleting" } else { "taking" });
+    let done = if work.delete {
+        snapshots.delete(handle, &drives, work.uid).await
+    } else {
+        snapshots.take(handle, &drives, work.uid).await
+    };
+    node.board.clear(work.uid);
+    done
+}
+
+async fn restore(scene: Scene<'_>, name: &str) -> Result<()> {
+    let Scene { node, at, family, vm, .. } = scene;
+    let snapshot = object::expect::<VmSnapshot>(at, Some(project_of(family)?), name)?;
+    let snapshots = node.config.hypervisor.snapshots().ok_or_else(no_snapshots)?;
+    let drives = machine::drives(node, at, family, vm).await?;
+    snapshots.restore(&drives, snapshot.meta.uid).await
+}
+
+fn no_snapshots() -> Error {
+    Error::unsupported("this node's driver cannot take snapshots")
+}

@@ -1,0 +1,53 @@
+//! What is worth an event, from one report to the next. Pure.
+
+use novacron_model::event::Level;
+use novacron_model::vm::{Exit, ExitCause, Runtime};
+
+/// An event in the making.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Happening {
+    pub level: Level,
+    pub kind: &'static str,
+    pub text: String,
+}
+
+/// What happened between two reports of the VM called `name`.
+pub fn between(name: &str, old: &Runtime, new: &Runtime) -> Vec<Happening> {
+    let mut happenings = Vec::new();
+    if new.exit != old.exit
+        && let Some(exit) = &new.exit
+    {
+        happenings.push(ended(name, old, exit));
+    }
+    if old.started.is_none() && new.started.is_some() {
+        let text = format!("VM \"{name}\" started");
+        happenings.push(Happening { level: Level::Info, kind: "vm.started", text });
+    }
+    if new.failure != old.failure
+        && let Some(failure) = &new.failure
+    {
+        let text = format!("VM \"{name}\": {}", failure.error.message);
+        happenings.push(Happening { level: Level::Warning, kind: "vm.failed", text });
+    }
+    let paused_by_itself = new.state == novacron_model::vm::VmState::Paused && new.reason.is_some();
+    if paused_by_itself && old.state != new.state {
+        let reason = new.reason.as_deref().unwrap_or_default();
+        let text = format!("VM \"{name}\" was paused: {reason}");
+        happenings.push(Happening { level: Level::Error, kind: "vm.halted", text });
+    }
+    happenings
+}
+
+fn ended(name: &str, old: &Runtime, exit: &Exit) -> Happening {
+    let detail = exit.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let (level, kind, what) = match exit.cause {
+        ExitCause::Guest => (Level::Info, "vm.stopped", "shut itself down"),
+        ExitCause::Requested => (Level::Info, "vm.stopped", "was stopped"),
+        ExitCause::HostBoot => (Level::Warning, "vm.stopped", "ended with its host"),
+        ExitCause::Crash if old.started.is_none() => {
+            (Level::Error, "vm.failed", "could not be started")
+        }
+        ExitCause::Crash => (Level::Error, "vm.crashed", "crashed"),
+    };
+    Happening { level, kind, text: format!("VM \"{name}\" {what}{detail}") }
+}

@@ -1,0 +1,132 @@
+//! What a VM's actor knows when it decides, and what it can decide. Plain values only.
+
+use std::time::Duration;
+
+use novacron_host::{Handle, Observed, Stop};
+use novacron_model::vm::Runtime;
+use novacron_model::{Object, Time, Vm};
+use uuid::Uuid;
+
+/// Everything that a decision may rest on.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// This node's name.
+    pub node: &'a str,
+    /// The boot that this host is in.
+    pub boot_id: &'a str,
+    pub vm: &'a Object<Vm>,
+    /// What this agent holds to be true; the store may lag behind it.
+    pub runtime: &'a Runtime,
+    /// The live process, if there is one.
+    pub guest: Option<&'a Guest>,
+    /// What the driver says about a process that is gone.
+    pub last_words: Option<&'a str>,
+    pub disks: &'a Disks,
+    pub snapshots: &'a [SnapshotWork],
+    pub memory: &'a Memory,
+    pub now: Time,
+    /// Since the actor's start; never jumps.
+    pub uptime: Duration,
+}
+
+impl View<'_> {
+    /// The spec has changed since the world last followed it.
+    pub fn unfollowed(&self) -> bool {
+        self.vm.meta.generation > self.runtime.observed_generation
+    }
+
+    pub fn demand(&self) -> Demand {
+        let orders = &self.vm.status.orders;
+        Demand {
+            generation: self.vm.meta.generation,
+            restart: orders.restart,
+            restore: orders.restore,
+        }
+    }
+}
+
+/// A guest's process, as seen just now; its phase is never `Absent`.
+#[derive(Debug, Clone)]
+pub struct Guest {
+    pub handle: Handle,
+    pub observed: Observed,
+}
+
+/// Whether everything that the guest starts from is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disks {
+    Ready,
+    /// For what, as a sentence.
+    Waiting(String),
+    Failed(String),
+}
+
+/// A snapshot that is to be taken or deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotWork {
+    pub name: String,
+    pub uid: Uuid,
+    pub delete: bool,
+}
+
+/// What an actor remembers of its own doings; lost with the daemon, without harm.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    pub pressed: Option<Pressed>,
+    /// The demand for which a paused guest was woken, so that it can hear the power button.
+    pub woken: Option<Demand>,
+    /// The generation for which pause or resume was tried.
+    pub tried: Option<u64>,
+}
+
+/// The power button was pressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pressed {
+    pub demand: Demand,
+    /// First and last time, by [`View::uptime`].
+    pub first: Duration,
+    pub last: Duration,
+}
+
+/// Tells one request to go down from the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demand {
+    pub generation: u64,
+    pub restart: u64,
+    pub restore: u64,
+}
+
+/// What is to be reported, and what is to be done once the report is durable.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    pub runtime: Runtime,
+    pub then: Step,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    Do(Effect),
+    /// Nothing to do until something changes, or this much time has passed.
+    Wait(Option<Duration>),
+    /// The VM is none of this node's business (any more).
+    Leave,
+}
+
+/// One thing done to the world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    Start {
+        paused: bool,
+    },
+    Press(Stop),
+    Destroy,
+    Pause,
+    Resume,
+    Reset,
+    Restore {
+        snapshot: String,
+    },
+    Snapshot(SnapshotWork),
+    /// Remove what is left of a deleted VM on this node, and say so.
+    CleanUp,
+}

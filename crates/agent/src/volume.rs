@@ -1,0 +1,172 @@
+//! The actor of a volume: makes its file, and removes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use novacron_host::storage::Base;
+use novacron_model::event::Level;
+use novacron_model::volume::VolumeData;
+use novacron_model::{Code, Error, Image, Object, Result, Volume};
+use novacron_store::{Snapshot, object};
+use tokio::time::sleep;
+
+use crate::actors::Seat;
+use crate::node::{Node, project_of};
+use crate::pool::VolumeOrder;
+use crate::report;
+
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+const SECTION: &str = "data";
+
+/// Whether nothing is to be done for a volume until its object changes.
+pub(crate) fn at_rest(volume: &Object<Volume>) -> bool {
+    let data = volume.status.data.as_ref();
+    volume.meta.deleting.is_none()
+        && data.is_some_and(|data| {
+            data.ready.is_some() && data.observed_generation >= volume.meta.generation
+        })
+}
+
+/// How a look at the volume ended.
+enum Turn {
+    Rest,
+    /// Look again after a pause.
+    Retry,
+}
+
+pub(crate) async fn run(node: Arc<Node>, mut seat: Seat) {
+    let mut pause = Duration::from_secs(1);
+    while !node.ending.is_cancelled() {
+        seat.look();
+        let turn = look(&node, &seat).await.unwrap_or_else(|error| {
+            tracing::warn!(family = %seat.family(), %error, "volume not done; trying again");
+            Turn::Retry
+        });
+        match turn {
+            Turn::Rest if seat.leave() => return,
+            Turn::Rest => pause = Duration::from_secs(1),
+            Turn::Retry => {
+                tokio::select! {
+                    () = node.ending.cancelled() => return,
+                    () = sleep(pause) => {}
+                    () = seat.woken() => {}
+                }
+                pause = (pause * 2).min(RETRY_MAX);
+            }
+        }
+    }
+}
+
+async fn look(node: &Node, seat: &Seat) -> Result<Turn> {
+    let at = node.store.snapshot();
+    let Some(volume) = object::by_key::<Volume>(&at, seat.family().as_str())? else {
+        return Ok(Turn::Rest);
+    };
+    let here = volume.status.location.as_ref();
+    if here.is_none_or(|location| location.node != node.config.node) || at_rest(&volume) {
+        return Ok(Turn::Rest);
+    }
+    if volume.meta.deleting.is_some() {
+        return delete(node, seat, &at, &volume).await;
+    }
+    make(node, seat, &at, &volume).await
+}
+
+async fn delete(node: &Node, seat: &Seat, at: &Snapshot, volume: &Object<Volume>) -> Result<Turn> {
+    if report::is_cleaned(at, seat.family()) {
+        return Ok(Turn::Rest);
+    }
+    let pool = node.pool(at, volume.spec.pool.as_str()).await?;
+    pool.delete_volume(volume.meta.uid).await?;
+    let txn = report::cleaned(at, seat.family(), SECTION)?;
+    Ok(committed(seat, node.commit(txn).await))
+}
+
+async fn make(node: &Node, seat: &Seat, at: &Snapshot, volume: &Object<Volume>) -> Result<Turn> {
+    let old = volume.status.data.clone();
+    let made = ensure(node, seat, at, volume).await;
+    let generation = volume.meta.generation;
+    let (data, turn) = match made {
+        Ok(data) => (data, Turn::Rest),
+        Err(error) => {
+            let again = worth_another_try(&error);
+            let used = old.as_ref().map(|old| old.used).unwrap_or_default();
+            let ready = old.as_ref().and_then(|old| old.ready);
+            let error = Some(error.message);
+            let data = VolumeData { ready, used, error, observed_generation: generation };
+            (data, if again { Turn::Retry } else { Turn::Rest })
+        }
+    };
+    if old.as_ref() == Some(&data) {
+        return Ok(turn);
+    }
+    let mut txn = report::section(at, seat.family(), SECTION, &data)?;
+    if let Some(error) = &data.error {
+        let text = format!("volume \"{}\" could not be made: {error}", volume.name());
+        report::add_event(&mut txn, node, volume, Level::Error, "volume.failed", text)?;
+    }
+    match committed(seat, node.commit(txn).await) {
+        Turn::Rest => Ok(turn),
+        Turn::Retry => Ok(Turn::Retry),
+    }
+}
+
+async fn ensure(
+    node: &Node,
+    seat: &Seat,
+    at: &Snapshot,
+    volume: &Object<Volume>,
+) -> Result<VolumeData> {
+    let pool = node.pool(at, volume.spec.pool.as_str()).await?;
+    let (uid, format) = (volume.meta.uid, volume.spec.format);
+    let old = volume.status.data.as_ref();
+    if old.is_some_and(|old| old.ready.is_some()) {
+        // A file that was lost must not come back empty.
+        pool.volume(uid, format).await?;
+    } else {
+        let image = match &volume.spec.image {
+            Some(image) => Some(image_disk(node, seat, at, image.as_str()).await?),
+            None => None,
+        };
+        let order = VolumeOrder { uid, size: volume.spec.size, format, image };
+        node.board.step(uid, "making the disk");
+        let made = pool.ensure_volume(&order).await;
+        node.board.clear(uid);
+        made?;
+    }
+    Ok(VolumeData {
+        ready: Some(old.and_then(|old| old.ready).unwrap_or_else(|| node.now())),
+        used: pool.volume_used(uid).await?,
+        error: None,
+        observed_generation: volume.meta.generation,
+    })
+}
+
+/// The disk of the image that a volume starts from.
+pub(crate) async fn image_disk(
+    node: &Node,
+    seat: &Seat,
+    at: &Snapshot,
+    name: &str,
+) -> Result<Base> {
+    let image = object::expect::<Image>(at, Some(project_of(seat.family())?), name)?;
+    let pool = node.pool(at, image.spec.pool.as_str()).await?;
+    let files = pool.image(image.meta.uid).await?;
+    files.disk.ok_or_else(|| Error::conflict(format!("image \"{name}\" has no disk")))
+}
+
+/// Disks become free and pools come back; a wrong order stays wrong until it is changed.
+fn worth_another_try(error: &Error) -> bool {
+    !matches!(error.code, Code::Invalid | Code::Unsupported | Code::TooLarge | Code::Conflict)
+}
+
+fn committed(seat: &Seat, result: Result<(), novacron_store::CommitError>) -> Turn {
+    match result {
+        Ok(()) => Turn::Rest,
+        Err(error) => {
+            report::warn(seat.family(), &error);
+            Turn::Retry
+        }
+    }
+}
