@@ -1,0 +1,200 @@
+//! Pools without disks: what lies where is remembered, no byte is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use novacron_agent::pool::{ImageFiles, ImageOrder, Progress, Source, VolumeOrder};
+use novacron_agent::{Pool, Pools};
+use novacron_host::hypervisor::Boot;
+use novacron_host::storage::Base;
+use novacron_model::image::{ImageContent, ImageKind};
+use novacron_model::pool::{PoolSpec, PoolUsage};
+use novacron_model::task::Live;
+use novacron_model::volume::DiskFormat;
+use novacron_model::{Bytes, Code, Error, Result};
+use uuid::Uuid;
+
+const TOTAL: Bytes = Bytes::gib(1024);
+const FETCHED: Bytes = Bytes::mib(320);
+const STEPS: u64 = 16;
+const STEP: Duration = Duration::from_millis(120);
+const DISK: Bytes = Bytes::gib(2);
+
+/// All pools of a node; clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct SimPools {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    volumes: BTreeMap<Uuid, Bytes>,
+    arrived: BTreeMap<Uuid, ImageContent>,
+    images: BTreeMap<Uuid, ImageContent>,
+    /// How often each volume was made from nothing.
+    made: BTreeMap<Uuid, u32>,
+    full: bool,
+    open: BTreeSet<String>,
+}
+
+impl SimPools {
+    /// Nothing can be written any more, or again.
+    pub fn set_full(&self, full: bool) {
+        self.lock().full = full;
+    }
+
+    /// Uids of the volumes there are.
+    pub fn volumes(&self) -> Vec<Uuid> {
+        self.lock().volumes.keys().copied().collect()
+    }
+
+    /// Uids of the images there are.
+    pub fn images(&self) -> Vec<Uuid> {
+        self.lock().images.keys().copied().collect()
+    }
+
+    /// How often a volume was made from nothing.
+    pub fn made(&self, uid: Uuid) -> u32 {
+        self.lock().made.get(&uid).copied().unwrap_or(0)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check_space(&self) -> Result<()> {
+        if self.lock().full {
+            return Err(Error::new(Code::StorageFull, "the pool's disk is full"));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Pools for SimPools {
+    async fn open(&self, name: &str, _spec: &PoolSpec) -> Result<Arc<dyn Pool>> {
+        self.lock().open.insert(name.to_owned());
+        Ok(Arc::new(SimPool { path: PathBuf::from("/sim/pools").join(name), all: self.clone() }))
+    }
+}
+
+struct SimPool {
+    path: PathBuf,
+    all: SimPools,
+}
+
+#[async_trait]
+impl Pool for SimPool {
+    async fn usage(&self) -> Result<PoolUsage> {
+        let used: u64 = self.all.lock().volumes.values().map(|size| size.0 / 10).sum();
+        let free = Bytes(TOTAL.0.saturating_sub(used));
+        Ok(PoolUsage { path: self.path.display().to_string(), total: TOTAL, free, error: None })
+    }
+
+    async fn ensure_volume(&self, volume: &VolumeOrder) -> Result<()> {
+        self.all.check_space()?;
+        let mut state = self.all.lock();
+        if state.volumes.insert(volume.uid, volume.size).is_none() {
+            *state.made.entry(volume.uid).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    async fn volume(&self, uid: Uuid, format: DiskFormat) -> Result<PathBuf> {
+        if !self.all.lock().volumes.contains_key(&uid) {
+            return Err(Error::unavailable(format!("the file of volume {uid} is gone")));
+        }
+        Ok(self.path.join("volumes").join(format!("{uid}.{}", format.as_str())))
+    }
+
+    async fn volume_used(&self, uid: Uuid) -> Result<Bytes> {
+        Ok(Bytes(self.all.lock().volumes.get(&uid).map_or(0, |size| size.0 / 10)))
+    }
+
+    async fn delete_volume(&self, uid: Uuid) -> Result<()> {
+        self.all.lock().volumes.remove(&uid);
+        Ok(())
+    }
+
+    async fn receive(&self, image: &ImageOrder, source: Source, progress: Progress) -> Result<()> {
+        let (kind, size) = match source {
+            Source::Url(url) => fetch(&url, &progress).await?,
+            Source::Upload { length, mut content } => {
+                let mut size = 0;
+                while let Some(chunk) = content.next().await {
+                    size += chunk?.len() as u64;
+                    let total = length.unwrap_or(0);
+                    progress(Live { step: "receiving".to_owned(), done: size, total });
+                }
+                (ImageKind::Disk, Bytes(size))
+            }
+        };
+        self.all.check_space()?;
+        let content = ImageContent {
+            kind,
+            ready: None,
+            sha256: image.sha256.clone().unwrap_or_else(|| "0".repeat(64)),
+            size,
+            virtual_size: if kind == ImageKind::Disk { DISK } else { Bytes(0) },
+            error: None,
+        };
+        self.all.lock().arrived.insert(image.uid, content);
+        Ok(())
+    }
+
+    async fn arrived(&self, uid: Uuid) -> Result<bool> {
+        let state = self.all.lock();
+        Ok(state.arrived.contains_key(&uid) || state.images.contains_key(&uid))
+    }
+
+    async fn finish(&self, uid: Uuid, progress: Progress) -> Result<ImageContent> {
+        progress(Live { step: "converting".to_owned(), done: 0, total: 0 });
+        let mut state = self.all.lock();
+        if let Some(content) = state.arrived.remove(&uid) {
+            state.images.insert(uid, content);
+        }
+        let content = state.images.get(&uid).cloned();
+        content.ok_or_else(|| Error::conflict("the image's content has not arrived yet"))
+    }
+
+    async fn delete_image(&self, uid: Uuid) -> Result<()> {
+        let mut state = self.all.lock();
+        state.arrived.remove(&uid);
+        state.images.remove(&uid);
+        Ok(())
+    }
+
+    async fn image(&self, uid: Uuid) -> Result<ImageFiles> {
+        let content = self.all.lock().images.get(&uid).cloned();
+        let content = content.ok_or_else(|| Error::unavailable(format!("image {uid} is gone")))?;
+        let dir = self.path.join("images").join(uid.to_string());
+        let disk = Base { path: dir.join("disk.qcow2"), format: DiskFormat::Qcow2 };
+        let boot = match content.kind {
+            ImageKind::Disk => Boot::Firmware,
+            ImageKind::Bundle => Boot::Kernel {
+                kernel: dir.join("kernel"),
+                initrd: Some(dir.join("initrd")),
+                cmdline: "console=ttyS0".to_owned(),
+            },
+        };
+        Ok(ImageFiles { disk: (content.kind == ImageKind::Disk).then_some(disk), boot })
+    }
+}
+
+/// Pretends to download. What ends in `.tar` is a bundle, what ends in `missing` is not there.
+async fn fetch(url: &str, progress: &Progress) -> Result<(ImageKind, Bytes)> {
+    if url.ends_with("missing") {
+        return Err(Error::unavailable("the server answers 404 Not Found"));
+    }
+    for step in 0..STEPS {
+        let (done, total) = (FETCHED.0 / STEPS * step, FETCHED.0);
+        progress(Live { step: "downloading".to_owned(), done, total });
+        tokio::time::sleep(STEP).await;
+    }
+    let bundle = url.rsplit('.').next() == Some("tar");
+    Ok((if bundle { ImageKind::Bundle } else { ImageKind::Disk }, FETCHED))
+}
