@@ -28,7 +28,7 @@ pub struct EventsArgs {
     /// Only of one object, such as vm/web
     #[arg(long, value_name = "KIND/NAME")]
     object: Option<String>,
-    /// Only of this level
+    /// Only of this level or above
     #[arg(long, value_enum)]
     level: Option<Level>,
     /// Also what happened outside of the project
@@ -39,7 +39,7 @@ pub struct EventsArgs {
     limit: u16,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 enum Level {
     Info,
     Warning,
@@ -76,20 +76,31 @@ pub async fn run(session: &Session, args: &EventsArgs) -> Result<()> {
     }
     let seen = events.last().map_or(0, sequence);
     let from = page.get("revision").and_then(Value::as_u64).unwrap_or(0).to_string();
-    follow(session, &path(session, args, &[("watch", "true"), ("from", &from)]), seen).await
+    let path = path(session, args, &[("watch", "true"), ("from", &from)]);
+    follow(session, &path, args, seen).await
 }
 
-async fn follow(session: &Session, path: &str, mut seen: u64) -> Result<()> {
+async fn follow(session: &Session, path: &str, args: &EventsArgs, mut seen: u64) -> Result<()> {
     let mut stream = EventStream::new(session.client.stream(Call::get(path)).await?);
     while let Some(message) = stream.next().await? {
         let Ok(event) = message.json() else { continue };
         // Whatever else the stream says has no sequence.
         if sequence(&event) > seen {
             seen = sequence(&event);
-            print(session, &event)?;
+            if wanted(&event, args) {
+                print(session, &event)?;
+            }
         }
     }
     Err(Failure::unreachable("NovaCron ended the stream of events").hint("run the command again"))
+}
+
+/// The stream carries all events of its place, whatever was asked for.
+fn wanted(event: &Value, args: &EventsArgs) -> bool {
+    let level = Level::from_str(&text(event, "/level"), false).ok();
+    let object = format!("{}/{}", text(event, "/object/kind"), text(event, "/object/name"));
+    args.object.as_ref().is_none_or(|wanted| *wanted == object)
+        && args.level.is_none_or(|wanted| level.is_none_or(|level| level >= wanted))
 }
 
 fn path(session: &Session, args: &EventsArgs, more: &[(&str, &str)]) -> String {

@@ -1,7 +1,7 @@
 //! How a command ends when it does not succeed: what to say, and with which exit code.
 //!
 //! Exit codes: 1 failed, 2 wrong use, 3 not found, 4 conflict or quota, 5 not allowed,
-//! 6 unreachable, 124 timeout; 130 when the user left with Ctrl-C.
+//! 6 unreachable, 124 timeout; 128 and its number after a signal, so 130 after Ctrl-C.
 
 use std::fmt;
 use std::io;
@@ -15,7 +15,6 @@ pub const CONFLICT: u8 = 4;
 pub const DENIED: u8 = 5;
 pub const UNREACHABLE: u8 = 6;
 pub const TIMEOUT: u8 = 124;
-pub const INTERRUPTED: u8 = 130;
 
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
@@ -49,6 +48,15 @@ impl Failure {
     /// Ends with a code and without a word.
     pub fn silent(exit: u8) -> Self {
         Self::new(exit, "")
+    }
+
+    /// Ended by a signal, with the code that shells give such ends.
+    pub fn signalled(number: u8) -> Self {
+        Self::silent(128 + number)
+    }
+
+    pub fn is_signalled(&self) -> bool {
+        matches!(self.exit, 129..=143)
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

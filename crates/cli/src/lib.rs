@@ -29,6 +29,7 @@ mod project;
 mod prompt;
 mod reference;
 mod session;
+mod signals;
 mod snapshot;
 mod table;
 mod task;

@@ -162,10 +162,10 @@ mod tests {
     fn a_table_fits_a_hundred_columns_and_one_line_each() {
         let table = list(COLUMNS, &objects(), Time(3_600_000));
         assert!(table.lines().all(|line| line.chars().count() <= WIDTH.into()));
-        expect![[r#"
+        expect![[r"
             NAME            SIZE  AGE  NOTE
             a              1 GiB    -  short
-            a-longer-name      -  59m  a sentence that goes on and on and on and on, over and over, far beyon…"#]]
+            a-longer-name      -  59m  a sentence that goes on and on and on and on, over and over, far beyon…"]]
         .assert_eq(&table);
     }
 

@@ -207,9 +207,9 @@ mod tests {
 
     #[test]
     fn a_list_shows_what_one_looks_for_first() {
-        expect![[r#"
+        expect![[r"
             NAME  STATE    CPUS  MEMORY  ADDRESS    PORTS                    IMAGE   NODE  AGE
-            web   running     2   2 GiB  10.0.2.15  8080:80, [::]:53:53/udp  debian  n1    60m"#]]
+            web   running     2   2 GiB  10.0.2.15  8080:80, [::]:53:53/udp  debian  n1    60m"]]
         .assert_eq(&table::list(NOUN.columns, &[web()], Time(3_600_000)));
     }
 
@@ -217,7 +217,7 @@ mod tests {
     fn info_tells_the_rest_and_no_guest_writes_to_the_terminal() {
         let shown = table::sheet(NOUN.columns, &web(), Time(3_600_000));
         assert!(!shown.contains('\u{1b}'));
-        expect![[r#"
+        expect![[r"
             Name:      web
             State:     running
             CPUs:      2
@@ -235,7 +235,7 @@ mod tests {
             Process:   4711
             Labels:    tier=front
             Owner:     root
-            UID:       0190-uid"#]]
+            UID:       0190-uid"]]
         .assert_eq(&shown);
     }
 }

@@ -15,9 +15,10 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::NOUN;
 use crate::args::{LabelArgs, WaitArgs, draft, put};
 use crate::client::{Answer, Call, body};
-use crate::failure::{Failure, INTERRUPTED, Result};
+use crate::failure::{Failure, Result};
 use crate::output;
 use crate::session::Session;
+use crate::signals::Signals;
 use crate::task::{self, Progress};
 
 #[derive(Debug, Clone, Args)]
@@ -66,6 +67,7 @@ fn is_url(source: &str) -> bool {
 /// The file is opened before anything is made; an upload that fails leaves no image behind.
 async fn send(session: &Session, name: &str, path: &Path, draft: &Value) -> Result<Answer> {
     let (file, length) = body::open(path).await?;
+    let mut signals = Signals::watch()?;
     session.create(&NOUN, draft).await?;
     let reader =
         Counted { inner: file, done: 0, total: length, progress: Progress::new(NOUN.called(name)) };
@@ -75,7 +77,7 @@ async fn send(session: &Session, name: &str, path: &Path, draft: &Value) -> Resu
         .body(body::reading(reader));
     let sent = tokio::select! {
         sent = session.client.call(call) => sent,
-        _ = tokio::signal::ctrl_c() => Err(Failure::new(INTERRUPTED, "the upload was broken off")),
+        number = signals.next() => Err(Failure::signalled(number)),
     };
     if sent.is_err() {
         give_up(session, name).await;

@@ -10,9 +10,10 @@ use super::{NOUN, Progress, described};
 use crate::client::Call;
 use crate::client::path::query;
 use crate::client::sse::EventStream;
-use crate::failure::{FAILED, Failure, INTERRUPTED, Result, TIMEOUT, exit_code};
+use crate::failure::{FAILED, Failure, Result, TIMEOUT, exit_code};
 use crate::output;
 use crate::session::Session;
+use crate::signals::Signals;
 
 /// How long a daemon may be away (restarting, say) before waiting is given up.
 const AWAY_MAX: Duration = Duration::from_secs(30);
@@ -20,6 +21,7 @@ const RETRY: Duration = Duration::from_millis(500);
 
 /// The task once it has succeeded. Its failure, the end of the patience and Ctrl-C are failures.
 pub async fn until_done(session: &Session, id: &str, timeout: Option<Seconds>) -> Result<Value> {
+    let mut signals = Signals::watch()?;
     let progress = Progress::new("waiting");
     let patience = async {
         match timeout {
@@ -33,9 +35,9 @@ pub async fn until_done(session: &Session, id: &str, timeout: Option<Seconds>) -
         () = patience => {
             Err(Failure::new(TIMEOUT, "the task has not ended in time").hint(back))
         }
-        _ = tokio::signal::ctrl_c() => {
+        number = signals.next() => {
             output::note(format!("\nno longer waiting for task {id}: {back}"));
-            Err(Failure::silent(INTERRUPTED))
+            Err(Failure::signalled(number))
         }
     }
 }
@@ -96,8 +98,10 @@ async fn watch(session: &Session, id: &str, progress: &mut Progress) -> Result<O
     }
     progress.rename(described(&task));
     tell(progress, task.pointer("/status/live"));
-    // From the task's own revision on, so that older tasks are not sent.
-    let from = task.pointer("/meta/revision").and_then(Value::as_u64).unwrap_or(0).to_string();
+    // The stream begins with the task's own record, so that older tasks are not sent, and this one
+    // is: only of tasks that it has told does the server tell the progress.
+    let revision = task.pointer("/meta/revision").and_then(Value::as_u64).unwrap_or(0);
+    let from = revision.saturating_sub(1).to_string();
     let pairs = [("project", session.project.as_str()), ("kinds", "tasks"), ("from", &from)];
     let body = session.client.stream(Call::get(format!("/v1/watch{}", query(pairs)))).await?;
     let mut events = EventStream::new(body);

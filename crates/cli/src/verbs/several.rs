@@ -1,6 +1,6 @@
 //! One verb on several names: every one is tried, and what failed is said at once.
 
-use crate::failure::{Failure, INTERRUPTED, Result};
+use crate::failure::{Failure, Result};
 use crate::output;
 
 #[derive(Default)]
@@ -9,11 +9,11 @@ pub struct Several {
 }
 
 impl Several {
-    /// Takes a result; a failure is printed and the first one's exit code kept. Ctrl-C ends all.
+    /// Takes a result; a failure is printed and the first one's exit code kept. A signal ends all.
     pub fn take<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
         match result {
             Ok(value) => Ok(Some(value)),
-            Err(failure) if failure.exit == INTERRUPTED => Err(failure),
+            Err(failure) if failure.is_signalled() => Err(failure),
             Err(failure) => {
                 self.exit.get_or_insert(failure.exit);
                 if !failure.message.is_empty() {
@@ -41,6 +41,6 @@ mod tests {
         assert_eq!(several.take(Err::<(), _>(Failure::silent(4))), Ok(None));
         assert_eq!(several.end(), Err(Failure::silent(3)));
         assert_eq!(Several::default().end(), Ok(()));
-        assert!(Several::default().take(Err::<(), _>(Failure::silent(INTERRUPTED))).is_err());
+        assert!(Several::default().take(Err::<(), _>(Failure::signalled(2))).is_err());
     }
 }

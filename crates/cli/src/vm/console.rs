@@ -11,7 +11,6 @@
 use clap::Args;
 use futures::{SinkExt, StreamExt};
 use novacron_model::Bytes;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::NOUN;
@@ -22,6 +21,7 @@ use crate::client::websocket::{Socket, failure};
 use crate::failure::{Failure, Result};
 use crate::output;
 use crate::session::Session;
+use crate::signals::Signals;
 
 /// Ctrl-]
 const LEAVE: u8 = 0x1d;
@@ -39,7 +39,7 @@ pub async fn console(session: &Session, args: &ConsoleArgs) -> Result<()> {
     let replay = args.replay.0.to_string();
     let path = NOUN.path(&session.project, &args.name) + "/serial" + &query([("replay", &*replay)]);
     let socket = session.client.websocket(&path).await?;
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::watch()?;
     let raw = Raw::enter()?;
     let leaves = if raw.is_some() { "; Ctrl-] leaves" } else { "" };
     output::note(format!("serial console of {}{leaves}\r", NOUN.called(&args.name)));
@@ -48,7 +48,7 @@ pub async fn console(session: &Session, args: &ConsoleArgs) -> Result<()> {
     match end? {
         End::Left => output::note(format!("\nleft {}; it goes on", NOUN.called(&args.name))),
         End::Closed(reason) => output::note(format!("\nthe console was closed{reason}")),
-        End::Signal(number) => return Err(Failure::silent(128 + number)),
+        End::Signal(number) => return Err(Failure::signalled(number)),
     }
     Ok(())
 }
@@ -100,35 +100,6 @@ fn until_leave(bytes: &[u8], leave_on_key: bool) -> (&[u8], bool) {
     match bytes.iter().position(|byte| leave_on_key && *byte == LEAVE) {
         Some(end) => (&bytes[..end], true),
         None => (bytes, false),
-    }
-}
-
-/// Signals that end the command; caught so that the terminal is put right first.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-    quit: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-            quit: signal(SignalKind::quit())?,
-        })
-    }
-
-    /// The number of the next one.
-    async fn next(&mut self) -> u8 {
-        tokio::select! {
-            _ = self.hangup.recv() => 1,
-            _ = self.interrupt.recv() => 2,
-            _ = self.quit.recv() => 3,
-            _ = self.terminate.recv() => 15,
-        }
     }
 }
 

@@ -125,7 +125,11 @@ impl Restart {
 pub async fn launch(session: &Session, args: &LaunchArgs) -> Result<()> {
     let mut spec = spec(Some(&args.image), &args.spec)?;
     spec["run"] = json!("running");
-    make(session, &args.name, &args.spec, spec, "is running").await
+    make(session, &args.name, &args.spec, spec, "is running").await?;
+    if session.is_table() && !args.spec.wait.no_wait {
+        output::note(format!("`novacron console {}` opens its serial console", args.name));
+    }
+    Ok(())
 }
 
 pub async fn create(session: &Session, args: &CreateArgs) -> Result<()> {

@@ -15,6 +15,7 @@ use crate::client::websocket::Socket;
 use crate::failure::{Failure, Result};
 use crate::output;
 use crate::session::Session;
+use crate::signals::Signals;
 use crate::transport::Stream;
 
 #[derive(Debug, Clone, Args)]
@@ -29,12 +30,16 @@ pub struct ScreenArgs {
     socket: Option<PathBuf>,
 }
 
+/// What Ctrl-C sends.
+const INTERRUPT: u8 = 2;
+
 /// Serves viewers until Ctrl-C.
 pub async fn screen(session: &Session, args: &ScreenArgs) -> Result<()> {
     let path = NOUN.path(&session.project, &args.name) + "/screen";
     // Whether there is a screen is better said now than to a viewer.
     drop(session.client.websocket(&path).await?);
     let called = NOUN.called(&args.name);
+    let mut signals = Signals::watch()?;
     tokio::select! {
         end = async {
             match &args.socket {
@@ -42,7 +47,10 @@ pub async fn screen(session: &Session, args: &ScreenArgs) -> Result<()> {
                 None => serve_port(session, &path, args.listen, &called).await,
             }
         } => end,
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        number = signals.next() => match number {
+            INTERRUPT => Ok(()),
+            number => Err(Failure::signalled(number)),
+        },
     }
 }
 

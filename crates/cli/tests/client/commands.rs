@@ -1,0 +1,242 @@
+//! Single commands and what they send.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::program::{at, feed, run};
+use crate::server::{Reply, Server, ok, problem};
+use crate::waiting::task;
+
+fn preview() -> Value {
+    json!({"goes": [{"kind": "vm", "name": "web", "uid": "u"},
+            {"kind": "volume", "name": "web-root", "uid": "u"}],
+        "stays": [{"kind": "volume", "name": "data", "uid": "u"}]})
+}
+
+#[tokio::test]
+async fn nothing_is_deleted_without_a_yes() {
+    let server = Server::start(|_| ok(preview()));
+    let did = run(&server, "delete web").await;
+    assert_eq!(did.code, 2, "{did:?}");
+    let goes = "VM \"web\" goes, and with it volume \"web-root\"; volume \"data\" stays\n";
+    assert!(did.err.starts_with(goes) && did.err.contains("--yes"), "{}", did.err);
+    assert_eq!(server.shared.lines(), ["DELETE /v1/projects/default/vms/web?dry_run=true"]);
+}
+
+#[tokio::test]
+async fn delete_says_what_goes_and_waits_until_it_is_gone() {
+    let server = Server::start(|seen| match seen.path.as_str() {
+        path if path.contains("dry_run") => ok(preview()),
+        path if path.contains("/tasks/") => ok(task("succeeded", Value::Null)),
+        _ => Reply::Json(202, vec![], task("running", Value::Null)),
+    });
+    let did = run(&server, "delete web --yes --force").await;
+    assert_eq!((did.code, did.out.as_str()), (0, "VM \"web\" deleted\n"), "{did:?}");
+    server.shared.only("DELETE /v1/projects/default/vms/web?force=true&dry_run=true");
+}
+
+#[tokio::test]
+async fn what_is_gone_at_once_needs_no_task() {
+    let server = Server::start(|seen| match seen.path.as_str() {
+        path if path.contains("dry_run") => ok(json!({"goes": [], "stays": []})),
+        _ => Reply::Empty,
+    });
+    let did = run(&server, "network delete lan --yes").await;
+    assert_eq!((did.code, did.out.as_str()), (0, "network \"lan\" deleted\n"), "{did:?}");
+    let did = run(&server, "token revoke ci").await;
+    assert_eq!((did.code, did.out.as_str()), (0, "token \"ci\" revoked\n"), "{did:?}");
+}
+
+#[tokio::test]
+async fn exec_is_binary_safe_and_ends_with_the_guests_code() {
+    let server = Server::start(|_| {
+        ok(json!({"exit_code": 42, "stdout": "AP8NCg==", "stderr": "/g==", "truncated": false}))
+    });
+    let mut command = at(&server);
+    command.args(["exec", "web", "--env", "A=b", "--timeout", "5m", "--", "cat", "-n"]);
+    let did = feed(command, b"\x00\xff\r\n").await;
+    assert_eq!(did.code, 42, "{did:?}");
+    assert_eq!(did.raw.stdout, b"\x00\xff\r\n");
+    assert_eq!(did.raw.stderr, b"\xfe");
+    let sent = server.shared.only("POST /v1/projects/default/vms/web/exec").json();
+    let expected =
+        json!({"argv": ["cat", "-n"], "env": ["A=b"], "stdin": "AP8NCg==", "timeout": 300});
+    assert_eq!(sent, expected);
+}
+
+#[tokio::test]
+async fn exec_without_input_sends_none() {
+    let server = Server::start(|_| ok(json!({"exit_code": 0, "stdout": "", "stderr": ""})));
+    assert_eq!(run(&server, "exec web -- true").await.code, 0);
+    assert_eq!(server.shared.only("POST").json(), json!({"argv": ["true"]}));
+}
+
+#[tokio::test]
+async fn files_go_and_come_byte_for_byte() {
+    let content: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+    let there = content.clone();
+    let server = Server::start(move |seen| match seen.method.as_str() {
+        "PUT" => Reply::Empty,
+        _ => Reply::Bytes(there.clone()),
+    });
+    std::fs::write(server.home().join("a"), &content).unwrap();
+    let did = run(&server, "file push a web:/etc/b").await;
+    assert_eq!(did.code, 0, "{did:?}");
+    let put = server.shared.only("PUT /v1/projects/default/vms/web/files?path=%2Fetc%2Fb");
+    assert!(put.body == content);
+    assert_eq!(put.headers["content-length"], content.len().to_string());
+    let did = run(&server, "file pull web:/etc/b").await;
+    assert_eq!(did.code, 0, "{did:?}");
+    assert!(std::fs::read(server.home().join("b")).unwrap() == content);
+    let did = run(&server, "file pull web:/etc/b -").await;
+    assert!(did.raw.stdout == content);
+}
+
+#[tokio::test]
+async fn half_a_file_is_not_left_behind() {
+    let server = Server::start(|_| Reply::Broken(vec![1, 2, 3]));
+    std::fs::write(server.home().join("b"), "before").unwrap();
+    let did = run(&server, "file pull web:/etc/b").await;
+    assert_eq!(did.code, 6, "{did:?}");
+    assert_eq!(std::fs::read(server.home().join("b")).unwrap(), b"before");
+    let entries = std::fs::read_dir(server.home()).unwrap();
+    let left: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().ends_with(".part")), "{left:?}");
+}
+
+#[tokio::test]
+async fn an_image_is_sent_whole_and_waited_for() {
+    let server = Server::start(|seen| match (seen.method.as_str(), seen.path.as_str()) {
+        ("GET", path) if path.contains("/tasks/") => ok(task("succeeded", Value::Null)),
+        ("PUT", _) => Reply::Json(202, vec![], task("running", Value::Null)),
+        _ => Reply::Json(201, vec![], json!({})),
+    });
+    let content = vec![7; 1 << 20];
+    std::fs::write(server.home().join("Disk.qcow2"), &content).unwrap();
+    let did = run(&server, "image import Disk.qcow2 --sha256 AB").await;
+    assert_eq!((did.code, did.out.as_str()), (0, "image \"disk\" is ready\n"), "{did:?}");
+    assert!(did.err.contains("uploading 100 %"), "{}", did.err);
+    let draft = server.shared.only("POST /v1/projects/default/images").json();
+    let expected = json!({"meta": {"name": "disk"},
+        "spec": {"source": {"upload": {}}, "sha256": "ab"}});
+    assert_eq!(draft, expected);
+    let put = server.shared.only("PUT /v1/projects/default/images/disk/content");
+    assert!(put.body == content);
+    assert_eq!(put.headers["content-length"], "1048576");
+}
+
+#[tokio::test]
+async fn a_url_is_left_to_the_node() {
+    let server = Server::start(|_| Reply::Json(201, vec![], json!({})));
+    run(&server, "image import https://example.org/x.img --name legacy --os Old").await;
+    let draft = server.shared.only("POST").json();
+    let spec = json!({"source": {"url": "https://example.org/x.img"}, "os": "Old"});
+    assert_eq!(draft, json!({"meta": {"name": "legacy"}, "spec": spec}));
+}
+
+#[tokio::test]
+async fn an_upload_that_fails_leaves_no_image() {
+    let server = Server::start(|seen| match seen.method.as_str() {
+        "PUT" => problem(422, "invalid", "a qcow2 with a backing file is refused"),
+        _ => Reply::Json(201, vec![], json!({})),
+    });
+    let did = run(&server, "image import missing.qcow2").await;
+    assert_eq!(did.code, 2, "{did:?}");
+    assert!(server.shared.lines().is_empty(), "nothing is made for a file that is not there");
+    std::fs::write(server.home().join("x.img"), "x").unwrap();
+    let did = run(&server, "image import x.img").await;
+    assert_eq!(did.code, 2, "{did:?}");
+    assert!(did.err.contains("backing file"), "{}", did.err);
+    server.shared.only("DELETE /v1/projects/default/images/x?force=true");
+}
+
+#[tokio::test]
+async fn a_create_that_broke_is_tried_once_more_under_the_same_key() {
+    let first = AtomicBool::new(true);
+    let server = Server::start(move |_| {
+        if first.swap(false, Ordering::SeqCst) {
+            return problem(503, "unavailable", "starting");
+        }
+        Reply::Json(201, vec![], json!({}))
+    });
+    let did = run(&server, "network create lan").await;
+    assert_eq!(did.code, 0, "{did:?}");
+    let seen = server.shared.seen.lock().unwrap();
+    assert_eq!(seen.len(), 2);
+    assert_eq!(seen[0].headers["idempotency-key"], seen[1].headers["idempotency-key"]);
+}
+
+#[tokio::test]
+async fn set_sends_only_what_changes() {
+    let server = Server::start(|_| ok(json!({})));
+    run(&server, "set web --memory 8GiB --label a=b --label c-").await;
+    let patch = server.shared.only("PATCH /v1/projects/default/vms/web");
+    assert_eq!(patch.headers["content-type"], "application/merge-patch+json");
+    let expected = json!({"spec": {"memory": 8_589_934_592_u64},
+        "meta": {"labels": {"a": "b", "c": null}}});
+    assert_eq!(patch.json(), expected);
+    assert_eq!(run(&server, "set web").await.code, 2);
+}
+
+#[tokio::test]
+async fn edit_sends_the_difference_under_the_etag_that_was_read() {
+    let server = Server::start(|_| {
+        let object = json!({"meta": {"name": "web", "labels": {"a": "1"}},
+            "spec": {"cpus": 2, "memory": 1}, "status": {}});
+        Reply::Json(200, vec![("etag", "\"9\"".into())], object)
+    });
+    let mut command = at(&server);
+    command.env("EDITOR", "sed -i s/cpus:.2/cpus:\\ 4/").env("PATH", "/usr/bin:/bin");
+    command.env("TMPDIR", server.home()).args(["edit", "web"]);
+    let did = feed(command, b"").await;
+    assert_eq!(did.code, 0, "{did:?}");
+    let patch = server.shared.only("PATCH");
+    assert_eq!(patch.json(), json!({"spec": {"cpus": 4}}));
+    assert_eq!(patch.headers["if-match"], "\"9\"");
+    let mut command = at(&server);
+    command.env("EDITOR", "true").env("PATH", "/usr/bin:/bin").args(["edit", "web"]);
+    let did = feed(command, b"").await;
+    assert!(did.code == 0 && did.err.contains("nothing changed"), "{did:?}");
+}
+
+#[tokio::test]
+async fn a_tokens_secret_stands_alone_on_stdout() {
+    let server = Server::start(|_| {
+        Reply::Json(201, vec![], json!({"meta": {"name": "ci"}, "spec": {}, "secret": "s3cret"}))
+    });
+    let did = run(&server, "token create ci --description builds --expires 30d").await;
+    assert_eq!((did.code, did.out.as_str()), (0, "s3cret\n"));
+    let draft = server.shared.only("POST /v1/tokens").json();
+    assert_eq!(draft["spec"]["description"], "builds");
+    assert!(draft["spec"]["expires"].as_str().unwrap().ends_with('Z'), "{draft}");
+}
+
+#[tokio::test]
+async fn a_volume_is_attached_through_its_vm() {
+    let server = Server::start(|_| ok(json!({})));
+    assert_eq!(run(&server, "volume attach data web --disk d1").await.code, 0);
+    let sent = server.shared.only("POST /v1/projects/default/vms/web/attach").json();
+    assert_eq!(sent, json!({"volume": "data", "disk": "d1"}));
+}
+
+#[tokio::test]
+async fn a_snapshot_is_named_by_vm_and_name() {
+    let server = Server::start(|_| ok(json!({})));
+    run(&server, "snapshot create web before").await;
+    let draft = server.shared.only("POST /v1/projects/default/snapshots").json();
+    assert_eq!(draft, json!({"meta": {"name": "web.before"}, "spec": {"vm": "web"}}));
+    assert_eq!(run(&server, "snapshot restore web before").await.code, 2);
+    run(&server, "snapshot restore web before --yes").await;
+    let sent = server.shared.only("POST /v1/projects/default/vms/web/restore").json();
+    assert_eq!(sent, json!({"snapshot": "before"}));
+}
+
+#[tokio::test]
+async fn a_sign_in_link_stands_alone_on_stdout() {
+    let server = Server::start(|_| {
+        ok(json!({"url": "http://127.0.0.1:7600/#code=x", "expires": "2026-01-31T12:00:00Z"}))
+    });
+    let did = run(&server, "web").await;
+    assert_eq!((did.code, did.out.as_str()), (0, "http://127.0.0.1:7600/#code=x\n"));
+}
