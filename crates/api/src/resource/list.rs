@@ -180,7 +180,7 @@ fn in_other_order(
     all.into_iter().filter(beyond).take(count).collect()
 }
 
-/// When an object was created, as text that sorts; ties are broken by name.
+/// When an object was created, as text that sorts; within a millisecond UUIDv7 keeps the order.
 fn created(record: &Record) -> String {
     #[derive(Deserialize)]
     struct Own {
@@ -189,9 +189,11 @@ fn created(record: &Record) -> String {
     #[derive(Deserialize)]
     struct Meta {
         created: novacron_model::Time,
+        uid: Uuid,
     }
     let own: Option<Own> = serde_json::from_str(record.value.get()).ok();
-    own.map(|own| format!("{:020}", own.meta.created.0.max(0))).unwrap_or_default()
+    let order = |Own { meta }: Own| format!("{:020}{}", meta.created.0.max(0), meta.uid);
+    own.map(order).unwrap_or_default()
 }
 
 /// Whether a spec record carries all labels.

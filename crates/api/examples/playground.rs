@@ -1,0 +1,15 @@
+//! Serves an API on a store in memory, whose nodes are echoes, and prints its address and a
+//! token. For schema-driven tests: `cargo run -p novacron-api --example playground`.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a tool for tests")]
+
+#[allow(dead_code, reason = "this needs only a part of the harness")]
+#[path = "../tests/it/harness.rs"]
+mod harness;
+
+#[tokio::main]
+async fn main() {
+    let server = harness::Server::start().await;
+    println!("NOVACRON_URL={} NOVACRON_TOKEN={}", server.url(""), server.token);
+    tokio::signal::ctrl_c().await.unwrap();
+}

@@ -1,0 +1,183 @@
+//! GraphQL: the same as REST, in one request; and bombs are refused.
+
+use futures::{SinkExt, StreamExt};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use crate::harness::{Answer, NETWORKS, PATIENCE, Server, VMS};
+
+async fn ask(server: &Server, query: &str, variables: Value) -> Value {
+    let body = json!({ "query": query, "variables": variables });
+    server.post("/graphql", body).await.expect(StatusCode::OK)
+}
+
+async fn data(server: &Server, query: &str, variables: Value) -> Value {
+    let answer = ask(server, query, variables).await;
+    assert_eq!(answer.get("errors"), None, "{answer}");
+    answer["data"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn graphql_does_what_rest_does() {
+    let server = Server::start().await;
+    let made = data(
+        &server,
+        "mutation($in: VmDraftInput!) { createVm(input: $in) {
+            meta { name uid labels } spec { cpus memory run cloudInit { password } } serialUrl } }",
+        json!({ "in": {
+            "meta": { "name": "web", "labels": { "tier": "front" } },
+            "spec": { "cpus": 1, "cloudInit": { "sshKeys": ["ssh-ed25519 AAAA"], "password": "p" } },
+        } }),
+    )
+    .await;
+    let vm = &made["createVm"];
+    assert_eq!(vm["spec"]["cloudInit"]["password"], json!({ "set": true }));
+    assert_eq!(vm["spec"]["run"], "stopped");
+    assert_eq!(vm["serialUrl"], format!("{VMS}/web/serial"));
+    let rest = server.get(&format!("{VMS}/web")).await.body;
+    assert_eq!(rest["meta"]["uid"], vm["meta"]["uid"]);
+    assert_eq!(rest["spec"]["cloud_init"]["ssh_keys"], json!(["ssh-ed25519 AAAA"]));
+
+    let listed = data(
+        &server,
+        r#"{ vms(label: ["tier=front"], limit: 10, sort: "-created") { items { meta { name } status { state } } nextPageToken }
+             vm(name: "web") { meta { name revision } } system { node version } session { user } }"#,
+        json!({}),
+    )
+    .await;
+    assert_eq!(listed["vms"]["items"][0]["meta"]["name"], "web");
+    assert_eq!(listed["vms"]["items"][0]["status"]["state"], "pending");
+    assert_eq!(listed["system"]["node"], "n1");
+
+    let patched = data(
+        &server,
+        r#"mutation { patchVm(name: "web", patch: { spec: { memory: 4294967296 } }) { spec { memory } }
+            startVm(name: "web") { spec { action target { name } } } }"#,
+        json!({}),
+    )
+    .await;
+    assert_eq!(patched["patchVm"]["spec"]["memory"], 4_294_967_296_u64);
+    assert_eq!(patched["startVm"]["spec"]["action"], "start");
+
+    let answer = ask(&server, r#"{ vm(name: "absent") { meta { name } } }"#, json!({})).await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "not_found");
+    let stale = ask(
+        &server,
+        r#"mutation { patchVm(name: "web", ifMatch: 1, patch: {}) { meta { name } } }"#,
+        json!({}),
+    )
+    .await;
+    assert_eq!(stale["errors"][0]["extensions"]["code"], "precondition_failed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn graphql_reaches_every_kind_and_verb() {
+    let server = Server::start().await;
+    let fields = async |root: &str| -> Vec<String> {
+        let query = format!("{{ __type(name: \"{root}\") {{ fields {{ name }} }} }}");
+        let answer = data(&server, &query, json!({})).await;
+        let fields = answer["__type"]["fields"].as_array().unwrap().clone();
+        fields.iter().map(|field| field["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let (queries, mutations) = (fields("Query").await, fields("Mutation").await);
+    let subscriptions = fields("Subscription").await;
+    let document: Value = serde_json::from_str(&novacron_api::openapi()).unwrap();
+    let operations = document["paths"].as_object().unwrap().values();
+    let ids = operations.flat_map(|path| path.as_object().unwrap().values());
+    let mut checked = 0;
+    for id in ids.filter_map(|operation| operation.get("operationId")?.as_str()) {
+        let Some((verb, noun)) = id.split_once('_') else { continue };
+        let camel = format!("{verb}{}{}", noun[..1].to_uppercase(), &noun[1..]);
+        let held = match verb {
+            "list" if noun != "project_events" => {
+                queries.contains(&noun.to_owned()) && subscriptions.contains(&noun.to_owned())
+            }
+            "get" => queries.contains(&noun.to_owned()),
+            "create" if noun == "sign_in_link" => {
+                mutations.contains(&"createSignInLink".to_owned())
+            }
+            "create" | "patch" | "delete" | "exec" => mutations.contains(&camel),
+            _ if ["vm", "task"].contains(&noun) => mutations.contains(&camel),
+            _ => continue,
+        };
+        checked += 1;
+        assert!(held, "{id} has no place in GraphQL");
+    }
+    assert!(checked > 50, "{checked}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bombs_are_refused() {
+    let server = Server::start().await;
+    let aliases =
+        (0..200).fold(String::new(), |all, n| all + &format!("a{n}: system {{ version }} "));
+    let nested = |depth: usize| {
+        "{ __schema { types ".to_owned()
+            + &"{ fields { type ".repeat(depth)
+            + "{ name }"
+            + &" } }".repeat(depth)
+            + " } }"
+    };
+    let inner = (0..60).fold(String::new(), |all, n| all + &format!("a{n}: name "));
+    let fragments = "query { ...a } fragment a on Query { ...b } fragment b on Query { ...a }";
+    let directives = format!("{{ system {{ version {} }} }}", "@include(if: true) ".repeat(50));
+    for bomb in [
+        format!("{{ {aliases} }}"),
+        nested(8),
+        nested(500),
+        format!("{{ vms {{ items {{ meta {{ {inner} }} }} }} }}"),
+        fragments.to_owned(),
+        directives,
+        format!("{{ system {{ version }} }} #{}", "x".repeat(70_000)),
+    ] {
+        let answer = ask(&server, &bomb, json!({})).await;
+        let shown: String = bomb.chars().take(80).collect();
+        assert!(answer["errors"][0]["message"].is_string(), "{shown}: {answer}");
+        assert!(answer["data"].is_null(), "{shown}");
+    }
+    let batch = json!([{ "query": "{ system { version } }" }]);
+    server.post("/graphql", batch).await.problem(400, "");
+    let modest = data(&server, "{ system { version } }", json!({})).await;
+    assert!(modest["system"]["version"].is_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_follows_and_ends_with_its_token() {
+    let server = Server::start().await;
+    let secret = server.new_token("sub").await;
+    let mut request = format!("ws://{}/graphql", server.address).into_client_request().unwrap();
+    let headers = request.headers_mut();
+    headers.insert("authorization", format!("Bearer {secret}").parse().unwrap());
+    headers.insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+    let send = |value: Value| Message::text(value.to_string());
+    socket.send(send(json!({ "type": "connection_init" }))).await.unwrap();
+    let query = "subscription { networks { type name object { meta { revision } } } }";
+    let subscribe = json!({ "type": "subscribe", "id": "1", "payload": { "query": query } });
+    socket.send(send(subscribe)).await.unwrap();
+    let mut next = async |wanted: &str| loop {
+        let message = tokio::time::timeout(PATIENCE, socket.next()).await.unwrap();
+        let Some(Ok(Message::Text(text))) = message else { return None };
+        let message: Value = serde_json::from_str(&text).unwrap();
+        let change = message["payload"]["data"]["networks"].clone();
+        if change["type"] == wanted {
+            return Some(change);
+        }
+    };
+    next("synced").await.unwrap();
+    server.network("lan", json!({})).await;
+    assert_eq!(next("object").await.unwrap()["name"], "lan");
+    server.delete(&format!("{NETWORKS}/lan")).await;
+    assert_eq!(next("gone").await.unwrap()["name"], "lan");
+    server.delete("/v1/tokens/sub").await;
+    assert_eq!(next("never").await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn graphql_needs_a_websocket_for_get() {
+    let server = Server::start().await;
+    let request = server.request(Method::GET, "/graphql");
+    Answer::of(request.send().await.unwrap()).await.problem(426, "");
+}

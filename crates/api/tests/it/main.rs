@@ -1,0 +1,13 @@
+//! The API over real sockets, on a store in memory.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod auth;
+mod bodies;
+mod graphql;
+mod guests;
+mod harness;
+mod objects;
+mod paging;
+mod tls;
+mod watches;
