@@ -1,6 +1,6 @@
 // Copying to the clipboard: a button, and a text that copies itself.
 import { Check, Copy as CopyIcon } from 'lucide-react'
-import { useState } from 'react'
+import { Fragment, useState } from 'react'
 import { notify } from './notices'
 
 export async function copyText(text: string): Promise<void> {
@@ -48,12 +48,22 @@ export function CopyText({ text, children }: { text: string; children?: React.Re
   )
 }
 
+/** Lines break before a flag, never between a flag and its value. */
+function unbroken(text: string): string[] {
+  return text.split(/ (?=--)/).flatMap((part, index) => (index === 0 ? part.split(' ') : [part]))
+}
+
 /** A command line with a button beside it. */
-export function CommandLine({ text }: { text: string }) {
+export function CommandLine({ text, stacked }: { text: string; stacked?: boolean }) {
   return (
-    <div className="flex items-start gap-2">
-      <code className="min-w-0 flex-1 rounded-md bg-hover px-2.5 py-1.5 text-left font-mono text-[13px] break-words whitespace-pre-wrap">
-        {text}
+    <div className={stacked ? 'space-y-2' : 'flex items-start gap-2'}>
+      <code className="block min-w-0 flex-1 rounded-md bg-hover px-2.5 py-1.5 text-left font-mono text-[13px] wrap-anywhere">
+        {unbroken(text).map((part, index) => (
+          <Fragment key={index}>
+            {index > 0 && ' '}
+            <span className="inline-block">{part}</span>
+          </Fragment>
+        ))}
       </code>
       <CopyButton text={text} />
     </div>

@@ -11,9 +11,17 @@ function Icon({ shape }: { shape: Shape }) {
   const size = 14
   switch (shape) {
     case 'dot':
-      return <span className="mx-[3px] size-2 shrink-0 rounded-full bg-current" />
+      return (
+        <span className="flex size-3.5 shrink-0 items-center justify-center">
+          <span className="size-2 rounded-full bg-current" />
+        </span>
+      )
     case 'square':
-      return <Square size={10} className="mx-0.5 shrink-0" strokeWidth={2.5} />
+      return (
+        <span className="flex size-3.5 shrink-0 items-center justify-center">
+          <Square size={10} strokeWidth={2.5} />
+        </span>
+      )
     case 'pause':
       return <Pause size={size} className="shrink-0" />
     case 'spin':

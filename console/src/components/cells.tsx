@@ -37,7 +37,7 @@ export function nameColumn<T extends AnyObject>(): Column<T> {
 
 export function ageColumn<T extends AnyObject>(): Column<T> {
   return {
-    id: 'age', title: 'Age', width: '5.5rem', right: true, choice: 'shown', sort: (row) => -Date.parse(row.meta.created),
+    id: 'age', title: 'Age', width: '5rem', right: true, choice: 'shown', sort: (row) => -Date.parse(row.meta.created),
     cell: (row) => <Age from={row.meta.created} />,
   }
 }

@@ -39,6 +39,19 @@ export function useFlash(value: string): string {
   return count % 2 === 0 ? 'flash-even' : 'flash-odd'
 }
 
+const narrow = typeof matchMedia === 'undefined' ? undefined : matchMedia('(max-width: 47.99rem)')
+
+/** Whether the window is a phone's: the same width as the `md:` classes begin at. */
+export function useNarrow(): boolean {
+  return useSyncExternalStore(
+    (listener) => {
+      narrow?.addEventListener('change', listener)
+      return () => narrow?.removeEventListener('change', listener)
+    },
+    () => narrow?.matches ?? false,
+  )
+}
+
 /** A choice kept in this browser. */
 export function useStored<T>(key: string, initial: T): [T, (value: T) => void] {
   const full = `novacron.${key}`

@@ -32,9 +32,11 @@ export function Drawer({ project, open, onToggle }: Props) {
         className="flex h-9 w-full shrink-0 items-center gap-3 px-4 text-left hover:bg-hover"
       >
         <span className="font-medium">Tasks</span>
-        {failed.length > 0 && <StateMark state="failed" word={`${failed.length} failed`} />}
         {!open && newest && <Newest task={newest} />}
-        <Arrow size={16} className="ml-auto shrink-0 text-dim" aria-hidden="true" />
+        <span className="ml-auto flex shrink-0 items-center gap-3">
+          {failed.length > 0 && <StateMark state="failed" word={`${failed.length} failed`} />}
+          <Arrow size={16} className="text-dim" aria-hidden="true" />
+        </span>
       </button>
       {open && <Open tasks={tasks} failed={failed} onDismiss={dismiss} />}
     </section>

@@ -6,7 +6,7 @@ import { useMemo, useRef, useState, type ReactNode } from 'react'
 import type { Listing } from '../../api/changes'
 import type { AnyObject } from '../../api/types'
 import { useKeys } from '../../app/keys'
-import { useStored } from '../hooks'
+import { useNarrow, useStored } from '../hooks'
 import { Loaded, Page } from '../Page'
 import { calm, type Row } from './calm'
 import { sortRows, type Column } from './columns'
@@ -67,6 +67,9 @@ function List<T extends AnyObject>({
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [items, columns, order, asked, texts, where])
   const rows = useCalmRows(wanted, hovered, asked)
+  const narrow = useNarrow()
+  const visible = (column: Column<T>) => !hidden.includes(column.id) && (column.narrow || !narrow)
+  const sized = (column: Column<T>) => (narrow && column.narrowWidth ? { ...column, width: column.narrowWidth } : column)
   const labels = useMemo(() => labelsInUse(items), [items])
   const chosen = items.filter((row) => selected.has(row.meta.uid))
 
@@ -84,7 +87,7 @@ function List<T extends AnyObject>({
         />
       )}
       <ObjectTable
-        label={title} rows={rows} columns={columns.filter((column) => !hidden.includes(column.id))} sort={order}
+        label={title} rows={rows} columns={columns.filter(visible).map(sized)} sort={order}
         onSort={(next) => state.set({ sort: next === sort ? '' : next })} selected={selected} onSelect={bulk && setSelected}
         current={current} onCurrent={setCurrent} onHover={setHovered} signature={signature ?? (() => '')}
       />

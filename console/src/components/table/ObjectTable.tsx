@@ -74,16 +74,12 @@ export function toggled(set: ReadonlySet<string>, uid: string): Set<string> {
   return next
 }
 
-function narrowClass<T extends AnyObject>(column: Column<T>): string {
-  return column.narrow ? '' : 'hidden md:table-cell'
-}
-
 function Columns<T extends AnyObject>({ columns, selectable }: { columns: Column<T>[]; selectable: boolean }) {
   return (
     <colgroup>
       {selectable && <col style={{ width: 36 }} />}
       {columns.map((column) => (
-        <col key={column.id} className={column.narrow ? '' : 'hidden md:table-column'} style={{ width: column.width }} />
+        <col key={column.id} style={{ width: column.width }} />
       ))}
     </colgroup>
   )
@@ -123,7 +119,7 @@ function Head<T extends AnyObject>({ columns, rows, sort, onSort, selected, onSe
           const Arrow = order.descending ? ArrowDown : ArrowUp
           return (
             <th
-              key={column.id} scope="col" className={`${cell} ${narrowClass(column)} ${column.right ? 'text-right' : ''}`}
+              key={column.id} scope="col" className={`${cell} ${column.right ? 'text-right' : ''}`}
               aria-sort={active ? (order.descending ? 'descending' : 'ascending') : undefined}
             >
               {column.sort ? (
@@ -171,7 +167,7 @@ function BodyRow<T extends AnyObject>({ row, index, columns, current, selected, 
       {columns.map((column, at) => (
         <td
           key={column.id}
-          className={`h-9 border-b border-line px-2 py-0 first:pl-3 ${narrowClass(column)} ${column.right ? 'text-right' : ''} ${at === 0 && !onToggle ? marker : ''}`}
+          className={`h-9 border-b border-line px-2 py-0 first:pl-3 ${column.right ? 'text-right' : ''} ${at === 0 && !onToggle ? marker : ''}`}
         >
           <div className="truncate">{column.cell(row.item)}</div>
         </td>

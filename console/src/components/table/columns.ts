@@ -14,6 +14,8 @@ export interface Column<T extends AnyObject> {
   choice?: 'shown' | 'hidden'
   /** Also stands on a narrow screen. */
   narrow?: boolean
+  /** Its width there, if another. */
+  narrowWidth?: string
 }
 
 export interface Sort {

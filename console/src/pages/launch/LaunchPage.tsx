@@ -111,7 +111,7 @@ function LaunchForm({ project, images }: { project: string; images: Image[] }) {
         </button>
         <div>
           <h2 className="mb-1 text-dim">The same from the command line</h2>
-          <CommandLine text={cliLine(filled, bringsDisk(image))} />
+          <CommandLine text={cliLine(filled, bringsDisk(image))} stacked />
         </div>
       </aside>
     </form>

@@ -55,7 +55,7 @@ function ScreenView({ vm }: { vm: Vm }) {
           <Maximize2 size={14} aria-hidden="true" /> Full screen
         </button>
       </div>
-      <div ref={box} className="min-h-0 flex-1 overflow-hidden rounded-lg bg-[#10141c]" role="region" aria-label={`Screen of ${vm.meta.name}`} />
+      <div ref={box} className="min-h-0 flex-1 overflow-hidden rounded-lg border border-line bg-[#10141c]" role="region" aria-label={`Screen of ${vm.meta.name}`} />
     </div>
   )
 }

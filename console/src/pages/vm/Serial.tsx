@@ -90,7 +90,7 @@ function SerialTerminal({ vm }: { vm: Vm }) {
           <Maximize2 size={14} aria-hidden="true" /> Full screen
         </button>
       </div>
-      <div className="min-h-0 flex-1 rounded-lg bg-[#10141c] p-2" role="region" aria-label={`Serial console of ${vm.meta.name}`}>
+      <div className="min-h-0 flex-1 rounded-lg border border-line bg-[#10141c] p-2" role="region" aria-label={`Serial console of ${vm.meta.name}`}>
         <div ref={box} className="h-full" />
       </div>
     </div>

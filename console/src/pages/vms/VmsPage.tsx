@@ -1,5 +1,5 @@
 // The list of VMs.
-import { Link, useNavigate } from '@tanstack/react-router'
+import { Link } from '@tanstack/react-router'
 import { useQueryClient } from '@tanstack/react-query'
 import { keys as cacheKeys } from '../../api/cache'
 import type { Listing } from '../../api/changes'
@@ -18,7 +18,6 @@ const STATES = ['running', 'stopped', 'paused', 'failed', 'pending']
 
 export function VmsPage() {
   const project = useProject()
-  const navigate = useNavigate()
   const cache = useQueryClient()
   const query = useList('vm', project)
   const launch = (
@@ -47,11 +46,6 @@ export function VmsPage() {
       )}
       bulk={(vms, clear) => <VmBulk vms={vms} onDone={clear} />}
       empty={<Empty text="No VMs yet." action={launch} command={<CommandLine text="novacron launch micro hello" />} />}
-      actions={
-        <button type="button" className="btn btn-primary md:hidden" onClick={() => void navigate({ to: '/p/$project/launch', params: { project } })}>
-          Launch
-        </button>
-      }
     />
   )
 }

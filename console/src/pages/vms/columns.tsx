@@ -95,27 +95,27 @@ function RowActions({ vm }: { vm: Vm }) {
 
 export const VM_COLUMNS: Column<Vm>[] = [
   {
-    id: 'state', title: 'State', width: '7.5rem', narrow: true, sort: (vm) => urgency(vm.status.state),
+    id: 'state', title: 'State', width: '7rem', narrow: true, sort: (vm) => urgency(vm.status.state),
     cell: (vm) => <StateMark state={vm.status.state} title={vm.status.reason} />,
   },
   { id: 'name', title: 'Name', narrow: true, sort: (vm) => vm.meta.name, cell: (vm) => <NameCell vm={vm} /> },
   {
-    id: 'node', title: 'Node', width: '7rem', choice: 'shown', sort: (vm) => vm.status.placement?.node ?? '',
+    id: 'node', title: 'Node', width: '5.5rem', choice: 'shown', sort: (vm) => vm.status.placement?.node ?? '',
     cell: (vm) => vm.status.placement?.node ?? <Dash />,
   },
-  { id: 'cpus', title: 'CPUs', width: '5rem', right: true, choice: 'shown', sort: (vm) => vm.spec.cpus ?? 0, cell: (vm) => vm.spec.cpus },
+  { id: 'cpus', title: 'CPUs', width: '4rem', right: true, choice: 'shown', sort: (vm) => vm.spec.cpus ?? 0, cell: (vm) => vm.spec.cpus },
   {
-    id: 'memory', title: 'Memory', width: '6rem', right: true, choice: 'shown', sort: (vm) => vm.spec.memory ?? 0,
+    id: 'memory', title: 'Memory', width: '5.5rem', right: true, choice: 'shown', sort: (vm) => vm.spec.memory ?? 0,
     cell: (vm) => bytes(vm.spec.memory ?? 0),
   },
-  { id: 'reach', title: 'IP or ports', width: '10rem', choice: 'shown', cell: (vm) => <Reach vm={vm} /> },
+  { id: 'reach', title: 'IP or ports', width: '9.5rem', choice: 'shown', cell: (vm) => <Reach vm={vm} /> },
   {
-    id: 'image', title: 'Image', width: '9rem', choice: 'shown', sort: (vm) => vm.spec.image ?? '',
+    id: 'image', title: 'Image', width: '8rem', choice: 'shown', sort: (vm) => vm.spec.image ?? '',
     cell: (vm) => vm.spec.image ?? <Dash />,
   },
   {
     id: 'owner', title: 'Owner', width: '7rem', choice: 'hidden', sort: (vm) => vm.meta.owner, cell: (vm) => vm.meta.owner,
   },
   ageColumn<Vm>(),
-  { id: 'actions', title: '', width: '7rem', narrow: true, right: true, cell: (vm) => <RowActions vm={vm} /> },
+  { id: 'actions', title: '', width: '6.75rem', narrowWidth: '4.75rem', narrow: true, right: true, cell: (vm) => <RowActions vm={vm} /> },
 ]
