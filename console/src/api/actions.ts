@@ -4,40 +4,29 @@ import { noteTask } from './cache'
 import { request, send } from './client'
 import { listPath, objectPath } from './kinds'
 import type {
-  DeletePreview, Disk, ImageSpec, KindName, NewToken, ObjectRef, Task, Ticket, Vm, VmSpec, Volume, Image,
+  DeletePreview, Image, ImageDraft, KindName, NewToken, ObjectRef, StopRequest, Task, Ticket, TicketRequest, Vm, VmDraft,
+  Volume, VolumeDraft,
 } from './types'
 
 export type VmVerb = 'start' | 'stop' | 'restart' | 'reset' | 'pause' | 'resume'
 
-export interface StopBody {
-  timeout?: number
-  force?: boolean
-}
-
-export async function vmVerb(vm: Vm, verb: VmVerb, body?: StopBody): Promise<void> {
+export async function vmVerb(vm: Vm, verb: VmVerb, body?: StopRequest): Promise<void> {
   const path = `${objectPath('vm', vm.meta.project ?? '', vm.meta.name)}/${verb}`
   noteTask(await request<Task>('POST', path, { body: body ?? {} }))
 }
 
-interface Draft<S> {
-  meta: { name: string; labels?: Record<string, string> }
-  spec: S
-}
-
-function create<T>(kind: KindName, project: string, draft: Draft<unknown>): Promise<T> {
+function create<T>(kind: KindName, project: string, draft: object): Promise<T> {
   return request<T>('POST', listPath(kind, project), {
     body: draft,
     headers: { 'idempotency-key': crypto.randomUUID() },
   })
 }
 
-export const createVm = (project: string, draft: Draft<VmSpec>) => create<Vm>('vm', project, draft)
+export const createVm = (project: string, draft: VmDraft) => create<Vm>('vm', project, draft)
 
-export const createVolume = (
-  project: string, draft: Draft<{ size?: number; pool: string; format: string; image?: string }>,
-) => create<Volume>('volume', project, draft)
+export const createVolume = (project: string, draft: VolumeDraft) => create<Volume>('volume', project, draft)
 
-export const createImage = (project: string, draft: Draft<ImageSpec>) => create<Image>('image', project, draft)
+export const createImage = (project: string, draft: ImageDraft) => create<Image>('image', project, draft)
 
 export const createProject = (name: string, description: string) =>
   create('project', '', { meta: { name }, spec: { description } })
@@ -45,9 +34,8 @@ export const createProject = (name: string, description: string) =>
 export const createToken = (name: string, description: string, expires?: string) =>
   create<NewToken>('token', '', { meta: { name }, spec: { purpose: 'api', description, expires } })
 
-export async function attach(project: string, vm: string, volume: string): Promise<Disk[]> {
-  const path = `${objectPath('vm', project, vm)}/attach`
-  return (await request<Vm>('POST', path, { body: { volume } })).spec.disks ?? []
+export async function attach(project: string, vm: string, volume: string): Promise<void> {
+  await request<Vm>('POST', `${objectPath('vm', project, vm)}/attach`, { body: { volume } })
 }
 
 export async function detach(project: string, vm: string, volume: string): Promise<void> {
@@ -78,7 +66,7 @@ export async function cancelTask(task: Task): Promise<void> {
   await request('POST', `${objectPath('task', task.meta.project ?? '', task.meta.name)}/cancel`)
 }
 
-export function openTicket(project: string, vm: string, stream: 'serial' | 'screen'): Promise<Ticket> {
+export function openTicket(project: string, vm: string, stream: TicketRequest['stream']): Promise<Ticket> {
   return request<Ticket>('POST', `${objectPath('vm', project, vm)}/tickets`, { body: { stream } })
 }
 

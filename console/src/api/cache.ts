@@ -34,7 +34,7 @@ export async function fetchList<K extends KindName>(
 ): Promise<Listing<Kinds[K]>> {
   const mark = log.mark
   const items: Kinds[K][] = []
-  let token: string | undefined
+  let token: string | null | undefined
   do {
     const query = new URLSearchParams({ limit: String(kind === 'task' ? NEWEST_TASKS : PAGE) })
     if (kind === 'task') query.set('sort', '-created')
@@ -96,7 +96,7 @@ function absorbOne(change: Change): void {
 
 function concerns(event: ClusterEvent, project: string, object: string): boolean {
   if (event.object?.project && event.object.project !== project) return false
-  return !object || (event.object !== undefined && object === `${event.object.kind}/${event.object.name}`)
+  return !object || (event.object != null && object === `${event.object.kind}/${event.object.name}`)
 }
 
 function ofList(changes: readonly Change[], kind: KindName, scope: string): Change[] {

@@ -18,7 +18,7 @@ export function isClusterWide(kind: KindName): boolean {
 }
 
 /** The project part of a cache key: cluster-wide kinds have none. */
-export function scopeOf(kind: KindName, project: string | undefined): string {
+export function scopeOf(kind: KindName, project: string | null | undefined): string {
   return isClusterWide(kind) ? '-' : (project ?? 'default')
 }
 

@@ -39,10 +39,10 @@ function Icon({ shape }: { shape: Shape }) {
   }
 }
 
-export function StateMark({ state, word, title }: { state: string; word?: string; title?: string }) {
+export function StateMark({ state, word, title }: { state: string; word?: string; title?: string | null }) {
   const look = lookOf(state)
   return (
-    <span className={`inline-flex items-center gap-1.5 whitespace-nowrap ${TONES[look.tone]}`} title={title} data-state={state}>
+    <span className={`inline-flex items-center gap-1.5 whitespace-nowrap ${TONES[look.tone]}`} title={title ?? undefined} data-state={state}>
       <span aria-hidden="true" className="inline-flex">
         <Icon shape={look.shape} />
       </span>

@@ -98,7 +98,7 @@ function DrawerRow({ task, onDismiss }: { task: Task; onDismiss?: () => void }) 
       <span className="min-w-0 shrink-0 truncate md:w-64">
         {task.spec.action} <TaskTarget task={task} />
       </span>
-      <span className="min-w-0 flex-1 truncate" title={error?.hint}>
+      <span className="min-w-0 flex-1 truncate" title={error?.hint ?? undefined}>
         {error ? <span className="text-bad">{error.message}</span> : <TaskProgress task={task} />}
       </span>
       <span className="text-dim">{took(task, now)}</span>

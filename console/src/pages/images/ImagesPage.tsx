@@ -37,7 +37,7 @@ function columns(usedBy: (image: Image) => number): Column<Image>[] {
       cell: (image) => <StateMark state={image.status.state} title={image.status.reason} />,
     },
     nameColumn(),
-    { id: 'os', title: 'OS', width: '9rem', choice: 'shown', sort: (image) => image.spec.os ?? '', cell: (image) => image.spec.os || <Dash /> },
+    { id: 'os', title: 'OS', width: '9rem', choice: 'shown', sort: (image) => image.spec.os, cell: (image) => image.spec.os || <Dash /> },
     { id: 'kind', title: 'Kind', width: '6rem', choice: 'shown', sort: (image) => image.status.content?.kind ?? '', cell: (image) => image.status.content?.kind ?? <Dash /> },
     {
       id: 'size', title: 'Size', width: '6rem', right: true, narrow: true, sort: (image) => image.status.content?.size ?? 0,
@@ -63,7 +63,7 @@ export function ImagesPage() {
     <>
       <ListPage
         title="Images" id="images" query={useList('image', project)} columns={columns(usedBy)}
-        texts={(image) => [image.status.state, image.spec.os ?? '', image.status.content?.kind ?? '']}
+        texts={(image) => [image.status.state, image.spec.os, image.status.content?.kind ?? '']}
         signature={(image) => [image.status.state, image.status.content?.size].join('|')}
         empty={<Empty text="No images yet. A VM starts from one." command={<CommandLine text="novacron image import disk.qcow2 --name debian-12" />} />}
         bulk={(rows, clear) => <BulkDelete targets={rows.map((row) => refOf('image', row))} onDone={clear} />}

@@ -1,6 +1,6 @@
 // The launch form's contents, and what becomes of them: the API's draft and the same command line.
 // Pure; the page draws it.
-import type { CloudInit, PortForward, RestartPolicy, VmSpec } from '../../api/types'
+import type { CloudInit, PortForward, RestartPolicy, VmDraft, VmSpec } from '../../api/types'
 import { bytesFlag, parseBytes } from '../../components/format'
 
 export interface LaunchForm {
@@ -41,15 +41,10 @@ export const EMPTY_FORM: LaunchForm = {
 /** What is wrong, by the API's name of the field. */
 export type Wrong = Partial<Record<string, string>>
 
-export interface Draft {
-  meta: { name: string; labels?: Record<string, string> }
-  spec: VmSpec
-}
-
 const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
 /** `hasDisk`: the image comes with a disk, so a root disk is made. */
-export function readForm(form: LaunchForm, hasDisk: boolean): { draft: Draft; wrong: Wrong } {
+export function readForm(form: LaunchForm, hasDisk: boolean): { draft: VmDraft; wrong: Wrong } {
   const wrong: Wrong = {}
   if (!form.image) wrong['spec.image'] = 'Choose an image'
   if (!NAME.test(form.name)) wrong['meta.name'] = 'Use 1 to 63 of a-z, 0-9 and -, starting and ending with a letter or digit'
@@ -75,7 +70,7 @@ export function readForm(form: LaunchForm, hasDisk: boolean): { draft: Draft; wr
   if (form.password) cloud.password = form.password
   if (form.userData.trim()) cloud.user_data = form.userData
   if (Object.keys(cloud).length > 0) spec.cloud_init = cloud
-  const meta: Draft['meta'] = { name: form.name }
+  const meta: VmDraft['meta'] = { name: form.name }
   if (labels && Object.keys(labels).length > 0) meta.labels = labels
   return { draft: { meta, spec }, wrong }
 }
@@ -108,7 +103,7 @@ function readLabelPairs(text: string): Record<string, string> | undefined {
 
 /** The command that does the same. What would stand in a file or be secret is shown as such. */
 export function cliLine(form: LaunchForm, hasDisk: boolean): string {
-  const parts = ['novacron', 'launch', form.image || 'IMAGE', form.name || 'NAME']
+  const parts = ['novacron', 'launch', quoted(form.image || 'IMAGE'), quoted(form.name || 'NAME')]
   const flag = (name: string, value: string) => parts.push(name, quoted(value))
   flag('--cpus', form.cpus || '2')
   flag('--memory', sizeFlag(form.memory))
@@ -116,7 +111,7 @@ export function cliLine(form: LaunchForm, hasDisk: boolean): string {
   for (const port of form.ports.split(/[\s,]+/).filter(Boolean)) flag('--port', port)
   if (form.network) flag('--network', form.network)
   if (form.pool) flag('--pool', form.pool)
-  if (form.restart !== 'on_failure') flag('--restart', form.restart)
+  if (form.restart !== 'on_failure') flag('--restart', form.restart) // the others have no underscore
   for (const label of form.labels.split(/[\s,]+/).filter(Boolean)) flag('--label', label)
   if (form.sshKey.trim()) flag('--ssh-key', 'KEY.pub')
   parts.push('--no-ssh-key')

@@ -31,11 +31,11 @@ function FactsPanel({ vm }: { vm: Vm }) {
   const up = runtime?.started && ['running', 'paused', 'stopping'].includes(vm.status.state)
   const facts: [string, React.ReactNode][] = [
     ['CPUs', vm.spec.cpus],
-    ['Memory', bytes(vm.spec.memory ?? 0)],
+    ['Memory', bytes(vm.spec.memory)],
     ['Image', vm.spec.image ?? '–'],
     ['Guest', agent ? [agent.os, agent.hostname].filter(Boolean).join(', ') || 'agent answers' : 'no guest agent'],
     ['Up', up && runtime.started ? span(now - Date.parse(runtime.started)) : '–'],
-    ['Restart', words(vm.spec.restart ?? 'on_failure')],
+    ['Restart', words(vm.spec.restart)],
     ['Created', `${dateTime(vm.meta.created)}${vm.meta.owner ? ` by ${vm.meta.owner}` : ''}`],
     ['Uid', <CopyText key="uid" text={vm.meta.uid} />],
   ]
@@ -68,7 +68,7 @@ function Connect({ vm }: { vm: Vm }) {
 function Disks({ vm }: { vm: Vm }) {
   const project = vm.meta.project ?? 'default'
   const volumes = useList('volume', project).data?.items ?? []
-  const disks = vm.spec.disks ?? []
+  const disks = vm.spec.disks
   return (
     <Panel title="Disks and networks">
       <ul className="space-y-1.5">

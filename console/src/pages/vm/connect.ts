@@ -7,14 +7,14 @@ export interface ConnectLine {
 }
 
 export function connectLines(vm: Vm): ConnectLine[] {
-  const ports = (vm.spec.nics ?? []).flatMap((nic) => nic.ports ?? [])
+  const ports = (vm.spec.nics ?? []).flatMap((nic) => nic.ports)
   const lines: ConnectLine[] = []
   for (const port of ports) {
     if (port.guest === 22 && port.protocol !== 'udp')
       lines.push({ what: `Port ${port.host} of the host leads to ssh`, text: `ssh -p ${port.host} ${userOf(vm)}@${hostOf(port)}` })
     else if ([80, 8080, 3000, 8000].includes(port.guest) && port.protocol !== 'udp')
       lines.push({ what: `Port ${port.host} of the host leads to ${port.guest}`, text: `http://${bracketed(hostOf(port))}:${port.host}` })
-    else lines.push({ what: `Port ${port.host} of the host leads to ${port.guest}/${port.protocol ?? 'tcp'}`, text: `${bracketed(hostOf(port))}:${port.host}` })
+    else lines.push({ what: `Port ${port.host} of the host leads to ${port.guest}/${port.protocol}`, text: `${bracketed(hostOf(port))}:${port.host}` })
   }
   for (const address of vm.status.runtime?.agent?.addresses ?? []) lines.push({ what: 'Address inside its network', text: address })
   lines.push({ what: 'Serial console', text: `novacron console ${vm.meta.name}` })

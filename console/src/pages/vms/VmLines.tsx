@@ -16,7 +16,7 @@ export function VmLines({ vms }: { vms: Vm[] }) {
             {vm.meta.name}
           </Link>
           <span className="text-dim">
-            {vm.spec.cpus} CPUs, {bytes(vm.spec.memory ?? 0)}
+            {vm.spec.cpus} CPUs, {bytes(vm.spec.memory)}
           </span>
         </li>
       ))}

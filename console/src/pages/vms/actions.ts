@@ -1,10 +1,10 @@
 // Asks for a verb on one or many VMs, and says what could not be asked for.
-import { vmVerb, type StopBody, type VmVerb } from '../../api/actions'
+import { vmVerb, type VmVerb } from '../../api/actions'
 import { forEachOf } from '../../api/batch'
-import type { Vm } from '../../api/types'
+import type { StopRequest, Vm } from '../../api/types'
 import { notify, notifyError } from '../../components/notices'
 
-export async function runVerb(vms: readonly Vm[], verb: VmVerb, body?: StopBody): Promise<void> {
+export async function runVerb(vms: readonly Vm[], verb: VmVerb, body?: StopRequest): Promise<void> {
   const failures = await forEachOf(vms, (vm) => vmVerb(vm, verb, body))
   const [first] = failures
   if (first) {

@@ -17,7 +17,7 @@ export function portText(port: PortForward): string {
 }
 
 export function vmPorts(vm: Vm): PortForward[] {
-  return (vm.spec.nics ?? []).flatMap((nic) => nic.ports ?? [])
+  return (vm.spec.nics ?? []).flatMap((nic) => nic.ports)
 }
 
 export function vmAddresses(vm: Vm): string[] {
@@ -103,10 +103,10 @@ export const VM_COLUMNS: Column<Vm>[] = [
     id: 'node', title: 'Node', width: '5.5rem', choice: 'shown', sort: (vm) => vm.status.placement?.node ?? '',
     cell: (vm) => vm.status.placement?.node ?? <Dash />,
   },
-  { id: 'cpus', title: 'CPUs', width: '4rem', right: true, choice: 'shown', sort: (vm) => vm.spec.cpus ?? 0, cell: (vm) => vm.spec.cpus },
+  { id: 'cpus', title: 'CPUs', width: '4rem', right: true, choice: 'shown', sort: (vm) => vm.spec.cpus, cell: (vm) => vm.spec.cpus },
   {
-    id: 'memory', title: 'Memory', width: '5.5rem', right: true, choice: 'shown', sort: (vm) => vm.spec.memory ?? 0,
-    cell: (vm) => bytes(vm.spec.memory ?? 0),
+    id: 'memory', title: 'Memory', width: '5.5rem', right: true, choice: 'shown', sort: (vm) => vm.spec.memory,
+    cell: (vm) => bytes(vm.spec.memory),
   },
   { id: 'reach', title: 'IP or ports', width: '9.5rem', choice: 'shown', cell: (vm) => <Reach vm={vm} /> },
   {

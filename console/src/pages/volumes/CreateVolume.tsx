@@ -13,7 +13,7 @@ export function CreateVolume({ project, onClose }: { project: string; onClose: (
   const [name, setName] = useState('')
   const [size, setSize] = useState('20GiB')
   const [pool, setPool] = useState('default')
-  const [format, setFormat] = useState('qcow2')
+  const [format, setFormat] = useState<'qcow2' | 'raw'>('qcow2')
   const [image, setImage] = useState('')
 
   const submit = async () => {
@@ -31,7 +31,7 @@ export function CreateVolume({ project, onClose }: { project: string; onClose: (
           <div className="grid grid-cols-2 gap-3">
             <SelectField label="Pool" value={pool} onChange={(e) => setPool(e.target.value)} options={names(pools, 'default')} />
             <SelectField
-              label="Format" value={format} onChange={(e) => setFormat(e.target.value)}
+              label="Format" value={format} onChange={(e) => setFormat(e.target.value === 'raw' ? 'raw' : 'qcow2')}
               options={[{ value: 'qcow2', label: 'qcow2 (grows, snapshots)' }, { value: 'raw', label: 'raw' }]}
             />
           </div>

@@ -57,7 +57,8 @@ function AttachedTo({ volume }: { volume: Volume }) {
 
 function Actions({ volume }: { volume: Volume }) {
   const [attaching, setAttaching] = useState(false)
-  const { name, project = 'default' } = volume.meta
+  const { name } = volume.meta
+  const project = volume.meta.project ?? 'default'
   const vm = volume.status.attachment?.vm
   const button = 'btn btn-quiet btn-icon h-7 w-7'
   const away = (from: string) => {
