@@ -1,6 +1,6 @@
 //! The way into guests: serial lines, screens, logs, commands, files.
 
-use std::io::{Cursor, SeekFrom};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use novacron_host::Handle;
 use novacron_host::hypervisor::{Agent as GuestAgentPower, Exec, Serial};
 use novacron_model::request::{ExecRequest, ExecResult, LogSource};
 use novacron_model::{Error, Object, Result, Vm};
-use tokio::fs::File;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio_util::io::{ReaderStream, StreamReader};
+use uuid::Uuid;
 
 use crate::AgentHandle;
 use crate::pool::ByteStream;
@@ -26,8 +26,9 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 const EXEC_TIMEOUT: Duration = Duration::from_mins(1);
 const PIPE: usize = 64 << 10;
-/// How often a log file is looked at for more.
-const LOG_LOOK: Duration = Duration::from_millis(500);
+/// How often, and how far back, a driver's log is looked at for more.
+const LOG_LOOK: Duration = Duration::from_secs(1);
+const LOG_WINDOW: u64 = 64 << 10;
 
 impl AgentHandle {
     /// The live serial line; first come up to `replay` bytes of what was printed before.
@@ -57,11 +58,34 @@ impl AgentHandle {
     ) -> Result<ByteStream> {
         match source {
             LogSource::Serial => self.serial_log(vm, tail, follow).await,
-            LogSource::Qemu => {
-                let run = self.node.config.data.join("run").join(vm.meta.uid.to_string());
-                file_log(run.join("qemu.log"), tail, follow).await
-            }
+            LogSource::Qemu => self.driver_log(vm.meta.uid, tail, follow).await,
         }
+    }
+
+    async fn driver_log(&self, uid: Uuid, tail: u64, follow: bool) -> Result<ByteStream> {
+        let hypervisor = self.node.config.hypervisor.clone();
+        let before = hypervisor.log(uid, tail).await?;
+        let first = futures::stream::iter([Ok(bytes::Bytes::from(before))]);
+        if !follow {
+            return Ok(first.boxed());
+        }
+        let seen = hypervisor.log(uid, LOG_WINDOW).await?;
+        let after =
+            futures::stream::unfold((hypervisor, seen), move |(hypervisor, seen)| async move {
+                loop {
+                    tokio::time::sleep(LOG_LOOK).await;
+                    let now = match hypervisor.log(uid, LOG_WINDOW).await {
+                        Ok(now) => now,
+                        Err(error) => return Some((Err(error), (hypervisor, seen))),
+                    };
+                    let fresh = fresh(&seen, &now);
+                    if !fresh.is_empty() {
+                        let fresh = bytes::Bytes::copy_from_slice(fresh);
+                        return Some((Ok(fresh), (hypervisor, now)));
+                    }
+                }
+            });
+        Ok(first.chain(after).boxed())
     }
 
     async fn serial_log(&self, vm: &Object<Vm>, tail: u64, follow: bool) -> Result<ByteStream> {
@@ -161,29 +185,22 @@ fn read_stream(read: impl AsyncRead + Send + 'static) -> ByteStream {
     ReaderStream::new(read).map(move |chunk| chunk.map_err(broken)).boxed()
 }
 
-async fn file_log(path: PathBuf, tail: u64, follow: bool) -> Result<ByteStream> {
-    let unreadable = |error: std::io::Error| Error::internal(format!("log not readable: {error}"));
-    let mut file = match File::open(&path).await {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(futures::stream::empty().boxed());
-        }
-        Err(error) => return Err(unreadable(error)),
-    };
-    let length = file.metadata().await.map_err(unreadable)?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(tail))).await.map_err(unreadable)?;
-    if !follow {
-        return Ok(read_stream(file));
+/// What `now`, the newest part of a log, has beyond `seen`, an earlier newest part.
+fn fresh<'a>(seen: &[u8], now: &'a [u8]) -> &'a [u8] {
+    let known = (0..=seen.len()).map(|start| &seen[start..]).find(|rest| now.starts_with(rest));
+    &now[known.map_or(0, <[u8]>::len)..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fresh;
+
+    #[test]
+    fn following_a_log_shows_each_byte_once() {
+        assert_eq!(fresh(b"", b"one\n"), b"one\n");
+        assert_eq!(fresh(b"one\n", b"one\ntwo\n"), b"two\n");
+        assert_eq!(fresh(b"one\ntwo\n", b"two\nthree\n"), b"three\n");
+        assert_eq!(fresh(b"one\n", b"one\n"), b"");
+        assert_eq!(fresh(b"old", b"new"), b"new");
     }
-    Ok(futures::stream::unfold(file, |mut file| async move {
-        let mut buffer = bytes::BytesMut::with_capacity(PIPE);
-        loop {
-            match file.read_buf(&mut buffer).await {
-                Ok(0) => tokio::time::sleep(LOG_LOOK).await,
-                Ok(_) => return Some((Ok(buffer.freeze()), file)),
-                Err(_) => return None,
-            }
-        }
-    })
-    .boxed())
 }

@@ -15,8 +15,6 @@ use crate::pool::Pools;
 pub struct AgentConfig {
     /// Name of the node.
     pub node: Name,
-    /// `<data>/run`: logs of guests lie in `<data>/run/<uid>`.
-    pub data: PathBuf,
     pub hypervisor: Arc<dyn Hypervisor>,
     pub pools: Arc<dyn Pools>,
     pub cidata: Arc<dyn Cidata>,

@@ -65,7 +65,6 @@ impl SimNode {
     pub fn config(&self) -> AgentConfig {
         AgentConfig {
             node: self.name.clone(),
-            data: PathBuf::from("/sim").join(self.name.as_str()),
             hypervisor: Arc::new(SimHypervisor::new(self.world.clone())),
             pools: Arc::new(self.pools.clone()),
             cidata: Arc::new(NoCidata),

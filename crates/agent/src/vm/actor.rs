@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use novacron_host::Handle;
 use novacron_model::vm::{Runtime, VmState};
 use novacron_model::{Error, Object, Result, Vm};
 use novacron_store::{CommitError, Snapshot, object};
@@ -33,6 +34,8 @@ struct Actor {
     /// What is true as far as this actor knows. The store may lag behind while it is full.
     runtime: Runtime,
     memory: Memory,
+    /// Of the process that was started last, until it is reported.
+    fresh: Option<Handle>,
     probe: Probe,
     born: Instant,
     /// Grows while something fails again and again.
@@ -64,6 +67,7 @@ pub(crate) async fn run(node: Arc<Node>, seat: Seat) {
         uid: None,
         runtime: Runtime::default(),
         memory: Memory::default(),
+        fresh: None,
         probe: Probe::default(),
         born: Instant::now(),
         pause: PAUSE_MIN,
@@ -127,6 +131,9 @@ impl Actor {
         let scene = Scene { node: &node, at: &at, family: &family, vm: &vm, handle };
         let done = effect::perform(scene, &effect).await;
         let error = done.as_ref().err();
+        if let Ok(Some(handle)) = &done {
+            self.fresh = Some(handle.clone());
+        }
         (view.runtime, view.now) = (&runtime, node.now());
         let (runtime, memory) = outcome::after(&view, &effect, error);
         (self.runtime, self.memory) = (runtime, memory);
@@ -134,7 +141,8 @@ impl Actor {
     }
 
     async fn see(&mut self, at: &Snapshot, vm: &Object<Vm>) -> Result<Seen> {
-        let (guest, last_words) = match look::guest(&self.node, vm.meta.uid, &self.runtime).await? {
+        let known = self.fresh.take().or_else(|| look::handle(&self.runtime));
+        let (guest, last_words) = match look::guest(&self.node, vm.meta.uid, known).await? {
             Sight::Live(guest) => (Some(*guest), None),
             Sight::Gone { last_words } => (None, last_words),
         };

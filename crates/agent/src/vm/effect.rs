@@ -24,10 +24,11 @@ pub(super) struct Scene<'a> {
     pub handle: Option<&'a Handle>,
 }
 
-pub(super) async fn perform(scene: Scene<'_>, effect: &Effect) -> Result<()> {
+/// The handle of the process, if one was started.
+pub(super) async fn perform(scene: Scene<'_>, effect: &Effect) -> Result<Option<Handle>> {
     let hypervisor = &scene.node.config.hypervisor;
-    match effect {
-        Effect::Start { paused } => start(scene, *paused).await,
+    let done = match effect {
+        Effect::Start { paused } => return start(scene, *paused).await.map(Some),
         Effect::CleanUp => clean_up(scene).await,
         Effect::Snapshot(work) => snapshot(scene, work).await,
         Effect::Restore { snapshot } => restore(scene, snapshot).await,
@@ -36,7 +37,8 @@ pub(super) async fn perform(scene: Scene<'_>, effect: &Effect) -> Result<()> {
         Effect::Pause => control(scene)?.pause(live(scene)?).await,
         Effect::Resume => control(scene)?.resume(live(scene)?).await,
         Effect::Reset => control(scene)?.reset(live(scene)?).await,
-    }
+    };
+    done.map(|()| None)
 }
 
 fn live(scene: Scene<'_>) -> Result<&Handle> {
@@ -61,7 +63,7 @@ async fn press(scene: Scene<'_>, how: Stop) -> Result<()> {
     pressed
 }
 
-async fn start(scene: Scene<'_>, paused: bool) -> Result<()> {
+async fn start(scene: Scene<'_>, paused: bool) -> Result<Handle> {
     let Scene { node, at, family, vm, .. } = scene;
     let permit = node.starts.acquire().await;
     let _permit = permit.map_err(|_| Error::unavailable("the agent is ending"))?;
@@ -69,7 +71,7 @@ async fn start(scene: Scene<'_>, paused: bool) -> Result<()> {
     if !node.config.host.simulated {
         check_ports(&machine)?;
     }
-    node.config.hypervisor.ensure(&machine).await.map(drop)
+    node.config.hypervisor.ensure(&machine).await
 }
 
 /// Ports of other VMs were checked when the VM was admitted; whatever holds one now is foreign.

@@ -18,9 +18,9 @@ pub(super) enum Sight {
 
 /// Looks for the process under the handle that is known, then under any other: the daemon may have
 /// died between starting a guest and storing its handle.
-pub(super) async fn guest(node: &Node, uid: Uuid, runtime: &Runtime) -> Result<Sight> {
+pub(super) async fn guest(node: &Node, uid: Uuid, known: Option<Handle>) -> Result<Sight> {
     let mut last_words = None;
-    if let Some(handle) = handle(runtime).filter(|handle| handle.uid == uid) {
+    if let Some(handle) = known.filter(|handle| handle.uid == uid) {
         let observed = node.config.hypervisor.observe(&handle).await?;
         if observed.phase != Phase::Absent {
             return Ok(Sight::Live(Box::new(Guest { handle, observed })));

@@ -1,0 +1,116 @@
+//! Images, uploads and snapshots.
+
+use futures::StreamExt;
+use novacron_control::vm;
+use novacron_model::image::{ImageSource, ImageSpec, ImageState};
+use novacron_model::request::RestoreRequest;
+use novacron_model::snapshot::{SnapshotSpec, SnapshotState};
+use novacron_model::task::TaskState;
+use novacron_model::vm::{RestartPolicy, VmState};
+use novacron_model::{Error, Image, Name, Object, Result, Snapshot, Vm};
+
+use crate::stage::Stage;
+
+fn image(source: ImageSource) -> ImageSpec {
+    let pool = Name::new("default").unwrap();
+    ImageSpec { source, sha256: None, pool, os: String::new() }
+}
+
+fn state(stage: &Stage, name: &str) -> ImageState {
+    stage.hand.get::<Image>(name).unwrap().unwrap().status.state
+}
+
+fn chunks(count: u8) -> impl Iterator<Item = Result<bytes::Bytes>> {
+    (0..count).map(|n| Ok(bytes::Bytes::from(vec![n; 1000])))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_is_fetched_with_progress() {
+    let stage = Stage::new().await;
+    let spec = image(ImageSource::Url("https://images.example/debian.qcow2".into()));
+    let task = stage.hand.create::<Image>("debian", spec).await.unwrap().unwrap();
+    let agent = stage.agent.as_ref().unwrap();
+    let uid = stage.hand.get::<Image>("debian").unwrap().unwrap().meta.uid;
+    stage.wait_until("progress", |_| agent.live(uid).is_some_and(|live| live.done > 0)).await;
+    assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
+    assert_eq!((state(&stage, "debian"), agent.live(uid)), (ImageState::Ready, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_import_that_fails_says_why() {
+    let stage = Stage::new().await;
+    let spec = image(ImageSource::Url("https://images.example/missing".into()));
+    let task = stage.hand.create::<Image>("gone", spec).await.unwrap().unwrap();
+    assert_eq!(stage.outcome(task).await, TaskState::Failed);
+    let image = stage.hand.get::<Image>("gone").unwrap().unwrap();
+    assert!(image.status.reason.unwrap_or_default().contains("404"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_import_goes_on_after_the_daemon_died_and_ends_with_its_image() {
+    let mut stage = Stage::new().await;
+    let spec = image(ImageSource::Url("https://images.example/debian.qcow2".into()));
+    stage.hand.create::<Image>("debian", spec.clone()).await.unwrap();
+    stage.hand.create::<Image>("doomed", spec).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    stage.kill_agent().await;
+    stage.start_agent();
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    stage.hand.delete::<Image>("doomed", false).await.unwrap();
+    stage.wait_gone::<Image>("doomed").await;
+    stage.wait_until("the image", |stage| state(stage, "debian") == ImageState::Ready).await;
+    assert_eq!(stage.machine.pools.images().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_was_cut_can_be_sent_again() {
+    let stage = Stage::new().await;
+    let spec = image(ImageSource::Upload {});
+    let task = stage.hand.create::<Image>("mine", spec).await.unwrap().unwrap();
+    stage
+        .wait_until("a node", |stage| {
+            stage.hand.get::<Image>("mine").unwrap().unwrap().status.location.is_some()
+        })
+        .await;
+    let agent = stage.agent.as_ref().unwrap();
+    let mine = stage.hand.get::<Image>("mine").unwrap().unwrap();
+    let cut = Err(Error::unavailable("the client went away"));
+    let content = futures::stream::iter(chunks(3).chain([cut])).boxed();
+    assert!(agent.upload(&mine, Some(5000), content).await.is_err());
+    assert_eq!(state(&stage, "mine"), ImageState::Importing);
+
+    let content = futures::stream::iter(chunks(5)).boxed();
+    agent.upload(&mine, Some(5000), content).await.unwrap();
+    assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
+    let mine = stage.hand.get::<Image>("mine").unwrap().unwrap();
+    assert_eq!(mine.status.content.as_ref().map(|content| content.size.0), Some(5000));
+    let content = futures::stream::iter(chunks(5)).boxed();
+    assert!(agent.upload(&mine, Some(5000), content).await.is_err(), "an image never changes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_is_taken_restored_and_deleted() {
+    let stage = Stage::new().await;
+    stage.launch("web", RestartPolicy::OnFailure).await;
+    let spec = SnapshotSpec { vm: Name::new("web").unwrap() };
+    let task = stage.hand.create::<Snapshot>("web.before", spec).await.unwrap().unwrap();
+    assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
+    let taken = stage.hand.get::<Snapshot>("web.before").unwrap().unwrap();
+    assert_eq!(taken.status.state, SnapshotState::Ready);
+    assert_eq!(taken.status.data.map(|data| data.volumes.len()), Some(1));
+
+    stage.stop("web", 60, true).await;
+    stage.wait_state("web", VmState::Stopped).await;
+    let body = RestoreRequest { snapshot: Name::new("before").unwrap() };
+    let restore = |request: &mut novacron_control::Request<'_>, vm: &Object<Vm>| {
+        vm::restore(request, vm, &body)
+    };
+    let task = stage.hand.act::<Vm>("web", restore).await.unwrap().unwrap();
+    assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
+    assert_eq!(stage.runtime("web").failure, None);
+
+    stage.hand.delete::<Snapshot>("web.before", false).await.unwrap();
+    stage.wait_gone::<Snapshot>("web.before").await;
+    let agent = stage.agent.as_ref().unwrap();
+    stage.wait_until("the agent to rest", |_| agent.busy() == 0).await;
+}

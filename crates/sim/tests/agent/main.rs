@@ -1,0 +1,10 @@
+//! Whole agents on simulated machines: what users and bad days do to VMs.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on is to end")]
+
+mod chaos;
+mod files;
+mod life;
+mod stage;
+mod survival;
+mod witness;
