@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `meta-data` | instance id, host name and ssh keys, over them what the user gives |
 //! | `user-data` | what the user gives, untouched |
-//! | `vendor-data` | the password |
+//! | `vendor-data` | the password, where there is one |
 //! | `network-config` | what the user gives; without it cloud-init asks DHCP |
 //!
 //! cloud-init itself merges vendor data below user data, so the user's words win wherever they
@@ -41,13 +41,13 @@ pub fn build(
     password: Option<&str>,
 ) -> Result<Vec<u8>> {
     let meta_data = meta_data(vm, name, settings)?;
-    let user_data = settings.user_data.as_deref().unwrap_or("#cloud-config\n");
+    // NoCloud wants the file, and is silent about an empty one.
+    let user_data = settings.user_data.as_deref().unwrap_or_default();
     let vendor_data = vendor_data(password, !settings.ssh_keys.is_empty())?;
-    let mut files = vec![
-        ("meta-data", meta_data.as_bytes()),
-        ("user-data", user_data.as_bytes()),
-        ("vendor-data", vendor_data.as_bytes()),
-    ];
+    let mut files = vec![("meta-data", meta_data.as_bytes()), ("user-data", user_data.as_bytes())];
+    if let Some(vendor_data) = &vendor_data {
+        files.push(("vendor-data", vendor_data.as_bytes()));
+    }
     if let Some(network) = &settings.network_config {
         mapping("network_config", network)?;
         files.push(("network-config", network.as_bytes()));
@@ -93,19 +93,16 @@ fn meta_data(vm: Uuid, name: &str, settings: &CloudInit) -> Result<String> {
 }
 
 /// With a key, logins by ssh keep to it; without one, the password is the only way in.
-fn vendor_data(password: Option<&str>, has_key: bool) -> Result<String> {
-    let mut all = Map::new();
-    if let Some(password) = password {
-        if password.is_empty() || password.contains(['\n', '\r', '\0']) {
-            return Err(invalid("password", "the password is empty or not one line"));
-        }
-        all.insert("password".into(), json!(password));
-        all.insert("chpasswd".into(), json!({"expire": false}));
-        if !has_key {
-            all.insert("ssh_pwauth".into(), json!(true));
-        }
+fn vendor_data(password: Option<&str>, has_key: bool) -> Result<Option<String>> {
+    let Some(password) = password else { return Ok(None) };
+    if password.is_empty() || password.contains(['\n', '\r', '\0']) {
+        return Err(invalid("password", "the password is empty or not one line"));
     }
-    Ok(format!("#cloud-config\n{}", yaml(&Value::Object(all))?))
+    let mut all = json!({"password": password, "chpasswd": {"expire": false}});
+    if !has_key {
+        all["ssh_pwauth"] = json!(true);
+    }
+    Ok(Some(format!("#cloud-config\n{}", yaml(&all)?)))
 }
 
 fn yaml(value: &Value) -> Result<String> {

@@ -4,6 +4,7 @@
 //! ([`Machine`], [`Observed`]) and reports what came back.
 
 pub mod cloud_init;
+pub mod doctor;
 pub mod hardware;
 pub mod hypervisor;
 pub mod image;
