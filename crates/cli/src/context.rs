@@ -35,11 +35,13 @@ pub enum ContextCommand {
     List,
     /// Use a context from now on; "local" is the daemon on this machine
     Use {
+        /// Name of the context
         #[arg(value_name = "CONTEXT")]
         name: String,
     },
     /// Forget a context and its token
     Remove {
+        /// Name of the context
         #[arg(value_name = "CONTEXT")]
         name: String,
     },
@@ -47,15 +49,15 @@ pub enum ContextCommand {
 
 #[derive(Debug, Clone, Args)]
 pub struct AddArgs {
+    /// Name of the context
     #[arg(value_name = "CONTEXT")]
     name: String,
-    /// `https://HOST[:7600]`, or `http://` on loopback
+    #[arg(help = "https://HOST[:7600], or http:// on loopback")]
     url: String,
     /// SHA-256 that the certificate authority must have, instead of asking
     #[arg(long, value_name = "HEX")]
     fingerprint: Option<String>,
-    /// Read the token from stdin; else it comes from `NOVACRON_TOKEN`, or is asked for
-    #[arg(long)]
+    #[arg(long, help = "Read the token from stdin; else it is NOVACRON_TOKEN's, or asked for")]
     token_stdin: bool,
 }
 

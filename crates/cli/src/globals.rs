@@ -14,19 +14,32 @@ pub const PROJECT_ENV: &str = "NOVACRON_PROJECT";
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
-    /// Project to work in [env: `NOVACRON_PROJECT`; default: the context's, else `default`]
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        help = "Project to work in; the context's own unless said [env: NOVACRON_PROJECT]"
+    )]
     pub project: Option<String>,
 
-    /// Cluster to speak to, as named by `context add` [env: `NOVACRON_CONTEXT`]
-    #[arg(long, global = true, value_name = "NAME", conflicts_with = "data_dir")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        conflicts_with = "data_dir",
+        help = "Cluster to speak to, as named by `context add` [env: NOVACRON_CONTEXT]"
+    )]
     pub context: Option<String>,
 
-    /// Data directory of the daemon on this machine [env: `NOVACRON_DATA_DIR`]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help = "Data directory of the daemon on this machine [env: NOVACRON_DATA_DIR]"
+    )]
     pub data_dir: Option<PathBuf>,
 
-    /// How results are printed
+    /// How results are printed: for people, or as the API's objects
     #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Format,
 }
@@ -34,10 +47,8 @@ pub struct Globals {
 /// How results are printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people; fits 100 columns.
     #[default]
     Table,
-    /// The API's objects, unchanged.
     Json,
     Yaml,
 }

@@ -39,11 +39,13 @@ pub enum ImageCommand {
     List(ListArgs),
     /// Show one image
     Show {
+        /// Name of the image
         #[arg(value_name = "IMAGE")]
         name: String,
     },
     /// Change labels of an image
     Set {
+        /// Name of the image
         #[arg(value_name = "IMAGE")]
         name: String,
         #[command(flatten)]
@@ -51,6 +53,7 @@ pub enum ImageCommand {
     },
     /// Change an image in your editor
     Edit {
+        /// Name of the image
         #[arg(value_name = "IMAGE")]
         name: String,
     },

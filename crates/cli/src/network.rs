@@ -25,6 +25,7 @@ pub const NOUN: Noun = Noun::of::<Network>(&[
 pub enum NetworkCommand {
     /// Create a network through the host's own stack, with port forwards
     Create {
+        /// Name of the network
         #[arg(value_name = "NETWORK")]
         name: String,
         #[command(flatten)]
@@ -34,11 +35,13 @@ pub enum NetworkCommand {
     List(ListArgs),
     /// Show one network
     Show {
+        /// Name of the network
         #[arg(value_name = "NETWORK")]
         name: String,
     },
     /// Change labels of a network
     Set {
+        /// Name of the network
         #[arg(value_name = "NETWORK")]
         name: String,
         #[command(flatten)]
@@ -46,6 +49,7 @@ pub enum NetworkCommand {
     },
     /// Change a network in your editor
     Edit {
+        /// Name of the network
         #[arg(value_name = "NETWORK")]
         name: String,
     },

@@ -39,6 +39,7 @@ pub enum NodeCommand {
     List(ListArgs),
     /// Show one node
     Show {
+        /// Name of the node
         #[arg(value_name = "NODE")]
         name: String,
     },
@@ -46,6 +47,7 @@ pub enum NodeCommand {
     Set(SetArgs),
     /// Change a node in your editor
     Edit {
+        /// Name of the node
         #[arg(value_name = "NODE")]
         name: String,
     },
@@ -53,6 +55,7 @@ pub enum NodeCommand {
 
 #[derive(Debug, Clone, Args)]
 pub struct SetArgs {
+    /// Name of the node
     #[arg(value_name = "NODE")]
     name: String,
     /// Virtual CPUs per physical one

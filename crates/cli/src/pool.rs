@@ -38,6 +38,7 @@ fn path(pool: &Value, _: novacron_model::Time) -> String {
 pub enum PoolCommand {
     /// Create a pool of files in a directory
     Create {
+        /// Name of the pool
         #[arg(value_name = "POOL")]
         name: String,
         /// Absolute directory on each node; in the node's data directory unless said
@@ -50,11 +51,13 @@ pub enum PoolCommand {
     List(ListArgs),
     /// Show one pool
     Show {
+        /// Name of the pool
         #[arg(value_name = "POOL")]
         name: String,
     },
     /// Change labels of a pool
     Set {
+        /// Name of the pool
         #[arg(value_name = "POOL")]
         name: String,
         #[command(flatten)]
@@ -62,6 +65,7 @@ pub enum PoolCommand {
     },
     /// Change a pool in your editor
     Edit {
+        /// Name of the pool
         #[arg(value_name = "POOL")]
         name: String,
     },

@@ -25,8 +25,10 @@ pub const NOUN: Noun = Noun::of::<Project>(&[
 pub enum ProjectCommand {
     /// Create a project
     Create {
+        /// Name of the project
         #[arg(value_name = "PROJECT")]
         name: String,
+        /// What it is for
         #[arg(long, value_name = "TEXT")]
         description: Option<String>,
         #[command(flatten)]
@@ -36,13 +38,16 @@ pub enum ProjectCommand {
     List(ListArgs),
     /// Show one project
     Show {
+        /// Name of the project
         #[arg(value_name = "PROJECT")]
         name: String,
     },
     /// Change description or labels of a project
     Set {
+        /// Name of the project
         #[arg(value_name = "PROJECT")]
         name: String,
+        /// What it is for
         #[arg(long, value_name = "TEXT")]
         description: Option<String>,
         #[command(flatten)]
@@ -50,6 +55,7 @@ pub enum ProjectCommand {
     },
     /// Change a project in your editor
     Edit {
+        /// Name of the project
         #[arg(value_name = "PROJECT")]
         name: String,
     },

@@ -75,7 +75,9 @@ pub enum SnapshotCommand {
 
 #[derive(Debug, Clone, Args)]
 pub struct Which {
+    /// Name of the VM
     vm: String,
+    /// Name of the snapshot
     snapshot: String,
 }
 

@@ -45,11 +45,13 @@ pub enum TaskCommand {
     },
     /// Show one task
     Show {
+        /// Id of the task
         #[arg(value_name = "TASK")]
         id: String,
     },
     /// Wait until tasks have ended; fails when one of them failed
     Wait {
+        /// Ids of tasks
         #[arg(required = true, value_name = "TASK")]
         ids: Vec<String>,
         /// Wait no longer than this (60s, 5m)
@@ -59,6 +61,7 @@ pub enum TaskCommand {
     },
     /// Ask a task to end early
     Cancel {
+        /// Id of the task
         #[arg(value_name = "TASK")]
         id: String,
     },

@@ -15,6 +15,21 @@ fn the_description_holds_together() {
 }
 
 #[test]
+fn every_command_and_argument_says_what_it_is() {
+    fn check(command: &clap::Command) {
+        let name = command.get_name();
+        assert!(command.get_about().is_some(), "{name}");
+        for argument in command.get_arguments() {
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            assert!(!help.is_empty(), "{name} {}", argument.get_id());
+            assert!(!help.ends_with('.'), "{name}: {help}");
+        }
+        command.get_subcommands().for_each(check);
+    }
+    check(&command());
+}
+
+#[test]
 fn the_noun_vm_may_be_left_out() {
     for line in [
         "launch debian web --cpus 2 --memory 4GiB --disk 20GiB --port 8080:80",

@@ -29,6 +29,7 @@ pub const NOUN: Noun = Noun::of::<Token>(&[
 pub enum TokenCommand {
     /// Create a token; its secret is shown this once
     Create {
+        /// Name of the token
         #[arg(value_name = "TOKEN")]
         name: String,
         /// What it is for
@@ -44,11 +45,13 @@ pub enum TokenCommand {
     List(ListArgs),
     /// Show one token, without its secret
     Show {
+        /// Name of the token
         #[arg(value_name = "TOKEN")]
         name: String,
     },
     /// Make tokens invalid at once
     Revoke {
+        /// One or more names
         #[arg(required = true, value_name = "TOKEN")]
         names: Vec<String>,
     },

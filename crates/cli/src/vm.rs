@@ -57,6 +57,7 @@ pub enum VmCommand {
     /// Show one VM
     #[command(visible_alias = "info")]
     Show {
+        /// Name of the VM
         #[arg(value_name = "VM")]
         name: String,
     },
@@ -64,6 +65,7 @@ pub enum VmCommand {
     Set(SetArgs),
     /// Change a VM in your editor
     Edit {
+        /// Name of the VM
         #[arg(value_name = "VM")]
         name: String,
     },
@@ -96,6 +98,7 @@ pub enum VmCommand {
 
 #[derive(Debug, Clone, Args)]
 pub struct SetArgs {
+    /// Name of the VM
     #[arg(value_name = "VM")]
     name: String,
     /// Number of virtual CPUs
@@ -104,7 +107,7 @@ pub struct SetArgs {
     /// Memory (512MiB, 4GiB)
     #[arg(long, value_name = "SIZE", value_parser = typed::<novacron_model::Bytes>)]
     memory: Option<novacron_model::Bytes>,
-    /// What happens when the guest ends without being asked to
+    /// When a guest that ended by itself is started again; always means after a shutdown, too
     #[arg(long, value_enum)]
     restart: Option<create::Restart>,
     #[command(flatten)]

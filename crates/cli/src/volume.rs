@@ -39,11 +39,13 @@ pub enum VolumeCommand {
     List(ListArgs),
     /// Show one volume
     Show {
+        /// Name of the volume
         #[arg(value_name = "VOLUME")]
         name: String,
     },
     /// Change labels of a volume
     Set {
+        /// Name of the volume
         #[arg(value_name = "VOLUME")]
         name: String,
         #[command(flatten)]
@@ -51,6 +53,7 @@ pub enum VolumeCommand {
     },
     /// Change a volume in your editor
     Edit {
+        /// Name of the volume
         #[arg(value_name = "VOLUME")]
         name: String,
     },
@@ -58,18 +61,26 @@ pub enum VolumeCommand {
     Delete(DeleteArgs),
     /// Give a volume to a stopped VM
     Attach {
+        /// Name of the volume
         volume: String,
+        /// Name of the VM
         vm: String,
         /// Name of the disk in the VM; the volume's unless said
         #[arg(long)]
         disk: Option<String>,
     },
     /// Take a volume from a stopped VM
-    Detach { volume: String, vm: String },
+    Detach {
+        /// Name of the volume
+        volume: String,
+        /// Name of the VM
+        vm: String,
+    },
 }
 
 #[derive(Debug, Clone, Args)]
 pub struct CreateArgs {
+    /// Name of the volume
     #[arg(value_name = "VOLUME")]
     name: String,
     /// Size that the guest sees (20GiB); the image's unless said
@@ -79,8 +90,10 @@ pub struct CreateArgs {
     /// Image whose content it starts with
     #[arg(long)]
     image: Option<String>,
+    /// Pool that it lies on
     #[arg(long)]
     pool: Option<String>,
+    /// Format of its file; qcow2 unless said
     #[arg(long, value_enum)]
     format: Option<DiskFormat>,
     #[command(flatten)]

@@ -35,6 +35,7 @@ pub struct ImportArgs {
     /// What is in it, such as "Debian 12"
     #[arg(long, value_name = "TEXT")]
     os: Option<String>,
+    /// Pool that it lies on
     #[arg(long)]
     pool: Option<String>,
     #[command(flatten)]

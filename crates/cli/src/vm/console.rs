@@ -28,6 +28,7 @@ const LEAVE: u8 = 0x1d;
 
 #[derive(Debug, Clone, Args)]
 pub struct ConsoleArgs {
+    /// Name of the VM
     #[arg(value_name = "VM")]
     name: String,
     /// First print up to this much of what was written before

@@ -62,15 +62,15 @@ struct SpecArgs {
     /// Network to plug into
     #[arg(long)]
     network: Option<String>,
-    /// What happens when the guest ends without being asked to
+    /// When a guest that ended by itself is started again; always means after a shutdown, too
     #[arg(long, value_enum)]
     restart: Option<Restart>,
     #[command(flatten)]
     labels: LabelArgs,
     #[command(flatten)]
-    guest: GuestArgs,
-    #[command(flatten)]
     wait: WaitArgs,
+    #[command(flatten)]
+    guest: GuestArgs,
 }
 
 /// What the guest is told at its first boot.
@@ -92,8 +92,7 @@ struct GuestArgs {
     /// File of public keys that may sign in; may be repeated
     #[arg(long = "ssh-key", value_name = "FILE")]
     ssh_keys: Vec<PathBuf>,
-    /// Do not add your own public keys (`~/.ssh/*.pub`)
-    #[arg(long)]
+    #[arg(long, help = "Do not add your own public keys (~/.ssh/*.pub)")]
     no_ssh_key: bool,
     /// Password of the default user; others on this machine may see it while this command runs
     #[arg(long, conflicts_with = "password_stdin")]
@@ -105,9 +104,7 @@ struct GuestArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Restart {
-    /// After a crash
     OnFailure,
-    /// Also after the guest shut itself down
     Always,
     Never,
 }

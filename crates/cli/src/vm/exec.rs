@@ -19,6 +19,7 @@ use crate::session::Session;
 
 #[derive(Debug, Clone, Args)]
 pub struct ExecArgs {
+    /// Name of the VM
     #[arg(value_name = "VM")]
     name: String,
     /// Environment variable in the guest; may be repeated
@@ -30,7 +31,7 @@ pub struct ExecArgs {
     /// Do not read stdin, even where it is a pipe or a file
     #[arg(short, long)]
     no_stdin: bool,
-    /// Program and arguments, after `--`; no shell reads them
+    /// Program and arguments, after --; no shell reads them
     #[arg(required = true, last = true, value_name = "PROGRAM")]
     argv: Vec<String>,
 }

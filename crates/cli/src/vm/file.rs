@@ -20,7 +20,7 @@ use crate::session::Session;
 pub enum FileCommand {
     /// Copy a file of this machine into the guest
     Push {
-        /// File here, or `-` for stdin
+        /// File here, or - for stdin
         source: PathBuf,
         /// Where in the guest
         #[arg(value_name = "VM:PATH", value_parser = guest_path)]
@@ -31,7 +31,7 @@ pub enum FileCommand {
         /// Which file in the guest
         #[arg(value_name = "VM:PATH", value_parser = guest_path)]
         source: GuestPath,
-        /// File or directory here, or `-` for stdout
+        /// File or directory here, or - for stdout
         #[arg(default_value = ".")]
         target: PathBuf,
     },

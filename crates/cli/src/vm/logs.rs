@@ -14,6 +14,7 @@ use crate::session::Session;
 
 #[derive(Debug, Clone, Args)]
 pub struct LogsArgs {
+    /// Name of the VM
     #[arg(value_name = "VM")]
     name: String,
     /// Which log

@@ -20,6 +20,7 @@ use crate::transport::Stream;
 
 #[derive(Debug, Clone, Args)]
 pub struct ScreenArgs {
+    /// Name of the VM
     #[arg(value_name = "VM")]
     name: String,
     /// Loopback address for the viewer; port 0 takes a free one
