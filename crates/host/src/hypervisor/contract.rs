@@ -27,8 +27,8 @@ pub trait Fixture: Send + Sync {
     /// A driver as a new daemon would make it, on the same machine and data.
     async fn driver(&self) -> Box<dyn Hypervisor>;
 
-    /// A machine with one qcow2 drive, of a new uid at each call. Its guest prints a line that ends
-    /// in `is up`, echoes what is typed on its serial line, and hears its power button.
+    /// A machine with one qcow2 drive, of a new uid at each call. Its guest prints a line with
+    /// `guest is up`, echoes what is typed on its serial line, and hears its power button.
     fn machine(&self) -> Machine;
 
     /// Ends the guest's process without a word.
@@ -149,7 +149,7 @@ pub async fn a_guest_starts_paused_when_asked(fixture: &dyn Fixture) {
     assert_eq!(observe(&*driver, &handle).await.phase, Phase::Paused);
     control(&*driver).resume(&handle).await.expect("a paused guest can be resumed");
     assert_eq!(observe(&*driver, &handle).await.phase, Phase::Running);
-    history_with(&*driver, machine.uid, "is up", 1).await;
+    history_with(&*driver, machine.uid, "guest is up", 1).await;
     end(&*driver, &handle).await;
 }
 
@@ -179,14 +179,14 @@ pub async fn a_reset_boots_again_in_the_same_process(fixture: &dyn Fixture) {
     let driver = fixture.driver().await;
     let machine = fixture.machine();
     let handle = start(&*driver, &machine).await;
-    history_with(&*driver, machine.uid, "is up", 1).await;
+    history_with(&*driver, machine.uid, "guest is up", 1).await;
     control(&*driver).reset(&handle).await.expect("reset");
-    history_with(&*driver, machine.uid, "is up", 2).await;
+    history_with(&*driver, machine.uid, "guest is up", 2).await;
     assert_eq!(driver.find(machine.uid).await, Ok(Some(handle.clone())));
     driver.stop(&handle, Stop::PowerButton).await.expect("power button");
     phase(&*driver, &handle, Phase::ShutDown).await;
     control(&*driver).reset(&handle).await.expect("a guest that is off can be reset");
-    history_with(&*driver, machine.uid, "is up", 3).await;
+    history_with(&*driver, machine.uid, "guest is up", 3).await;
     assert_eq!(observe(&*driver, &handle).await.phase, Phase::Running);
     end(&*driver, &handle).await;
 }
@@ -196,7 +196,7 @@ pub async fn the_power_button_shuts_the_guest_down(fixture: &dyn Fixture) {
     let machine = fixture.machine();
     let mut events = driver.events();
     let handle = start(&*driver, &machine).await;
-    history_with(&*driver, machine.uid, "is up", 1).await;
+    history_with(&*driver, machine.uid, "guest is up", 1).await;
     driver.stop(&handle, Stop::PowerButton).await.expect("power button");
     event(&mut events, machine.uid, "SHUTDOWN").await;
     let observed = phase(&*driver, &handle, Phase::ShutDown).await;
@@ -244,7 +244,7 @@ pub async fn every_client_of_the_serial_line_sees_it(fixture: &dyn Fixture) {
     let driver = fixture.driver().await;
     let machine = fixture.machine();
     let handle = start(&*driver, &machine).await;
-    history_with(&*driver, machine.uid, "is up", 1).await;
+    history_with(&*driver, machine.uid, "guest is up", 1).await;
     let mut first = open(serial(&*driver), &handle).await;
     let mut second = open(serial(&*driver), &handle).await;
     first.write_all(b"abc").await.expect("the line is open");
@@ -264,7 +264,7 @@ pub async fn the_serial_history_outlives_the_guest(fixture: &dyn Fixture) {
     let driver = fixture.driver().await;
     let machine = fixture.machine();
     let handle = start(&*driver, &machine).await;
-    let history = history_with(&*driver, machine.uid, "is up", 1).await;
+    let history = history_with(&*driver, machine.uid, "guest is up", 1).await;
     driver.destroy(&handle).await.expect("destroy");
     drop(driver);
     let driver = fixture.driver().await;

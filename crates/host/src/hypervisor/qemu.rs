@@ -62,8 +62,7 @@ pub const DRIVER: &str = "qemu";
 const POWERS: [&str; 5] = ["control", "serial", "screen", "guest_agent", "snapshots"];
 /// More need an interrupt remapper, which machines here do not have.
 const CPUS_MAX: u32 = 255;
-/// Bytes of the serial history that are kept at least.
-const SERIAL_KEEP: u64 = 1 << 20;
+const SERIAL_HISTORY: u64 = 1 << 20;
 /// Bytes of QEMU's own output that are kept at least.
 const QEMU_LOG_KEEP: u64 = 64 << 10;
 /// Begins the lines that NovaCron writes into QEMU's log.
@@ -85,6 +84,8 @@ pub struct QemuConfig {
     pub qemu_img: PathBuf,
     /// Against the evidence; for tests and for hosts that are known better.
     pub accelerator: Option<Accelerator>,
+    /// Bytes of a guest's serial history that are kept at least; it takes up to five times as much.
+    pub serial_history: u64,
 }
 
 impl QemuConfig {
@@ -94,6 +95,7 @@ impl QemuConfig {
             binary: "qemu-system-x86_64".into(),
             qemu_img: "qemu-img".into(),
             accelerator: None,
+            serial_history: SERIAL_HISTORY,
         }
     }
 }
@@ -186,10 +188,6 @@ impl QemuHypervisor {
 
     fn run_dir(&self, uid: Uuid) -> RunDir {
         RunDir::new(&self.shared.runs, uid)
-    }
-
-    fn largest_file(&self) -> Option<u64> {
-        self.shared.largest_file
     }
 
     fn qemu_img_binary(&self) -> &Path {
@@ -295,6 +293,10 @@ impl Hypervisor for QemuHypervisor {
 }
 
 impl Shared {
+    fn serial_log(&self, run: &RunDir) -> Log {
+        Log::new(run.path(), "serial", self.config.serial_history, self.largest_file)
+    }
+
     fn gate(&self, uid: Uuid) -> Arc<tokio::sync::Mutex<()>> {
         Arc::clone(lock(&self.gates).entry(uid).or_default())
     }
@@ -340,7 +342,7 @@ impl Shared {
         let uid = handle.uid;
         let run = RunDir::new(&self.runs, uid);
         let guest = Arc::new(Guest {
-            serial_log: serial_log(&run, self.largest_file),
+            serial_log: self.serial_log(&run),
             handle,
             run,
             process,
@@ -447,10 +449,6 @@ async fn trim_logs(shared: Arc<Shared>) {
         // It can only fail by a panic, which has been told.
         let _ = tokio::task::spawn_blocking(trim).await;
     }
-}
-
-fn serial_log(run: &RunDir, largest_file: Option<u64>) -> Log {
-    Log::new(run.path(), "serial", SERIAL_KEEP, largest_file)
 }
 
 fn qemu_log(run: &RunDir, largest_file: Option<u64>) -> Log {

@@ -36,7 +36,16 @@ impl Qemu {
     }
 
     pub async fn hypervisor(&self) -> QemuHypervisor {
-        QemuHypervisor::new(QemuConfig::new(&self.data)).await.unwrap()
+        QemuHypervisor::new(self.config()).await.unwrap()
+    }
+
+    /// `NOVACRON_TEST_QEMU` names another QEMU than the one in `PATH`.
+    pub fn config(&self) -> QemuConfig {
+        let mut config = QemuConfig::new(&self.data);
+        if let Some(binary) = std::env::var_os("NOVACRON_TEST_QEMU") {
+            config.binary = binary.into();
+        }
+        config
     }
 
     /// A machine that boots the sector from a disk in `pool`.

@@ -20,8 +20,9 @@ use novacron_model::vm::Protocol;
 const BLK_DISKS: usize = 12;
 /// Empty slots for devices that are plugged in later.
 const SPARE_PORTS: usize = 4;
-/// The slot of `pcie.0` that the spare ports share as its functions.
-const SPARE_SLOT: u8 = 0x10;
+/// The slot of `pcie.0` that the spare ports share as its functions: the last free one, as QEMU
+/// gives the others from the first on.
+const SPARE_SLOT: u8 = 0x1e;
 /// TCG's cache of translated code, in MiB; QEMU's own default may take an eighth of guest memory.
 const TRANSLATION_CACHE_MIB: u32 = 256;
 /// QEMU's list of system calls to do without, as strict as its features here allow.

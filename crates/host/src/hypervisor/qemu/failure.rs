@@ -5,7 +5,8 @@ use novacron_model::{Code, Error};
 /// What QEMU said before it ended, when it could not start.
 pub(super) fn of_start(name: &str, ended: Option<&str>, output: &str) -> Error {
     let said = last_line(output);
-    if let Some(error) = said.and_then(known) {
+    // The line that tells may be followed by advice.
+    if let Some(error) = output.lines().rev().find_map(known) {
         return error;
     }
     let ended = ended.unwrap_or("QEMU ended");
@@ -45,7 +46,7 @@ fn known(said: &str) -> Option<Error> {
     }
     if said.contains("Failed to get") && said.contains("lock") {
         return Some(
-            Error::conflict(format!("a disk is in use by another process: {said}"))
+            Error::conflict("a disk of the VM is in use by another process")
                 .hint("end the other process that has the disk open"),
         );
     }
@@ -72,6 +73,14 @@ mod tests {
         let error = of_start("web", None, output);
         assert_eq!(error.message, "port 8080 on 127.0.0.1 is used by another program");
         assert_eq!(error.code, Code::Conflict);
+    }
+
+    #[test]
+    fn a_disk_in_use_is_told_although_advice_follows() {
+        let output = "qemu-system-x86_64: -device {}: Failed to get \"write\" lock\n\
+            Is another process using the image [/pool/a.qcow2]?\n";
+        let error = of_start("web", None, output);
+        assert_eq!(error.message, "a disk of the VM is in use by another process");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -11,15 +12,16 @@ use novacron_model::{Error, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::UnixStream;
 use tokio::sync::{broadcast, mpsc};
-use tokio::task::AbortHandle;
 use uuid::Uuid;
 
 use super::super::{Duplex, Handle, Serial};
+use super::QemuHypervisor;
 use super::guest::Guest;
 use super::run_dir::{SERIAL, io_failed};
-use super::{QemuHypervisor, serial_log};
 
 const BUFFER: usize = 64 << 10;
+/// QEMU may drop what it has not read when a connection ends; and clients often come back.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Where clients find the one connection.
 #[derive(Default)]
@@ -30,13 +32,6 @@ pub(super) struct Line {
 struct Connection {
     output: broadcast::Sender<Bytes>,
     input: mpsc::Sender<Bytes>,
-    task: AbortHandle,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 #[async_trait]
@@ -52,7 +47,7 @@ impl Serial for QemuHypervisor {
 
     async fn tail(&self, uid: Uuid, limit: u64) -> Result<Vec<u8>> {
         let run = self.run_dir(uid);
-        let log = serial_log(&run, self.largest_file());
+        let log = self.shared.serial_log(&run);
         let tail = tokio::task::spawn_blocking(move || log.tail(limit)).await;
         let tail = tail.unwrap_or_else(|error| Err(io::Error::other(error)));
         tail.map_err(|error| io_failed("read the serial log in", run.path(), &error))
@@ -73,14 +68,14 @@ impl Guest {
         })?;
         let (output, _) = broadcast::channel(256);
         let (input, typed) = mpsc::channel(16);
-        let task = tokio::spawn(carry(stream, output.clone(), typed)).abort_handle();
-        let connection = Arc::new(Connection { output, input, task });
+        tokio::spawn(carry(stream, output.clone(), typed));
+        let connection = Arc::new(Connection { output, input });
         *shared = Arc::downgrade(&connection);
         Ok(connection)
     }
 }
 
-/// Between QEMU and all clients, until QEMU goes.
+/// Between QEMU and all clients, until QEMU goes or the last client has been served.
 async fn carry(
     stream: UnixStream,
     output: broadcast::Sender<Bytes>,
@@ -108,7 +103,8 @@ async fn carry(
     }
 }
 
-/// Between the connection and one client, until either goes.
+/// Between the connection and one client, until either goes. What a client typed before it went is
+/// still delivered.
 async fn serve(
     connection: Arc<Connection>,
     mut output: broadcast::Receiver<Bytes>,
@@ -120,7 +116,7 @@ async fn serve(
             match output.recv().await {
                 Ok(bytes) => {
                     if to_client.write_all(&bytes).await.is_err() {
-                        return;
+                        return std::future::pending().await;
                     }
                 }
                 Err(broadcast::error::RecvError::Lagged(_)) => {}
@@ -141,4 +137,5 @@ async fn serve(
         () = type_in => {}
         () = connection.input.closed() => {}
     }
+    tokio::time::sleep(LINGER).await;
 }

@@ -175,7 +175,7 @@ mod tests {
         let log = log(dir.path());
         let mut file = log.prepare().unwrap();
         for n in 0..2000 {
-            write!(file, "{n:07}\n").unwrap();
+            writeln!(file, "{n:07}").unwrap();
             if n % 100 == 0 {
                 log.trim().unwrap();
             }

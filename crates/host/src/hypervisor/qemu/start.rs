@@ -11,9 +11,7 @@ use super::super::{Handle, Machine};
 use super::process::Process;
 use super::run_dir::{AGENT, QMP, RunDir, SERIAL, io_failed};
 use super::spawn::Launch;
-use super::{
-    LOG_MARK, Shared, command, failure, handle_of, lock, qemu_log, qemu_output, serial_log,
-};
+use super::{LOG_MARK, Shared, command, failure, handle_of, lock, qemu_log, qemu_output};
 
 impl Shared {
     /// No process of this VM may live.
@@ -44,7 +42,7 @@ impl Shared {
         let sockets = [run.listen(QMP)?, run.listen(SERIAL)?, run.listen(AGENT)?];
         let [qmp, serial, agent] = sockets.each_ref().map(AsRawFd::as_raw_fd);
         let in_run = |error| io_failed("write the logs in", run.path(), &error);
-        let serial_log = serial_log(run, self.largest_file);
+        let serial_log = self.serial_log(run);
         serial_log.prepare().map_err(in_run)?;
         let place = command::Place {
             accelerator: self.accelerator,

@@ -29,10 +29,12 @@ async fn carry(
 ) {
     let (mut from_client, mut to_client) = tokio::io::split(client);
     let mut input = [0; 1024];
+    let mut reads = true;
     loop {
         tokio::select! {
             printed = output.recv() => match printed {
-                Ok(bytes) => if to_client.write_all(&bytes).await.is_err() { return },
+                // What it typed before it went is still to be read.
+                Ok(bytes) => reads = reads && to_client.write_all(&bytes).await.is_ok(),
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             },

@@ -341,7 +341,7 @@ impl Guest {
         let banner = format!(
             "NovaCron simulated firmware\r\nBooting {name}\r\n\
              [    0.1] Linux version 6.1.0-sim\r\n\
-             novacron: guest {name} is up\r\n{prompt}",
+             sim guest is up: {name}\r\n{prompt}",
             name = self.name,
             prompt = super::shell::PROMPT,
         );
