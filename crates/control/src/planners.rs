@@ -17,11 +17,14 @@ const AUDIT_EVERY: Seconds = Seconds(3600);
 
 /// All families, for the first round after a start.
 pub fn families(at: &At) -> Vec<Key> {
-    let records = at.scan("", "");
-    records
-        .filter(|record| record.key.section().is_none())
-        .map(|record| record.key.clone())
-        .collect()
+    let mut families: Vec<Key> = Vec::new();
+    for record in at.scan("", "") {
+        let family = record.key.family();
+        if families.last().is_none_or(|last| last.as_str() != family) {
+            families.push(Key::new(family));
+        }
+    }
+    families
 }
 
 /// One look at one family. Committing the plan's transaction and looking again ends, after a few

@@ -6,7 +6,7 @@
 
 use novacron_model::node::NodeState;
 use novacron_model::vm::Placement;
-use novacron_model::{Image, Level, Name, Node, Object, Result, Seconds, Time, Vm, Volume, key};
+use novacron_model::{Image, Level, Name, Node, Object, Result, Time, Vm, Volume, key};
 use novacron_store::{Snapshot, Txn, object};
 
 use crate::admission::{Home, unchanged, unchanged_record};
@@ -16,8 +16,9 @@ use crate::plan::Plan;
 use crate::vm::{PLACEMENT, cpu_share};
 use crate::{capacity, placing};
 
-/// A pending VM is looked at again this often, whatever woke nobody.
-const RETRY: Seconds = Seconds(60);
+/// Pending VMs are looked at again this often, whatever woke nobody; at whole minutes, so that
+/// many looks leave one timer.
+const RETRY_MS: i64 = 60_000;
 /// Nodes whose reasons are shown.
 const REASONS_SHOWN: usize = 8;
 
@@ -47,7 +48,7 @@ pub(crate) fn plan(at: &Snapshot, family: &str, vm: &Object<Vm>, now: Time) -> R
         Some((_, node)) => place(at, family, &home, vm, node, &ties, (nodes.len(), now))?,
         None => pend(at, family, &home, vm, &reasons)?,
     };
-    let wake = best.is_none().then(|| now.plus(RETRY));
+    let wake = best.is_none().then(|| Time((now.0 / RETRY_MS + 1).saturating_mul(RETRY_MS)));
     Ok(Plan { wake, ..Plan::commit(txn) })
 }
 

@@ -60,10 +60,8 @@ impl Resource for Volume {
         if old.meta.deleting.is_some() {
             return task::again(request, old, Action::Delete);
         }
-        check_free(old, "")?;
-        let family = key::object::<Self>(Some(request.home()?.uid), old.name());
-        let attachment = Key::from(key::section(&family, ATTACHMENT));
-        let mut txn = Txn::new().require(Precondition::Absent(attachment));
+        let mut txn = Txn::new();
+        held_by_none(request, &mut txn, old)?;
         let task = placing::begin_deletion(request, &mut txn, old)?;
         Ok(Admitted::task(txn, task))
     }
@@ -132,6 +130,19 @@ pub(crate) fn check_free(volume: &Object<Volume>, field: &str) -> Result<()> {
         error = error.at(field);
     }
     Err(error.hint("detach it first"))
+}
+
+/// No VM has the volume, and none gets it before the transaction is applied.
+pub(crate) fn held_by_none(
+    request: &Request<'_>,
+    txn: &mut Txn,
+    volume: &Object<Volume>,
+) -> Result<()> {
+    check_free(volume, "")?;
+    let family = key::object::<Volume>(Some(request.home()?.uid), volume.name());
+    let attachment = Key::from(key::section(&family, ATTACHMENT));
+    txn.preconditions.push(Precondition::Absent(attachment));
+    Ok(())
 }
 
 /// Attaches a volume to a VM; refused when another has it.

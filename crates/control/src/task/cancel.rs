@@ -8,7 +8,7 @@ use novacron_store::{Txn, object};
 use super::goal;
 use crate::admission::{Admitted, Request};
 use crate::journal::called;
-use crate::{placing, vm};
+use crate::{placing, vm, volume};
 
 /// Asks for the end of a task. It is over once its work is undone.
 pub fn cancel(request: &mut Request<'_>, task: &Object<Task>) -> Result<Admitted> {
@@ -33,7 +33,12 @@ pub fn cancel(request: &mut Request<'_>, task: &Object<Task>) -> Result<Admitted
 fn undo(request: &mut Request<'_>, txn: &mut Txn, task: &Object<Task>) -> Result<()> {
     let action = task.spec.action;
     match (action, task.spec.target.kind.as_str()) {
-        (Action::Create, Volume::KIND) => withdraw::<Volume>(request, txn, task),
+        (Action::Create, Volume::KIND) => {
+            if let Some(volume) = target::<Volume>(request, task)? {
+                volume::held_by_none(request, txn, &volume)?;
+            }
+            withdraw::<Volume>(request, txn, task)
+        }
         (Action::Create, Vm::KIND) => withdraw::<Vm>(request, txn, task),
         (Action::Import, Image::KIND) => withdraw::<Image>(request, txn, task),
         (Action::Snapshot, Snapshot::KIND) => withdraw::<Snapshot>(request, txn, task),

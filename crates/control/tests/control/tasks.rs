@@ -1,0 +1,143 @@
+//! How tasks end, are cancelled and are forgotten.
+
+use expect_test::expect;
+use novacron_control::{task, vm};
+use novacron_model::request::StopRequest;
+use novacron_model::vm::{Run, VmState};
+use novacron_model::{Image, Task, Vm, Volume};
+use serde_json::json;
+
+use super::world::{World, says};
+
+#[test]
+fn a_creation_ends_when_the_vm_does_what_its_spec_says() {
+    let mut world = World::single();
+    let running = world.create::<Vm>("a", json!({"run": "running"})).unwrap();
+    let stopped = world.create::<Vm>("b", json!({})).unwrap();
+    world.settle();
+    assert_eq!(world.outcome(running), "running");
+    world.run();
+    assert_eq!(world.outcome(running), "succeeded");
+    assert_eq!(world.outcome(stopped), "succeeded");
+}
+
+#[test]
+fn a_failed_volume_fails_its_task_with_the_reason() {
+    let mut world = World::single();
+    let task = world.create::<Volume>("v", json!({"size": 1 << 30})).unwrap();
+    world.settle();
+    let data = json!({"ready": null, "error": "the disk of the pool is full"});
+    world.report(&world.key::<Volume>("v"), "data", &data);
+    world.settle();
+    assert_eq!(world.outcome(task), "failed: the disk of the pool is full");
+    let disk = json!([{"name": "v", "volume": "v"}]);
+    expect![[r#"conflict spec.disks[0].volume: volume "v" could not be made and cannot be used"#]]
+        .assert_eq(&says(world.create::<Vm>("x", json!({"disks": disk}))));
+}
+
+#[test]
+fn a_start_that_failed_says_why() {
+    let mut world = World::single();
+    let task = world.create::<Vm>("a", json!({"run": "running"})).unwrap();
+    world.settle();
+    let runtime = json!({
+        "state": "failed", "since": world.now.to_string(), "observed_generation": 1,
+        "reason": "QEMU has ended: no memory"
+    });
+    world.report(&world.key::<Vm>("a"), "runtime", &runtime);
+    world.settle();
+    assert_eq!(world.outcome(task), "failed: VM \"a\" has failed: QEMU has ended: no memory");
+}
+
+#[test]
+fn a_later_opposite_request_cancels_the_earlier() {
+    let mut world = World::single();
+    let created = world.create::<Vm>("a", json!({})).unwrap();
+    world.run();
+    assert_eq!(world.outcome(created), "succeeded");
+    let start = world.verb("a", vm::start).unwrap();
+    let stop =
+        world.verb("a", |request, vm| vm::stop(request, vm, &StopRequest::default())).unwrap();
+    world.run();
+    assert_eq!(world.outcome(start), "cancelled: VM \"a\" was told to stop meanwhile");
+    assert_eq!(world.outcome(stop), "succeeded");
+}
+
+#[test]
+fn a_cancelled_import_takes_the_image_back() {
+    let mut world = World::single();
+    let url = json!({"source": {"url": "http://example.org/a"}});
+    let import = world.create::<Image>("a", url).unwrap();
+    world.settle();
+    let open = world.task(import);
+    world.ask(|request| task::cancel(request, &open)).unwrap();
+    world.settle();
+    assert_eq!(world.outcome(import), "running");
+    world.run();
+    assert_eq!(world.outcome(import), "cancelled");
+    assert!(world.find::<Image>("a").is_none());
+    let ended = world.task(import);
+    let again = world.ask(|request| task::cancel(request, &ended));
+    assert_eq!(says(again), format!("conflict task {} has ended already", ended.name()));
+}
+
+#[test]
+fn a_cancelled_start_leaves_the_vm_stopped() {
+    let mut world = World::single();
+    world.create::<Vm>("a", json!({})).unwrap();
+    world.run();
+    let start = world.verb("a", vm::start).unwrap();
+    let open = world.task(start);
+    world.ask(|request| task::cancel(request, &open)).unwrap();
+    world.run();
+    assert_eq!(world.outcome(start), "cancelled");
+    let vm = world.get::<Vm>("a");
+    assert_eq!((vm.spec.run, vm.status.state), (Run::Stopped, VmState::Stopped));
+}
+
+#[test]
+fn a_deletion_cannot_be_cancelled() {
+    let mut world = World::single();
+    world.create::<Vm>("a", json!({})).unwrap();
+    world.run();
+    let deletion = world.delete::<Vm>("a", false).unwrap();
+    let open = world.task(deletion);
+    let refused = world.ask(|request| task::cancel(request, &open));
+    expect![[r#"conflict a deletion cannot be cancelled once it was asked for"#]]
+        .assert_eq(&says(refused));
+    let kept = world.delete::<Task>(open.name(), false);
+    assert_eq!(
+        says(kept),
+        format!("conflict task {} is still running; cancel it, or wait for its end", open.name())
+    );
+}
+
+#[test]
+fn a_deleted_target_ends_its_tasks() {
+    let mut world = World::new(&[]);
+    let created = world.create::<Vm>("a", json!({})).unwrap();
+    world.settle();
+    world.delete::<Vm>("a", false).unwrap();
+    world.settle();
+    let outcome = world.outcome(created);
+    assert!(outcome.starts_with("cancelled") || outcome.starts_with("failed"), "{outcome}");
+}
+
+#[test]
+fn the_newest_five_hundred_tasks_are_kept() {
+    let mut world = World::single();
+    world.create::<Vm>("a", json!({"run": "running", "nics": []})).unwrap();
+    world.run();
+    let first = world.verb("a", vm::start).unwrap();
+    for _ in 0..560 {
+        world.verb("a", vm::start).unwrap();
+    }
+    world.settle();
+    assert_eq!(world.list::<Task>().len(), 562, "none is a day old");
+    world.pass(24 * 3600);
+    world.settle();
+    assert_eq!(world.list::<Task>().len(), 500);
+    assert!(world.find::<Task>(&first.unwrap().to_string()).is_none());
+    let project = world.project().meta.uid;
+    assert_eq!(world.at().counter(&format!("tasks/{project}")), 500);
+}
