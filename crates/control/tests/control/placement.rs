@@ -94,7 +94,7 @@ fn without_a_node_everything_waits_for_one() {
     "#]],
     );
     world.add_node("n1", 4, Bytes::gib(8));
-    world.run();
+    world.run_driven();
     check(
         &world,
         &expect![[r#"

@@ -1,5 +1,6 @@
 //! A cluster in memory: a state, a clock that stands still, and whoever acts on it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ pub struct World {
     pub home: &'static str,
     /// An older state that requests and planners are made to look at.
     pub behind: Option<At>,
+    /// Families changed since [`World::drive`] has looked.
+    touched: BTreeSet<Key>,
     uids: u128,
 }
 
@@ -30,8 +33,14 @@ impl World {
     /// Nodes by name, CPUs and memory in GiB.
     pub fn new(nodes: &[(&str, u32, u64)]) -> Self {
         let state = Arc::new(State::default());
-        let mut world =
-            Self { state, now: Time(1_800_000_000_000), home: "default", behind: None, uids: 0 };
+        let mut world = Self {
+            state,
+            now: Time(1_800_000_000_000),
+            home: "default",
+            behind: None,
+            touched: BTreeSet::new(),
+            uids: 0,
+        };
         let (at, now) = (world.at(), world.now);
         let txn = control::bootstrap(&at, now, &mut || world.fresh_uid()).unwrap();
         world.commit(&txn).unwrap();
@@ -87,7 +96,8 @@ impl World {
     /// Applies a transaction, and holds it to the promise that a second time changes nothing.
     pub fn commit(&mut self, txn: &Txn) -> Result<(), CommitError> {
         let mut next = State::clone(&self.state);
-        next.apply(txn)?;
+        let touched = next.apply(txn)?;
+        self.touched.extend(touched.families.into_iter().map(|change| change.family));
         let mut again = next.clone();
         if again.apply(txn).is_ok() {
             assert_eq!(contents(&again), contents(&next), "applied twice: {txn:?}");
@@ -240,6 +250,29 @@ impl World {
             }
         }
         panic!("the planners do not come to rest");
+    }
+
+    /// Planners as the driver loop calls them: what has changed, and what is related to it.
+    pub fn drive(&mut self) {
+        for _ in 0..1024 {
+            let Some(family) = self.touched.pop_first() else { return };
+            for related in control::related(&self.at(), &family) {
+                self.plan(&related);
+            }
+            self.plan(&family);
+        }
+        panic!("the driver does not come to rest");
+    }
+
+    /// The driver loop and agents until nothing is left to do.
+    pub fn run_driven(&mut self) {
+        for _ in 0..64 {
+            self.drive();
+            if !super::agent::work(self) {
+                return;
+            }
+        }
+        panic!("the driven world does not come to rest");
     }
 
     /// Planners and agents until nothing is left to do.
