@@ -114,11 +114,14 @@ impl Request<'_> {
             novacron_model::Scope::Project => Some(self.home()?.name),
             novacron_model::Scope::Cluster => None,
         };
-        if self.at.get(&key::object::<K>(self.scope::<K>(), &draft.name)).is_some() {
+        let family = key::object::<K>(self.scope::<K>(), &draft.name);
+        if self.at.get(&family).is_some() {
             let kind = key::display_kind(K::KIND);
             return Err(Error::conflict(format!("{kind} \"{}\" exists already", draft.name))
                 .at("meta.name"));
         }
+        // What was written after an object of this name had gone is not the new one's.
+        txn.deletes.extend(self.at.family(&family).into_iter().map(|left| left.key.clone()));
         if let (Some(_), Some(owner)) = (&project, self.project) {
             unchanged(txn, None, owner);
         }

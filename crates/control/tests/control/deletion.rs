@@ -120,3 +120,12 @@ fn sections_of_objects_that_are_gone_are_swept() {
     world.settle();
     assert!(world.at().family(&family).is_empty());
 }
+
+#[test]
+fn a_new_object_inherits_nothing_from_one_of_its_name() {
+    let mut world = World::single();
+    let family = world.key::<Vm>("ghost");
+    world.report(&family, "runtime", &json!({"state": "running"}));
+    world.create::<Vm>("ghost", json!({})).unwrap();
+    assert_eq!(world.get::<Vm>("ghost").status.runtime, None);
+}
