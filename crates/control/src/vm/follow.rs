@@ -33,7 +33,8 @@ pub(super) fn plan(at: &Snapshot, vm: &Object<Vm>, now: Time) -> Result<Option<T
 }
 
 fn shut_itself_down(vm: &Object<Vm>, runtime: &Runtime) -> bool {
-    vm.spec.run == Run::Running
+    // Also one that was to be paused and was too quick.
+    vm.spec.run != Run::Stopped
         && vm.spec.restart != RestartPolicy::Always
         && runtime.state == VmState::Stopped
         && runtime.exit.as_ref().is_some_and(|exit| exit.cause == ExitCause::Guest)
