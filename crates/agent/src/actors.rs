@@ -61,6 +61,11 @@ impl Actors {
         lock(&self.guests).remove(&uid);
     }
 
+    /// Families of the guests that have an actor.
+    pub fn guests(&self) -> Vec<Key> {
+        lock(&self.guests).values().cloned().collect()
+    }
+
     /// Families that have an actor now.
     pub fn seated(&self) -> Vec<Key> {
         lock(&self.seats).keys().cloned().collect()

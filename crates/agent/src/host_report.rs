@@ -10,7 +10,7 @@ use novacron_store::{Key, Selection, Snapshot, object};
 use tokio::time::sleep;
 
 use crate::node::Node;
-use crate::report;
+use crate::{report, volume_usage};
 
 /// A sample that differs by less than a hundredth is not worth a commit.
 const WORTH: u64 = 100;
@@ -24,10 +24,7 @@ pub(crate) async fn run(node: Arc<Node>) {
         node.store.watch(Selection::Prefix(prefix), node.store.snapshot().revision())
     });
     while !node.ending.is_cancelled() {
-        let done = match report_node(&node, started).await {
-            Ok(()) => report_pools(&node).await,
-            failed => failed,
-        };
+        let done = report(&node, started).await;
         let next = match done {
             Ok(()) => node.config.timing.usage,
             Err(error) => {
@@ -44,6 +41,12 @@ pub(crate) async fn run(node: Arc<Node>) {
             _ = pools.next() => {}
         }
     }
+}
+
+async fn report(node: &Node, started: Time) -> Result<()> {
+    report_node(node, started).await?;
+    report_pools(node).await?;
+    volume_usage::sample(node).await
 }
 
 async fn report_node(node: &Node, started: Time) -> Result<()> {

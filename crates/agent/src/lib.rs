@@ -24,6 +24,7 @@ mod report;
 mod selection;
 pub mod vm;
 mod volume;
+mod volume_usage;
 
 use std::sync::Arc;
 

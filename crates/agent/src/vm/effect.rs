@@ -164,3 +164,41 @@ async fn restore(scene: Scene<'_>, name: &str) -> Result<()> {
 fn no_snapshots() -> Error {
     Error::unsupported("this node's driver cannot take snapshots")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use novacron_host::hypervisor::{Boot, Forward};
+    use novacron_model::Bytes;
+
+    use super::*;
+
+    fn machine(host: u16, protocol: Protocol) -> Machine {
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let forwards = vec![Forward { address, host, guest: 80, protocol }];
+        Machine {
+            uid: uuid::Uuid::nil(),
+            name: "web".to_owned(),
+            epoch: 1,
+            cpus: 1,
+            memory: Bytes::mib(16),
+            boot: Boot::Firmware,
+            drives: Vec::new(),
+            cidata: None,
+            nics: vec![NicPort { mac: [2, 0, 0, 0, 0, 1], forwards }],
+            paused: false,
+        }
+    }
+
+    #[test]
+    fn a_port_that_a_stranger_holds_is_named() {
+        let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = stranger.local_addr().unwrap().port();
+        let error = check_ports(&machine(port, Protocol::Tcp)).unwrap_err();
+        assert_eq!(error.message, format!("port {port} on 127.0.0.1 is in use on the host"));
+        // Port zero is any free one.
+        check_ports(&machine(0, Protocol::Tcp)).unwrap();
+        check_ports(&machine(0, Protocol::Udp)).unwrap();
+    }
+}

@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on is to end")]
 
+mod access;
 mod chaos;
 mod files;
 mod life;
+mod scale;
 mod stage;
 mod survival;
 mod witness;
