@@ -4,6 +4,8 @@
 //! uid. What a kind of pool cannot do is an absent object, never a method that fails. How an
 //! image's bytes get here is [`crate::image`]'s; who wants which volume is the agent's.
 
+#[cfg(feature = "contract")]
+pub mod contract;
 pub mod dir;
 pub mod fault;
 pub mod qcow2;

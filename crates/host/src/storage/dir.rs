@@ -124,12 +124,18 @@ impl Pool for DirPool {
         if path.exists() {
             return Ok(path);
         }
-        let file = format!("volume-{}.{}", wanted.uid, wanted.format.as_str());
-        let making = Making(self.inner.path.join("incoming").join(file));
-        remove_any(&making.0)?;
-        self.make_volume(wanted, &making.0).await?;
+        // In a folder of its own: a `qemu-img` that outlives a killed daemon by a moment finds no
+        // place to write into once that folder has been swept.
+        let making = Making::new(self.inner.path.join("incoming").join(wanted.uid.to_string()))?;
+        let file = making.0.join("disk");
+        self.make_volume(wanted, &file).await?;
         let to = path.clone();
-        blocking(move || rename(&making.0, &to)).await?;
+        blocking(move || {
+            rename(&file, &to)?;
+            drop(making);
+            Ok(())
+        })
+        .await?;
         Ok(path)
     }
 
@@ -202,12 +208,20 @@ impl Pool for DirPool {
     }
 }
 
-/// A file in the making; gone unless it was renamed.
+/// A folder in which something is made; goes when that is done or given up.
 struct Making(PathBuf);
+
+impl Making {
+    fn new(path: PathBuf) -> Result<Self> {
+        remove_any(&path)?;
+        fs::create_dir(&path).map_err(fault::at(&path, "make"))?;
+        Ok(Self(path))
+    }
+}
 
 impl Drop for Making {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

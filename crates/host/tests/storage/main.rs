@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it does not expect")]
 
+mod again;
 mod cloud_init;
+mod crash;
 mod doctor;
+mod full;
 mod hostile;
 mod image;
 mod pool;

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use async_trait::async_trait;
+use novacron_host::storage::contract::Fixture;
 use novacron_host::storage::{Base, DirPool, Pool, QemuImg, VolumeWanted};
 use novacron_model::Code;
 use novacron_model::units::Bytes;
@@ -11,6 +13,18 @@ use novacron_model::volume::DiskFormat::{self, Qcow2, Raw};
 use uuid::Uuid;
 
 use crate::tool::{info, names, noise, place, qemu_img, run};
+
+struct Directory(tempfile::TempDir);
+
+#[async_trait]
+impl Fixture for Directory {
+    async fn open(&self) -> Box<dyn Pool> {
+        let path = self.0.path().join("pool");
+        Box::new(DirPool::open(path, QemuImg::default()).await.unwrap())
+    }
+}
+
+novacron_host::pool_contract!(Directory(tempfile::tempdir().unwrap()));
 
 fn wanted(format: DiskFormat, size: Bytes, base: Option<Base>) -> VolumeWanted {
     VolumeWanted { uid: Uuid::now_v7(), format, size, base }
@@ -98,41 +112,6 @@ async fn a_raw_volume_is_a_copy_that_may_be_larger() {
 }
 
 #[tokio::test]
-async fn an_existing_volume_is_left_as_it_is() {
-    let place = place().await;
-    let wanted = wanted(Raw, Bytes::mib(1), None);
-    let path = place.pool.ensure_volume(&wanted).await.unwrap();
-    fs::write(&path, b"precious").unwrap();
-    assert_eq!(place.pool.ensure_volume(&wanted).await.unwrap(), path);
-    assert_eq!(fs::read(&path).unwrap(), b"precious");
-    place.pool.delete_volume(wanted.uid).await.unwrap();
-    place.pool.delete_volume(wanted.uid).await.unwrap();
-    let lost = place.pool.volume(wanted.uid, Raw).await.unwrap_err();
-    assert_eq!(lost.code, Code::Unavailable);
-    assert!(names(&place.path.join("volumes")).is_empty());
-}
-
-#[tokio::test]
-async fn impossible_sizes_are_refused_and_leave_nothing() {
-    let place = place().await;
-    let (_, base) = image(&place.pool).await;
-    let cases = [
-        wanted(Qcow2, Bytes(0), None),
-        wanted(Qcow2, Bytes::mib(2), Some(base.clone())),
-        wanted(Raw, Bytes::mib(2), Some(base)),
-        wanted(Qcow2, Bytes(u64::MAX), None),
-        wanted(Raw, Bytes(1 << 60), None),
-    ];
-    for wanted in cases {
-        let error = place.pool.ensure_volume(&wanted).await.unwrap_err();
-        assert_eq!(error.code, Code::Invalid, "{error}");
-        assert_eq!(error.field.as_deref(), Some("spec.size"));
-    }
-    assert!(names(&place.path.join("volumes")).is_empty());
-    assert!(names(&place.path.join("incoming")).is_empty());
-}
-
-#[tokio::test]
 async fn what_a_crash_has_left_is_swept_and_nothing_else() {
     let place = place().await;
     let (image, _) = image(&place.pool).await;
@@ -196,11 +175,4 @@ async fn a_missing_qemu_img_says_what_to_install() {
     let error = pool.unwrap().ensure_volume(&wanted(Raw, Bytes(0), Some(base))).await.unwrap_err();
     assert_eq!(error.code, Code::Unsupported);
     assert!(error.hint.unwrap().contains("qemu-utils"));
-}
-
-#[tokio::test]
-async fn usage_is_that_of_the_file_system() {
-    let place = place().await;
-    let usage = place.pool.usage().await.unwrap();
-    assert!(usage.total > Bytes::mib(1) && usage.free <= usage.total, "{usage:?}");
 }

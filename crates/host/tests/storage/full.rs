@@ -1,0 +1,100 @@
+//! A full disk is told as such, and nothing is left half made.
+
+use std::fs;
+use std::path::Path;
+
+use novacron_host::image::{Importer, Limits};
+use novacron_host::storage::{Base, DirPool, Pool, QemuImg, VolumeWanted};
+use novacron_model::units::Bytes;
+use novacron_model::volume::DiskFormat::{Qcow2, Raw};
+use novacron_model::{Code, Result};
+use std::sync::Arc;
+use uuid::Uuid;
+
+use crate::again;
+use crate::image::{quiet, upload};
+use crate::tool::{names, noise};
+
+#[test]
+fn a_full_pool_is_told_as_such() {
+    again::on_small_disk("full::inner_full_pool", 8);
+}
+
+#[tokio::test]
+#[ignore = "run by a_full_pool_is_told_as_such, on a small disk"]
+async fn inner_full_pool() {
+    let Some(place) = again::inner_place() else { return };
+    let path = place.join("pool");
+    let pool = Arc::new(DirPool::open(&path, QemuImg::default()).await.unwrap());
+    let importer = Importer::new(pool.clone(), QemuImg::default(), Limits::default());
+    let import = async |content: Vec<u8>| {
+        importer.import(Uuid::now_v7(), upload(content), None, &quiet).await
+    };
+
+    // It says beforehand that it is too long.
+    assert_full(import(noise(9 << 20)).await);
+    assert_clean(&path);
+    // It does not.
+    let chunks = noise(9 << 20).chunks(64 << 10).map(|part| Ok(part.to_vec().into())).collect();
+    let chunks: Vec<Result<bytes::Bytes>> = chunks;
+    let content = Box::pin(futures::stream::iter(chunks));
+    let source = novacron_host::image::Source::Upload { length: None, content };
+    assert_full(importer.import(Uuid::now_v7(), source, None, &quiet).await);
+    assert_clean(&path);
+    // It arrives, and has no room to be converted.
+    assert_full(import(noise(5 << 20)).await);
+    assert_clean(&path);
+
+    // Three quarters are used: a raw copy does not fit, an overlay does.
+    let image = import(noise(3 << 20)).await.unwrap();
+    let uid = Uuid::now_v7();
+    let copy = VolumeWanted { uid, format: Raw, size: Bytes(0), base: image.disk };
+    fs::write(path.join("ballast"), noise(3 << 20)).unwrap();
+    assert_full(pool.ensure_volume(&copy).await);
+    assert!(names(&path.join("volumes")).is_empty() && names(&path.join("incoming")).is_empty());
+    let overlay = VolumeWanted { format: Qcow2, ..copy.clone() };
+    pool.ensure_volume(&overlay).await.unwrap();
+
+    // Not a byte is left: opening still works, making a volume does not, removing helps.
+    while fs::write(path.join("ballast2"), noise(2 << 20)).is_ok() {}
+    drop((pool, importer));
+    let pool = DirPool::open(&path, QemuImg::default()).await.unwrap();
+    pool.volume(uid, Qcow2).await.unwrap();
+    let another = VolumeWanted { uid: Uuid::now_v7(), ..overlay };
+    assert_full(pool.ensure_volume(&another).await);
+    assert_eq!(names(&path.join("volumes")).len(), 1);
+    pool.delete_volume(uid).await.unwrap();
+    fs::remove_file(path.join("ballast2")).unwrap();
+    pool.ensure_volume(&another).await.unwrap();
+}
+
+#[test]
+fn a_pool_opens_on_a_full_disk() {
+    again::on_small_disk("full::inner_new_pool", 1);
+}
+
+#[tokio::test]
+#[ignore = "run by a_pool_opens_on_a_full_disk, on a small disk"]
+async fn inner_new_pool() {
+    let Some(place) = again::inner_place() else { return };
+    let path = place.join("pool");
+    drop(DirPool::open(&path, QemuImg::default()).await.unwrap());
+    let _ = fs::write(path.join("ballast"), noise(2 << 20));
+    let pool = DirPool::open(&path, QemuImg::default()).await.unwrap();
+    assert_eq!(pool.usage().await.unwrap().free, Bytes(0));
+    let base: Option<Base> = None;
+    let wanted = VolumeWanted { uid: Uuid::now_v7(), format: Qcow2, size: Bytes::gib(1), base };
+    assert_full(pool.ensure_volume(&wanted).await);
+}
+
+fn assert_full<T: std::fmt::Debug>(result: Result<T>) {
+    let error = result.unwrap_err();
+    assert_eq!(error.code, Code::StorageFull, "{error}");
+    assert!(error.hint.is_some());
+}
+
+fn assert_clean(path: &Path) {
+    for dir in ["images", "volumes", "incoming"] {
+        assert!(names(&path.join(dir)).is_empty(), "{dir}");
+    }
+}
