@@ -1,2 +1,102 @@
-//! NovaCron
-fn main() {}
+//! NovaCron: control plane, node agent, command line and web console in one binary.
+//!
+//! This crate is wiring. `server` opens the data directory and the store, then starts the control
+//! loop, the agents and the API; everything else on the command line speaks to a running server.
+
+mod cidata;
+mod clock;
+mod config;
+mod control_loop;
+mod data_dir;
+mod doctor;
+mod gateway;
+mod identity;
+mod logging;
+mod nodes;
+mod server;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use novacron_cli::Globals;
+use rustls::crypto::aws_lc_rs;
+
+use config::Config;
+
+#[derive(Parser)]
+#[command(name = "novacron", version, about = novacron_cli::ABOUT, disable_help_subcommand = true)]
+struct Program {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a node: store, agent, API and console
+    Server(server::Args),
+    /// Show settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Check what this machine offers, and say what to type where something is missing
+    Doctor(doctor::Args),
+    #[command(flatten)]
+    Client(Box<novacron_cli::Command>),
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Print the settings of a file over the defaults, or the documented defaults
+    Show {
+        /// Print every key with its default and what it means
+        #[arg(long)]
+        defaults: bool,
+        /// Settings file (TOML)
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    if aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("novacron: a TLS provider was installed twice");
+        return ExitCode::FAILURE;
+    }
+    let program = Program::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("novacron: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = match program.command {
+        Command::Client(command) => {
+            let run = novacron_cli::run(*command, program.globals, Program::command());
+            return runtime.block_on(run);
+        }
+        Command::Server(args) => runtime.block_on(server::run(&args, &program.globals)),
+        Command::Doctor(args) => return runtime.block_on(doctor::run(&args, &program.globals)),
+        Command::Config(ConfigCommand::Show { defaults, config }) => {
+            show(defaults, config.as_deref())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("novacron: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn show(defaults: bool, file: Option<&Path>) -> anyhow::Result<()> {
+    if defaults {
+        print!("{}", config::DEFAULTS);
+        return Ok(());
+    }
+    print!("{}", toml::to_string(&Config::read(file)?)?);
+    Ok(())
+}

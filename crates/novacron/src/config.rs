@@ -1,0 +1,140 @@
+//! Settings: embedded defaults, a TOML file, the command line; each overrides the former.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use novacron_model::{Bytes, Name};
+use serde::{Deserialize, Serialize};
+
+/// The documented defaults, as `novacron config show --defaults` prints them.
+pub const DEFAULTS: &str = include_str!("defaults.toml");
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Absent: `novacron_cli::default_data_dir`.
+    pub data_dir: Option<PathBuf>,
+    pub name: Option<Name>,
+    #[serde(default)]
+    pub api: Api,
+    #[serde(default)]
+    pub tls: Tls,
+    #[serde(default)]
+    pub log: Log,
+    #[serde(default)]
+    pub qemu: Qemu,
+    #[serde(default)]
+    pub images: Images,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Api {
+    pub listen: SocketAddr,
+    pub hosts: Vec<String>,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7600)), hosts: Vec::new() }
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    pub cert: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    pub level: String,
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info,openraft=warn".into(), format: LogFormat::Text }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Qemu {
+    pub binary: PathBuf,
+}
+
+impl Default for Qemu {
+    fn default() -> Self {
+        Self { binary: "qemu-system-x86_64".into() }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Images {
+    pub max_virtual_size: Bytes,
+}
+
+impl Default for Images {
+    fn default() -> Self {
+        Self { max_virtual_size: Bytes::gib(8192) }
+    }
+}
+
+impl Config {
+    /// Reads a file over the defaults. Without a path: the defaults alone.
+    pub fn read(path: Option<&Path>) -> Result<Self> {
+        let Some(path) = path else { return Self::parse("") };
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("in {}", path.display()))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text)?;
+        if config.tls.cert.is_some() != config.tls.key.is_some() {
+            bail!("[tls] needs both cert and key, or neither");
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_defaults_are_the_defaults() {
+        assert_eq!(Config::parse(DEFAULTS).unwrap(), Config::parse("").unwrap());
+    }
+
+    #[test]
+    fn every_key_is_documented() {
+        let uncommented: String = DEFAULTS
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(key) if key.contains(" = ") && !key.contains(',') => format!("{key}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        let full = Config::parse(&uncommented).unwrap();
+        assert!(full.data_dir.is_some() && full.name.is_some() && full.tls.key.is_some());
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let error = Config::parse("[api]\nlissen = \"127.0.0.1:1\"").unwrap_err();
+        assert!(error.to_string().contains("lissen"), "{error}");
+    }
+}

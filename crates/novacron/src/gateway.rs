@@ -1,0 +1,138 @@
+//! The API's way into the nodes of this process: each call goes to the agent that holds the object.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use novacron_agent::AgentHandle;
+use novacron_api::gateway::{ByteStream, Duplex, Gateway};
+use novacron_model::request::{ExecRequest, ExecResult, LogSource};
+use novacron_model::task::Live;
+use novacron_model::{Error, Image, Kind, Name, Object, Project, Result, Vm, key};
+use novacron_store::{Selection, Store, object};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// How long an upload waits for its image to be given a node.
+const LOCATED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Agents of this process, by node.
+pub struct LocalGateway {
+    agents: BTreeMap<String, AgentHandle>,
+    live: watch::Receiver<u64>,
+    store: Arc<dyn Store>,
+}
+
+impl LocalGateway {
+    pub fn new(agents: &[AgentHandle], store: Arc<dyn Store>) -> Arc<Self> {
+        let live = merged(agents.iter().map(AgentHandle::live_changes).collect());
+        let agents = agents.iter().map(|agent| (agent.node().to_owned(), agent.clone())).collect();
+        Arc::new(Self { agents, live, store })
+    }
+
+    fn of_vm(&self, vm: &Object<Vm>) -> Result<&AgentHandle> {
+        let node = vm.status.placement.as_ref().and_then(|placement| placement.node.as_ref());
+        let node = node.ok_or_else(|| {
+            Error::conflict(format!("VM \"{}\" has no node yet", vm.meta.name))
+                .hint("novacron info says why")
+        })?;
+        self.agent(node.as_str())
+    }
+
+    /// The image once the planner has given it a node, which it does right after its creation.
+    async fn located(&self, image: &Object<Image>) -> Result<(Object<Image>, Name)> {
+        let gone = || Error::not_found(Image::KIND, &image.meta.name);
+        let at = self.store.snapshot();
+        let project = image.meta.project.as_ref().map(Name::as_str).unwrap_or_default();
+        let project = object::expect::<Project>(&at, None, project)?.meta.uid;
+        let family = key::object::<Image>(Some(project), &image.meta.name);
+        let mut watch = self.store.watch(Selection::Prefix(family.clone()), at.revision());
+        loop {
+            let found = object::by_key::<Image>(&self.store.snapshot(), &family)?;
+            let found = found.filter(|found| found.meta.uid == image.meta.uid).ok_or_else(gone)?;
+            if let Some(location) = found.status.location.clone() {
+                return Ok((found, location.node));
+            }
+            // However it ends, the next look says what is true.
+            if watch.next().await.is_none() {
+                return Err(Error::unavailable("the server is stopping"));
+            }
+        }
+    }
+
+    fn agent(&self, node: &str) -> Result<&AgentHandle> {
+        let away = || Error::unavailable(format!("node \"{node}\" cannot be reached from here"));
+        self.agents.get(node).ok_or_else(away)
+    }
+}
+
+/// One receiver that is raised when any of them is.
+fn merged(sources: Vec<watch::Receiver<u64>>) -> watch::Receiver<u64> {
+    let (sender, receiver) = watch::channel(0);
+    let sender = Arc::new(sender);
+    for mut source in sources {
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            while source.changed().await.is_ok() {
+                sender.send_modify(|count| *count += 1);
+            }
+        });
+    }
+    receiver
+}
+
+#[async_trait]
+impl Gateway for LocalGateway {
+    async fn serial(&self, vm: &Object<Vm>, replay: u64) -> Result<Box<dyn Duplex>> {
+        Ok(Box::new(self.of_vm(vm)?.serial(vm, replay).await?))
+    }
+
+    async fn screen(&self, vm: &Object<Vm>) -> Result<Box<dyn Duplex>> {
+        Ok(Box::new(self.of_vm(vm)?.screen(vm).await?))
+    }
+
+    async fn log(
+        &self,
+        vm: &Object<Vm>,
+        source: LogSource,
+        tail: u64,
+        follow: bool,
+    ) -> Result<ByteStream> {
+        self.of_vm(vm)?.log(vm, source, tail, follow).await
+    }
+
+    async fn exec(&self, vm: &Object<Vm>, exec: ExecRequest) -> Result<ExecResult> {
+        self.of_vm(vm)?.exec(vm, exec).await
+    }
+
+    async fn push(&self, vm: &Object<Vm>, path: &str, content: ByteStream) -> Result<()> {
+        self.of_vm(vm)?.push(vm, path, content).await
+    }
+
+    async fn pull(&self, vm: &Object<Vm>, path: &str) -> Result<ByteStream> {
+        self.of_vm(vm)?.pull(vm, path).await
+    }
+
+    async fn upload(
+        &self,
+        image: &Object<Image>,
+        length: Option<u64>,
+        content: ByteStream,
+    ) -> Result<()> {
+        let located = tokio::time::timeout(LOCATED_WITHIN, self.located(image)).await;
+        let (image, node) = located.map_err(|_| {
+            Error::unavailable(format!("no node takes image \"{}\"", image.meta.name))
+                .hint("novacron node list shows which nodes are ready")
+        })??;
+        self.agent(node.as_str())?.upload(&image, length, content).await
+    }
+
+    fn live(&self, target: Uuid) -> Option<Live> {
+        self.agents.values().find_map(|agent| agent.live(target))
+    }
+
+    fn live_changes(&self) -> watch::Receiver<u64> {
+        self.live.clone()
+    }
+}

@@ -1,0 +1,94 @@
+//! The nodes of this process: the machine itself, or simulated ones.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use novacron_agent::pool::HostPools;
+use novacron_agent::{Agent, AgentConfig, AgentHandle, Clock, HostFacts, Timing};
+use novacron_host::hardware::Hardware;
+use novacron_host::hypervisor::qemu::{QemuConfig, QemuHypervisor};
+use novacron_host::storage::QemuImg;
+use novacron_model::node::NodeSpec;
+use novacron_model::{Name, Time};
+use novacron_sim::Options as SimOptions;
+use novacron_store::{CommitError, Store};
+
+use crate::cidata::CidataDisks;
+use crate::config::Config;
+use crate::data_dir::DataDir;
+use crate::{clock, identity};
+
+pub struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> Time {
+        clock::now()
+    }
+}
+
+/// This machine, with QEMU.
+pub async fn real(config: &Config, data: &DataDir, store: &Arc<dyn Store>) -> Result<AgentHandle> {
+    let node = config.name.clone().map_or_else(identity::node_name, Ok)?;
+    let qemu = QemuConfig { binary: config.qemu.binary.clone(), ..QemuConfig::new(data.path()) };
+    let hypervisor =
+        QemuHypervisor::new(qemu).await.context("`novacron doctor` says what to install")?;
+    register(store.as_ref(), &node).await?;
+    let agent = AgentConfig {
+        node,
+        hypervisor: Arc::new(hypervisor),
+        pools: Arc::new(HostPools::new(data.path(), QemuImg::new("qemu-img"))),
+        cidata: Arc::new(CidataDisks::new(data.path())),
+        data_key: data.data_key()?,
+        clock: Arc::new(WallClock),
+        host: facts(Hardware::probe()),
+        timing: Timing::default(),
+    };
+    Ok(Agent::start(agent, store.clone()))
+}
+
+async fn register(store: &dyn Store, node: &Name) -> Result<()> {
+    loop {
+        let (at, uid) = (store.snapshot(), identity::fresh_uid());
+        let txn =
+            novacron_control::node::register(&at, clock::now(), uid, node, NodeSpec::default())?;
+        if txn.is_empty() {
+            return Ok(());
+        }
+        match store.commit(txn).await {
+            Ok(_) => return Ok(()),
+            Err(CommitError::Precondition { .. }) => {}
+            Err(error) => return Err(error).context("this node cannot be registered"),
+        }
+    }
+}
+
+fn facts(hardware: Hardware) -> HostFacts {
+    let mut remarks = Vec::new();
+    if !rustix::process::geteuid().is_root() {
+        remarks
+            .push("runs without root: guests share this user and have no cgroup limits".to_owned());
+    }
+    HostFacts {
+        hostname: hardware.hostname,
+        boot_id: hardware.boot_id,
+        cpus: hardware.cpus,
+        cpu_model: hardware.cpu_model,
+        memory: hardware.memory,
+        remarks,
+        simulated: false,
+    }
+}
+
+/// `n1` to `nN`, in memory, with agents that differ from a real one's in nothing.
+pub async fn simulated(
+    count: usize,
+    data: &DataDir,
+    store: &Arc<dyn Store>,
+) -> Result<Vec<AgentHandle>> {
+    let options = SimOptions {
+        clock: Arc::new(WallClock),
+        data_key: data.data_key()?,
+        ..SimOptions::default()
+    };
+    Ok(novacron_sim::start(count, store.clone(), options).await?.agents)
+}

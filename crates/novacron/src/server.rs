@@ -1,0 +1,168 @@
+//! `novacron server`: opens what lies on disk, starts what runs, and ends it in reverse order.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use clap::Args as ClapArgs;
+use novacron_agent::AgentHandle;
+use novacron_api::{ApiConfig, Readiness, ServerHandle, TlsFiles};
+use novacron_cli::Globals;
+use novacron_model::{Bytes, Name};
+use novacron_raft::{Options, RaftStore};
+use novacron_store::{CommitError, Store};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::config::Config;
+use crate::data_dir::DataDir;
+use crate::gateway::LocalGateway;
+use crate::{clock, control_loop, identity, logging, nodes};
+
+#[derive(ClapArgs)]
+pub struct Args {
+    /// Settings file (TOML); `novacron config show --defaults` documents every key
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Name of this node [default: the host's]
+    #[arg(long)]
+    name: Option<Name>,
+    /// Address of API and console; anything but loopback is served with TLS
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// Simulate this many hosts instead of using this one
+    #[arg(long, value_name = "N")]
+    sim: Option<usize>,
+}
+
+pub async fn run(args: &Args, globals: &Globals) -> Result<()> {
+    let config = settings(args, globals)?;
+    logging::start(&config.log)?;
+    let end = ending()?;
+    let data = config.data_dir.clone().unwrap_or_else(novacron_cli::default_data_dir);
+    let data = DataDir::open(&std::path::absolute(&data)?)?;
+    let store = RaftStore::open(&data.path().join("store"), Options::default()).await?;
+    let served = serve(args, &config, &data, store.clone(), &end).await;
+    store.shutdown().await;
+    served
+}
+
+/// The file under the command line.
+fn settings(args: &Args, globals: &Globals) -> Result<Config> {
+    let mut config = Config::read(args.config.as_deref())?;
+    let told = globals.data_dir.is_some() || config.data_dir.is_none();
+    if told {
+        config.data_dir = Some(globals.data_dir());
+    }
+    if let Some(listen) = args.listen {
+        config.api.listen = listen;
+    }
+    config.name = args.name.clone().or(config.name);
+    if args.sim == Some(0) {
+        bail!("--sim needs at least one host");
+    }
+    Ok(config)
+}
+
+async fn serve(
+    args: &Args,
+    config: &Config,
+    data: &DataDir,
+    store: Arc<RaftStore>,
+    end: &CancellationToken,
+) -> Result<()> {
+    bootstrap(store.as_ref()).await?;
+    let shared: Arc<dyn Store> = store.clone();
+    let control = tokio::spawn(control_loop::run(shared.clone(), end.clone()));
+    let agents = match args.sim {
+        Some(count) => nodes::simulated(count, data, &shared).await?,
+        None => vec![nodes::real(config, data, &shared).await?],
+    };
+    let api = serve_api(args, config, data, &store, &agents).await?;
+    announce(&api);
+    end.cancelled().await;
+    info!("stopping; guests go on");
+    api.shutdown().await;
+    for agent in &agents {
+        agent.shutdown().await;
+    }
+    control.await.context("the control loop")
+}
+
+/// Makes what exists from the start: the default project, pool and network.
+async fn bootstrap(store: &dyn Store) -> Result<()> {
+    loop {
+        let mut fresh = identity::fresh_uid;
+        let txn = novacron_control::bootstrap(&store.snapshot(), clock::now(), &mut fresh)?;
+        if txn.is_empty() {
+            return Ok(());
+        }
+        match store.commit(txn).await {
+            Ok(_) => return Ok(()),
+            Err(CommitError::Precondition { .. }) => {}
+            Err(error) => return Err(error).context("the first objects cannot be stored"),
+        }
+    }
+}
+
+async fn serve_api(
+    args: &Args,
+    config: &Config,
+    data: &DataDir,
+    store: &Arc<RaftStore>,
+    agents: &[AgentHandle],
+) -> Result<ServerHandle> {
+    let node = agents.first().map(|agent| agent.node().to_owned()).unwrap_or_default();
+    let health = store.clone();
+    let readiness = Readiness::default();
+    let tls = config.tls.cert.clone().zip(config.tls.key.clone());
+    let api = ApiConfig {
+        listen: vec![config.api.listen],
+        hosts: config.api.hosts.clone(),
+        tls: tls.map(|(cert, key)| TlsFiles { cert, key }),
+        simulated: args.sim.is_some(),
+        store_space: Arc::new(move || {
+            let health = health.health();
+            (Bytes(health.free_bytes), health.full)
+        }),
+        readiness: readiness.clone(),
+        ..ApiConfig::new(data.path(), node, data.data_key()?)
+    };
+    let shared: Arc<dyn Store> = store.clone();
+    let gateway = LocalGateway::new(agents, shared.clone());
+    let server = novacron_api::serve(api, shared, gateway)
+        .await
+        .with_context(|| format!("cannot serve on {}", config.api.listen))?;
+    readiness.set(true);
+    Ok(server)
+}
+
+/// Says where the server is, for people and for scripts that read the log.
+fn announce(api: &ServerHandle) {
+    info!(url = %api.base_url, socket = %api.socket.display(), "ready");
+    println!("NovaCron is at {}", api.base_url);
+    if let Some(fingerprint) = &api.fingerprint {
+        println!("CA fingerprint (SHA-256): {fingerprint}");
+    }
+    for address in api.addresses.iter().filter(|address| address.ip().is_loopback()) {
+        let port = address.port();
+        println!("From another machine:     ssh -L {port}:{address} HOST");
+    }
+    println!("A sign-in link:           novacron web");
+}
+
+/// Cancelled by SIGTERM or SIGINT.
+fn ending() -> Result<CancellationToken> {
+    let end = CancellationToken::new();
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let mut arrivals = signal(kind)?;
+        let end = end.clone();
+        tokio::spawn(async move {
+            arrivals.recv().await;
+            end.cancel();
+        });
+    }
+    Ok(end)
+}

@@ -1,0 +1,254 @@
+//! A daemon of the built binary with a data directory of its own, and the CLI that speaks to it.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Shared test machines are slow; a condition that takes longer than this will never hold.
+pub const PATIENCE: Duration = Duration::from_mins(2);
+
+pub struct Daemon {
+    data: PathBuf,
+    process: Option<Child>,
+    args: Vec<String>,
+    /// Removed with the daemon.
+    dir: Option<TempDir>,
+}
+
+impl Daemon {
+    /// A started daemon on a fresh data directory.
+    pub fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut daemon = Self::stopped(&dir.path().join("data"), &[]);
+        daemon.dir = Some(dir);
+        daemon.up();
+        daemon
+    }
+
+    /// A daemon that has yet to be started, with more arguments for `server`.
+    pub fn stopped(data: &Path, args: &[&str]) -> Self {
+        let args = args.iter().map(ToString::to_string).collect();
+        Self { data: data.to_path_buf(), process: None, args, dir: None }
+    }
+
+    /// Starts the daemon and waits until it answers.
+    pub fn up(&mut self) {
+        self.spawn();
+        self.ready();
+    }
+
+    pub fn spawn(&mut self) {
+        assert!(self.process.is_none(), "the daemon runs already");
+        std::fs::create_dir_all(&self.data).unwrap();
+        let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
+        let process = novacron()
+            .arg("server")
+            .arg("--data-dir")
+            .arg(&self.data)
+            .args(["--listen", "127.0.0.1:0"])
+            .args(&self.args)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.process = Some(process);
+    }
+
+    pub fn ready(&mut self) {
+        let mut exited = None;
+        let deadline = Instant::now() + PATIENCE;
+        while !self.cli(&["project", "list"]).status.success() {
+            exited = exited.or(self.process.as_mut().and_then(|it| it.try_wait().unwrap()));
+            assert!(exited.is_none() && Instant::now() < deadline, "{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// SIGKILL, as a crash would.
+    pub fn kill(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub fn stop(&mut self) {
+        let mut process = self.process.take().unwrap();
+        signal(process.id(), rustix::process::Signal::TERM);
+        assert!(process.wait().unwrap().success(), "{}", self.log());
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
+    /// Takes note that the daemon was killed by the test.
+    pub fn reap(&mut self) {
+        self.process.take().unwrap().wait().unwrap();
+    }
+
+    /// The address that the daemon has logged.
+    pub fn base_url(&self) -> String {
+        let log = self.log();
+        let from = log.find("http://127.0.0.1:").unwrap_or_else(|| panic!("no address in {log}"));
+        log[from..]
+            .split(|c: char| c.is_whitespace() || c == '"' || c == ',')
+            .next()
+            .unwrap()
+            .to_owned()
+    }
+
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.data.with_extension("log")
+    }
+
+    /// What the daemon has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// A CLI command that is yet to run.
+    pub fn command(&self) -> Command {
+        let mut command = novacron();
+        command.arg("--data-dir").arg(&self.data).env("HOME", &self.data);
+        command
+    }
+
+    pub fn cli(&self, args: &[&str]) -> Output {
+        self.command().args(args).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Runs the CLI, which must succeed; returns what it printed.
+    pub fn run(&self, args: &[&str]) -> String {
+        let output = self.cli(args);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(
+            output.status.success(),
+            "novacron {args:?}: {}\n{}{}\n--- daemon\n{}",
+            output.status,
+            text(&output.stdout),
+            text(&output.stderr),
+            self.log()
+        );
+        text(&output.stdout)
+    }
+
+    /// Runs the CLI, which must fail with this exit code; returns what it said.
+    pub fn refused(&self, code: i32, args: &[&str]) -> String {
+        let output = self.cli(args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "novacron {args:?}: {said}");
+        said
+    }
+
+    pub fn json(&self, args: &[&str]) -> Value {
+        let text = self.run(&[&["-o", "json"], args].concat());
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
+    }
+
+    pub fn vm(&self, name: &str) -> Value {
+        self.json(&["vm", "show", name])
+    }
+
+    /// Waits until the VM satisfies the condition.
+    pub fn vm_until(&self, name: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let vm = self.vm(name);
+            if holds(&vm) {
+                return vm;
+            }
+            assert!(Instant::now() < deadline, "never {what}: {vm:#}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub fn import_micro(&self) {
+        self.run(&["image", "import", guest("micro").to_str().unwrap(), "--name", "micro"]);
+    }
+
+    /// Waits until the serial log contains the text `times` times.
+    pub fn serial_says(&self, vm: &str, text: &str, times: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let log = self.run(&["logs", vm]);
+            if log.matches(text).count() >= times {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{vm} never said {text:?}:\n{log}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _gone = process.kill();
+            let _status = process.wait();
+        }
+        end_guests(&self.data);
+    }
+}
+
+/// Ends the QEMU processes whose command line names the data directory.
+fn end_guests(data: &Path) {
+    let data = data.to_string_lossy();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        let cmdline = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let cmdline = String::from_utf8_lossy(&cmdline);
+        if cmdline.starts_with("qemu-system") && cmdline.contains(&*data) {
+            signal(pid, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+pub fn signal(pid: u32, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    let _gone_already = rustix::process::kill_process(pid, signal);
+}
+
+pub fn novacron() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_novacron"));
+    command.env_remove("NOVACRON_DATA_DIR").env_remove("NOVACRON_SOCKET");
+    command
+}
+
+/// Path of a guest built by `cargo xtask guest`; the test runner names it, else it is built now.
+pub fn guest(name: &str) -> PathBuf {
+    let variable = format!("NOVACRON_GUEST_{}", name.to_uppercase());
+    if let Some(path) = std::env::var_os(variable) {
+        return path.into();
+    }
+    let cargo = Command::new(env!("CARGO")).args(["xtask", "guest", name]).output().unwrap();
+    assert!(cargo.status.success(), "{}", String::from_utf8_lossy(&cargo.stderr));
+    String::from_utf8(cargo.stdout).unwrap().lines().last().unwrap().into()
+}
+
+pub fn pid_of(vm: &Value) -> u32 {
+    u32::try_from(vm["status"]["runtime"]["pid"].as_u64().unwrap()).unwrap()
+}
+
+pub fn state_of(vm: &Value) -> &str {
+    vm["status"]["state"].as_str().unwrap()
+}
+
+pub fn alive(pid: u32) -> bool {
+    let mut stat = String::new();
+    let read =
+        File::open(format!("/proc/{pid}/stat")).and_then(|mut it| it.read_to_string(&mut stat));
+    read.is_ok() && !stat.contains(") Z ")
+}
