@@ -3,6 +3,7 @@
 use novacron_control::{Admitted, Request, task, vm};
 use novacron_model::{Error, Kind, Object, Task, Vm};
 use novacron_store::object;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -67,7 +68,7 @@ impl Order {
         }
     }
 
-    fn with<T: DeserializeOwned + Send + Sync + 'static>(
+    fn with<T: Serialize + DeserializeOwned + Send + Sync + 'static>(
         body: Value,
         verb: fn(&mut Request<'_>, &Object<Vm>, &T) -> novacron_model::Result<Admitted>,
     ) -> Answer<Self> {

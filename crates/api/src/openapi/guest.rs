@@ -48,7 +48,7 @@ fn pull() -> Operation {
 
 fn push() -> Operation {
     path_parameter(guest("push_file", "Writes a file in the guest, whole."))
-        .body(true, &[("application/octet-stream", Value::Null)])
+        .body(false, &[("application/octet-stream", Value::Null)])
         .answer(204, "Written.", &[])
 }
 

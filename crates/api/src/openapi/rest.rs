@@ -33,7 +33,7 @@ fn events(id: &str) -> Operation {
         .query("level", &schema_ref("Level"), "Only events of this level or above.")
         .query("watch", &json!({ "type": "boolean" }), "Stream what comes, as server-sent events.")
         .answer(200, "One page, newest first, or with `watch` a stream.", &content)
-        .problems(&[404, 406])
+        .problems(&[404, 406, 422])
 }
 
 fn watch() -> Operation {

@@ -7,7 +7,7 @@ use novacron_model::request::{
     DeletePreview, DraftMeta, ExecRequest, ExecResult, NewToken, Session, SignIn, SignInLink,
     System, Ticket, TicketRequest,
 };
-use novacron_model::{Event, Meta};
+use novacron_model::{Event, Meta, NameRule};
 use serde_json::{Map, Value, json};
 
 use super::operation::schema_ref;
@@ -24,6 +24,11 @@ pub(crate) fn components(rows: &[Row]) -> Components {
     }
     all.insert("EventPage".to_owned(), page(&schema_ref("Event")));
     all.insert("Secret".to_owned(), secret());
+    name_drafts(&mut all);
+    if let Some(port) = all.get_mut("PortForward") {
+        port["properties"]["address"]["anyOf"] =
+            json!([{ "format": "ipv4" }, { "format": "ipv6" }]);
+    }
     for schema in all.values_mut() {
         bound_integers(schema);
     }
@@ -90,7 +95,7 @@ fn add_object(all: &mut Components, row: &Row) {
         let draft = json!({
             "type": "object",
             "required": ["meta", "spec"],
-            "properties": { "meta": schema_ref("DraftMeta"), "spec": schema_ref(&spec) },
+            "properties": { "meta": schema_ref(draft_meta(row)), "spec": schema_ref(&spec) },
         });
         all.insert(format!("{name}Draft"), draft);
     }
@@ -144,6 +149,33 @@ fn secret() -> Value {
             },
         ],
     })
+}
+
+const LABEL: &str = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?";
+
+/// The schema of a draft's `meta`: kinds differ in what their names look like.
+fn draft_meta(row: &Row) -> &'static str {
+    match row.names {
+        NameRule::Owned => "OwnedDraftMeta",
+        NameRule::Label | NameRule::Uid => "DraftMeta",
+    }
+}
+
+/// Says what names and labels look like, which the types leave to validation.
+fn name_drafts(all: &mut Components) {
+    let Some(mut meta) = all.get("DraftMeta").cloned() else { return };
+    let label = "[A-Za-z0-9._-]";
+    meta["properties"]["labels"] = json!({
+        "type": "object",
+        "maxProperties": 64,
+        "propertyNames": { "pattern": format!("^({label}{{0,63}}/)?{label}{{1,63}}$") },
+        "additionalProperties": { "type": "string", "pattern": format!("^{label}{{0,63}}$") },
+    });
+    let mut owned = meta.clone();
+    meta["properties"]["name"]["pattern"] = format!("^{LABEL}$").into();
+    owned["properties"]["name"]["pattern"] = format!("^{LABEL}\\.{LABEL}$").into();
+    all.insert("DraftMeta".to_owned(), meta);
+    all.insert("OwnedDraftMeta".to_owned(), owned);
 }
 
 /// The merge patch of a named schema: nothing is required, and null takes a field away.

@@ -2,22 +2,40 @@
 //! field at fault.
 
 use novacron_model::{Code, Error};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::problem::{Answer, Refusal};
 
 /// Decodes a body that a client sent.
-pub fn strict<T: DeserializeOwned>(body: Value) -> Answer<T> {
+pub fn strict<T: Serialize + DeserializeOwned>(body: Value) -> Answer<T> {
     decode(body).map_err(Refusal::malformed)
 }
 
 /// Decodes what a patch made of an object: well-formed, so what is wrong is its meaning.
-pub fn strict_merged<T: DeserializeOwned>(merged: Value) -> Answer<T> {
+pub fn strict_merged<T: Serialize + DeserializeOwned>(merged: Value) -> Answer<T> {
     decode(merged).map_err(Refusal::from)
 }
 
-fn decode<T: DeserializeOwned>(body: Value) -> Result<T, Error> {
+/// JSON knows no integers: `2.0` is the same number as `2`, and some clients write it so.
+pub fn whole_numbers(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Object(fields) => fields.values_mut().for_each(whole_numbers),
+        Value::Number(number) if number.is_f64() => {
+            // Up to 2^53 every integer has its own float.
+            let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e15);
+            if let Some(whole) = float.and_then(|float| format!("{float:.0}").parse::<i64>().ok()) {
+                *value = whole.into();
+            }
+        }
+        _ => {}
+    }
+}
+
+fn decode<T: Serialize + DeserializeOwned>(body: Value) -> Result<T, Error> {
+    let sent = body.clone();
     let mut track = serde_path_to_error::Track::new();
     let mut unknown = None;
     let tracked = serde_path_to_error::Deserializer::new(body, &mut track);
@@ -25,10 +43,36 @@ fn decode<T: DeserializeOwned>(body: Value) -> Result<T, Error> {
         unknown.get_or_insert_with(|| indexed(&plain(&path.to_string())));
     });
     let value = decoded.map_err(|error| wrong(&track.path().to_string(), &error.to_string()))?;
+    let read = serde_json::to_value(&value).unwrap_or_default();
+    if let Some((path, what)) = lenient(&sent, &read, "") {
+        return Err(wrong(&path, what));
+    }
     match unknown {
         None => Ok(value),
         Some(path) => Err(Error::invalid(path.clone(), format!("there is no field {path}"))
             .hint("/v1/openapi.json lists the fields")),
+    }
+}
+
+/// What serde lets through and the document does not: an array as an object's fields in their
+/// order, integers beyond 63 bits.
+fn lenient(sent: &Value, read: &Value, path: &str) -> Option<(String, &'static str)> {
+    match (sent, read) {
+        (Value::Array(_), Value::Object(_)) => {
+            Some((path.to_owned(), "an array stands where an object belongs"))
+        }
+        (Value::Number(number), _) if number.is_u64() && !number.is_i64() => {
+            Some((path.to_owned(), "the number is too large"))
+        }
+        (Value::Array(sent), Value::Array(read)) => {
+            let mut pairs = sent.iter().zip(read).enumerate();
+            pairs.find_map(|(n, (sent, read))| lenient(sent, read, &format!("{path}[{n}]")))
+        }
+        (Value::Object(sent), Value::Object(read)) => sent.iter().find_map(|(name, sent)| {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            lenient(sent, read.get(name).unwrap_or(&Value::Null), &path)
+        }),
+        _ => None,
     }
 }
 
@@ -97,6 +141,9 @@ mod tests {
             with(json!({ "cloud_init": { "hostnam": "x" } })).as_deref(),
             Some("spec.cloud_init.hostnam")
         );
+        assert_eq!(with(json!({ "disks": [["root"]] })).as_deref(), Some("spec.disks[0]"));
+        assert_eq!(with(json!({ "cloud_init": [] })).as_deref(), Some("spec.cloud_init"));
+        assert_eq!(with(json!([])).as_deref(), Some("spec"));
         assert_eq!(with(json!({ "image": "../x" })).as_deref(), Some("spec.image"));
         assert_eq!(field_at_fault(json!({ "meta": meta })).as_deref(), Some("spec"));
     }

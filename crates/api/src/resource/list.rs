@@ -220,6 +220,6 @@ fn decode(text: &str, list: &str) -> Answer<Position> {
     let position: Option<Position> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     position.filter(|position| position.list == list).ok_or_else(|| {
         let error = Error::new(Code::Invalid, "that is not a page token of this list");
-        Refusal::malformed(error.at("page_token").hint("start again without page_token"))
+        error.at("page_token").hint("start again without page_token").into()
     })
 }

@@ -4,7 +4,7 @@
 use novacron_model::Error;
 use serde_json::{Value, json};
 
-use crate::problem::{Answer, Refusal};
+use crate::problem::Answer;
 
 /// Replaces every sealed secret of a spec.
 pub fn mask(spec: &mut Value) {
@@ -26,7 +26,7 @@ pub fn refuse_sealed(body: &Value) -> Answer<()> {
         None => Ok(()),
         Some(field) => {
             let message = format!("{field} is a secret; write it as text");
-            Err(Refusal::malformed(Error::invalid(field, message)))
+            Err(Error::invalid(field, message).into())
         }
     }
 }

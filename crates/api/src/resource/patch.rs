@@ -62,7 +62,7 @@ fn patched_meta(old: &Meta, patch: &Value) -> Answer<Meta> {
 }
 
 /// Wrapped, so that paths of errors begin with `spec`.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(bound = "")]
 struct Wrapped<K: Resource> {
     spec: K::Spec,

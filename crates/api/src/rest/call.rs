@@ -58,26 +58,21 @@ impl Call {
         Err(Refusal::new(axum::http::StatusCode::NOT_ACCEPTABLE, error))
     }
 
-    pub fn if_match(&self) -> Answer<IfMatch> {
-        let bad = || {
-            let error = Error::invalid("If-Match", "that is no ETag of an object");
-            Refusal::malformed(error.hint("send the ETag header of the answer that you read"))
-        };
+    /// What is no `ETag` of an object matches none (RFC 9110, section 13.1.1).
+    pub fn if_match(&self) -> IfMatch {
         let mut revisions = Vec::new();
         let mut lines = self.headers.get_all(header::IF_MATCH).iter().peekable();
         if lines.peek().is_none() {
-            return Ok(IfMatch::Any);
+            return IfMatch::Any;
         }
-        for line in lines {
-            for tag in line.to_str().map_err(|_| bad())?.split(',').map(str::trim) {
-                if tag == "*" {
-                    return Ok(IfMatch::Any);
-                }
-                let digits = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
-                revisions.push(digits.and_then(|text| text.parse().ok()).ok_or_else(bad)?);
+        for tag in lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')) {
+            if tag.trim() == "*" {
+                return IfMatch::Any;
             }
+            let digits = tag.trim().strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+            revisions.extend(digits.and_then(|text| text.parse::<u64>().ok()));
         }
-        Ok(IfMatch::Revision(revisions))
+        IfMatch::Revision(revisions)
     }
 
     /// The `Idempotency-Key`, bound to what this request asks for.

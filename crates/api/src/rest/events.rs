@@ -35,10 +35,11 @@ pub async fn list(call: Call) -> Answer<Response> {
     if let Some(project) = call.project() {
         resource::project_uid(&call.api.store.snapshot(), project)?;
     }
+    let from = resume(&call, &params)?;
     if params.flag("watch")? {
         call.accepts("text/event-stream")?;
         let at = call.api.store.snapshot().revision();
-        let from = resume(&call, &params)?.or(Some(at));
+        let from = from.or(Some(at));
         let wanted = Wanted { project: query.project, from, events: true, ..Wanted::default() };
         let feed = Feed::open(&call.api, wanted)?;
         return Ok(sse::respond(call.api, call.caller, feed, Form::Plain, call.project));
@@ -71,7 +72,10 @@ pub fn page(api: &Api, query: &Query) -> Answer<Value> {
         None => u64::MAX,
         Some(token) => {
             let number = token.parse().ok();
-            number.ok_or_else(|| bad("page_token", "not a page token of this list"))?
+            number.ok_or_else(|| {
+                Error::invalid("page_token", "that is not a page token of this list")
+                    .hint("start again without page_token")
+            })?
         }
     };
     let limit = if query.limit == 0 { list::LIMIT } else { query.limit };

@@ -23,6 +23,7 @@ pub fn list(row: Row, call: Call) -> Answer<Response> {
     let query = list_query(&params)?;
     // Reads are of the local replica, which on a single voter is always the newest state.
     params.flag("consistent")?;
+    params.number("from", FROM)?;
     if params.flag("watch")? {
         return watch(row, call, &params, query.labels);
     }
@@ -51,11 +52,13 @@ fn watch(row: Row, call: Call, params: &Params, labels: Vec<(String, String)>) -
     Ok(sse::respond(call.api, call.caller, feed, Form::Plain, call.project))
 }
 
+const FROM: std::ops::RangeInclusive<u64> = 0..=i64::MAX as u64;
+
 /// The revision that a stream goes on from: what a browser saw last wins.
 pub fn resume(call: &Call, params: &Params) -> Answer<Option<u64>> {
     let last = call.headers.get("last-event-id").and_then(|id| id.to_str().ok());
     match last.filter(|id| !id.is_empty()) {
-        None => params.number("from", 0..=i64::MAX as u64),
+        None => params.number("from", FROM),
         Some(id) => id.parse().map(Some).map_err(|_| bad("Last-Event-ID", "not a revision")),
     }
 }
@@ -87,7 +90,7 @@ pub async fn create(row: Row, call: Call, body: Payload) -> Answer<Response> {
 
 pub async fn patch(row: Row, call: Call, body: Payload) -> Answer<Response> {
     call.params(&[])?;
-    let (patch, if_match) = (body.required()?, call.if_match()?);
+    let (patch, if_match) = (body.required()?, call.if_match());
     let (api, caller) = (&call.api, &call.caller);
     let shown = row.ops.patch(api, caller, call.target(), &patch, &if_match).await?;
     Ok(object(StatusCode::OK, shown))
@@ -96,7 +99,7 @@ pub async fn patch(row: Row, call: Call, body: Payload) -> Answer<Response> {
 pub async fn delete(row: Row, call: Call) -> Answer<Response> {
     let params = call.params(&["force", "dry_run"])?;
     let options = DeleteOptions { force: params.flag("force")? };
-    let if_match = call.if_match()?;
+    let if_match = call.if_match();
     if params.flag("dry_run")? {
         return Ok(Json(row.ops.preview_delete(&call.api, call.target())?).into_response());
     }

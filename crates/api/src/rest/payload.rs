@@ -8,6 +8,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use novacron_model::{Code, Error};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -29,7 +30,7 @@ impl Payload {
     }
 
     /// Decodes the body strictly.
-    pub fn into<T: DeserializeOwned>(self) -> Answer<T> {
+    pub fn into<T: Serialize + DeserializeOwned>(self) -> Answer<T> {
         body::strict(self.required()?)
     }
 
@@ -65,10 +66,11 @@ impl FromRequest<Arc<Api>> for Payload {
             return Ok(Self(None));
         }
         check_type(&parts.headers)?;
-        let value = serde_json::from_slice(&bytes).map_err(|error| {
+        let mut value = serde_json::from_slice(&bytes).map_err(|error| {
             let error = Error::new(Code::Invalid, format!("the body is not JSON: {error}"));
             Refusal::malformed(error)
         })?;
+        body::whole_numbers(&mut value);
         Ok(Self(Some(value)))
     }
 }

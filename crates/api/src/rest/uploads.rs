@@ -3,8 +3,9 @@
 use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
+use http_body::Body as _;
 use novacron_control::index;
-use novacron_model::{Error, Image, Object, Task};
+use novacron_model::{Code, Error, Image, Object, Task};
 use novacron_store::{Snapshot, object};
 
 use super::call::Call;
@@ -19,6 +20,10 @@ pub async fn upload(call: Call, body: Body) -> Answer<Response> {
     let at = call.api.store.snapshot();
     let scope = scope_uid(&at, call.project())?;
     let image = object::expect::<Image>(&at, scope, &call.name)?;
+    if body.is_end_stream() {
+        let error = Error::new(Code::Invalid, "the request needs the image as its body");
+        return Err(error.into());
+    }
     let length = call.headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
     call.api.gateway.upload(&image, length, inward(body)).await?;

@@ -31,9 +31,10 @@ async fn wrong_values_and_unknown_fields_are_named() {
     let server = Server::start().await;
     let before = server.store.snapshot_revision();
     let meta = json!({ "name": "web" });
-    let cases: [(Value, u16, &str); 14] = [
+    let cases: [(Value, u16, &str); 15] = [
         (json!({ "meta": meta }), 400, "spec"),
         (json!({ "spec": {} }), 400, "meta"),
+        (json!([{ "name": "web" }, {}]), 400, ""),
         (json!({ "meta": meta, "spec": {}, "more": 1 }), 400, "more"),
         (json!({ "meta": { "name": "web", "uid": "x" }, "spec": {} }), 400, "meta.uid"),
         (json!({ "meta": meta, "spec": { "cpus": "2" } }), 400, "spec.cpus"),
@@ -45,7 +46,7 @@ async fn wrong_values_and_unknown_fields_are_named() {
         (json!({ "meta": meta, "spec": { "image": "../x" } }), 400, "spec.image"),
         (
             json!({ "meta": meta, "spec": { "cloud_init": { "password": { "sealed": "x" } } } }),
-            400,
+            422,
             "spec.cloud_init.password",
         ),
         (json!({ "meta": { "name": "../../etc" }, "spec": {} }), 422, "meta.name"),
@@ -115,7 +116,6 @@ async fn wrong_parameters_are_named() {
         ("sort=size", "sort"),
         ("label=x", "label"),
         ("label=a%20b=c", "label"),
-        ("page_token=x", "page_token"),
         ("watch=yes", "watch"),
         ("lable=a=b", "lable"),
         ("limit=1&limit=2", "limit"),
@@ -123,6 +123,7 @@ async fn wrong_parameters_are_named() {
     ] {
         server.get(&format!("{NETWORKS}?{query}")).await.problem(400, field);
     }
+    server.get(&format!("{NETWORKS}?page_token=x")).await.problem(422, "page_token");
     let picky = server.request(Method::GET, NETWORKS).header("accept", "image/png");
     Answer::of(picky.send().await.unwrap()).await.problem(406, "Accept");
 }

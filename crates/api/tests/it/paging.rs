@@ -61,7 +61,7 @@ async fn a_token_belongs_to_its_list() {
     let token = page["next_page_token"].as_str().unwrap();
     for query in ["sort=-name", "label=x=y"] {
         let other = server.get(&format!("{NETWORKS}?limit=1&{query}&page_token={token}")).await;
-        other.problem(400, "page_token");
+        other.problem(422, "page_token");
     }
 }
 

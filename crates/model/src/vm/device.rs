@@ -45,7 +45,7 @@ pub struct Nic {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PortForward {
     #[serde(default = "loopback")]
-    #[schema(value_type = String, example = "127.0.0.1", pattern = "^[0-9a-fA-F.:]+$")]
+    #[schema(value_type = String, example = "127.0.0.1")]
     pub address: IpAddr,
     #[schema(minimum = 1, maximum = 65535)]
     pub host: u16,
