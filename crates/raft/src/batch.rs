@@ -79,7 +79,7 @@ impl Pipeline {
         if first {
             self.propose();
         }
-        answered.await.unwrap_or_else(|_| Err(unknown("the store stopped".to_owned())))
+        answered.await.unwrap_or_else(|_| Err(unknown(self.failure().unwrap_or_default())))
     }
 
     /// Takes nothing more; returns once what was taken has been answered.
@@ -182,8 +182,8 @@ impl Drop for BatchResponder {
     /// Dropped without a result: openraft has stopped.
     fn drop(&mut self) {
         if let Some(Replies { pipeline, answers }) = self.0.take() {
-            drop(answers);
             pipeline.fail("the store has stopped; see its log");
+            drop(answers);
         }
     }
 }

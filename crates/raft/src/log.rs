@@ -18,6 +18,8 @@ mod meta;
 mod recover;
 mod scan;
 mod segment;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::fmt::Debug;

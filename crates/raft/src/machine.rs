@@ -252,7 +252,7 @@ impl Builder {
         let write = move || {
             loop {
                 match snapshot::write(&*shared.disk, &meta, &state) {
-                    Err(error) if is_full(&error) && shared.space.release(RELEASE) => {}
+                    Err(error) if is_full(&error) && shared.space.lend() => {}
                     other => return other,
                 }
             }
@@ -263,9 +263,6 @@ impl Builder {
         Ok(())
     }
 }
-
-/// How much of the reserve is given to a snapshot at a time.
-const RELEASE: u64 = 16 << 20;
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -20,6 +20,8 @@ use crate::disk::{Disk, DiskFile, is_full, read_all};
 const SPARE: &str = "log-spare";
 const SPARE_TEMPORARY: &str = "log-spare.new";
 const RESERVE: &str = "reserve";
+/// The smallest part of the reserve that is given away.
+const STEP: u64 = 16 << 10;
 /// How often free space is looked at.
 const PERIOD: Duration = Duration::from_secs(1);
 
@@ -93,10 +95,15 @@ impl Space {
         self.free.load(Ordering::Relaxed)
     }
 
-    /// Whether deletions can still be taken: there is a next segment, or space to make one.
+    /// Whether deletions can still be taken: what the log itself will need is left.
     pub fn can_free(&self) -> bool {
         let files = self.lock();
-        files.spare || files.reserve >= self.segment_bytes || !self.is_full()
+        !self.is_full() || files.reserve >= self.log_share(files.spare)
+    }
+
+    /// How much of the reserve the log may yet need: to begin a segment, and for `meta`.
+    fn log_share(&self, has_spare: bool) -> u64 {
+        if has_spare { STEP } else { STEP + self.segment_bytes }
     }
 
     /// A zero-filled file for the next segment, and its size; [`Space::name_segment`] names it.
@@ -122,9 +129,24 @@ impl Space {
         Ok(())
     }
 
-    /// Gives `bytes` of the reserve back to the disk; `false` if there is nothing left to give.
-    pub fn release(&self, bytes: u64) -> bool {
-        self.shrink(&mut self.lock(), bytes)
+    /// Gives a little of the reserve back to the disk, for the log; `false` if nothing is left.
+    pub fn release(&self) -> bool {
+        self.shrink(&mut self.lock(), STEP, 0)
+    }
+
+    /// Gives a part of the reserve back to the disk, for a snapshot; `false` if what is left
+    /// belongs to the log.
+    pub fn lend(&self) -> bool {
+        let mut files = self.lock();
+        let keep = self.log_share(false) + self.segment_bytes;
+        self.shrink(&mut files, self.segment_bytes, keep)
+    }
+
+    /// Looks again at what is free: something has been removed.
+    pub fn look(&self) {
+        if let Err(error) = self.measure(&mut self.lock()) {
+            tracing::warn!(%error, "the store cannot see how much space is free");
+        }
     }
 
     fn tend(&self) {
@@ -134,33 +156,38 @@ impl Space {
         {
             tracing::warn!(%error, "the store cannot make its next log segment");
         }
-        if let Err(error) = self.measure(&mut files) {
-            tracing::warn!(%error, "the store cannot see how much space is free");
-        }
+        drop(files);
+        self.look();
     }
 
-    /// Looks at what is free, fills the reserve up if that is possible, and decides.
+    /// Looks at what is free, fills the reserve up with it, and decides.
     fn measure(&self, files: &mut Files) -> io::Result<()> {
-        let mut free = self.disk.free_bytes()?;
-        let missing = self.reserve_bytes.saturating_sub(files.reserve);
-        if missing > 0 && free >= missing + self.low_water_bytes {
-            let file = match files.reserve {
-                0 => self.disk.create(RESERVE)?,
-                _ => self.disk.open(RESERVE)?,
-            };
-            match file.allocate(self.reserve_bytes) {
-                Ok(()) => {
-                    files.reserve = self.reserve_bytes;
-                    free -= missing;
-                }
-                Err(error) if is_full(&error) => free = 0,
-                Err(error) => return Err(error),
-            }
-        }
+        let free = self.disk.free_bytes()?;
+        let taken = self.refill(files, free)?;
+        let free = free.saturating_sub(taken);
         self.free.store(free, Ordering::Relaxed);
         let full = free < self.low_water_bytes || files.reserve < self.reserve_bytes;
         self.set_full(full, free);
         Ok(())
+    }
+
+    /// Gives the reserve what it lacks, as far as there is space; returns what it took.
+    fn refill(&self, files: &mut Files, free: u64) -> io::Result<u64> {
+        let missing = self.reserve_bytes.saturating_sub(files.reserve);
+        let more = if missing <= free { missing } else { free / STEP * STEP };
+        if more == 0 {
+            return Ok(0);
+        }
+        let file = match files.reserve {
+            0 => self.disk.create(RESERVE)?,
+            _ => self.disk.open(RESERVE)?,
+        };
+        match file.allocate(files.reserve + more) {
+            Err(error) if is_full(&error) => return Ok(0),
+            other => other?,
+        }
+        files.reserve += more;
+        Ok(more)
     }
 
     fn set_full(&self, full: bool, free: u64) {
@@ -182,7 +209,7 @@ impl Space {
                 }
                 Err(error) if is_full(&error) => {
                     self.set_full(true, 0);
-                    if !self.shrink(files, bytes) {
+                    if !self.shrink(files, bytes, 0) {
                         return Err(error);
                     }
                 }
@@ -191,11 +218,11 @@ impl Space {
         }
     }
 
-    fn shrink(&self, files: &mut Files, bytes: u64) -> bool {
-        if files.reserve == 0 {
+    fn shrink(&self, files: &mut Files, bytes: u64, keep: u64) -> bool {
+        if files.reserve <= keep {
             return false;
         }
-        let left = files.reserve.saturating_sub(bytes);
+        let left = files.reserve.saturating_sub(bytes).max(keep);
         let shrunk = self.disk.open(RESERVE).and_then(|file| file.truncate(left));
         if let Err(error) = shrunk {
             tracing::warn!(%error, "the store cannot use its reserve");

@@ -61,10 +61,10 @@ impl RaftStore {
         let io = |error| OpenError::io(disk.path(""), error);
         let pipeline = Pipeline::new();
         let failing = Arc::downgrade(&pipeline);
-        let failed = move |why: String| {
+        let failed = move |why: &str| {
             tracing::error!(why, "the store has failed");
             if let Some(pipeline) = failing.upgrade() {
-                pipeline.fail(&why);
+                pipeline.fail(why);
             }
         };
         let (writer, index, log_thread) =

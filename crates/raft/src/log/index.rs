@@ -106,8 +106,11 @@ impl Index {
         self.recent.extend(entries);
     }
 
-    /// The entries behind the last place have become durable at these places.
-    pub fn placed(&mut self, places: impl IntoIterator<Item = Place>) {
+    /// The entries from `first` on have become durable at these places.
+    pub fn placed(&mut self, first: Option<u64>, places: Vec<Place>) {
+        if let Some(first) = first.filter(|_| self.places.is_empty()) {
+            self.first = first;
+        }
         self.places.extend(places);
     }
 

@@ -109,7 +109,9 @@ fn has_hole(bytes: &[u8], extent: &Range<usize>) -> bool {
         // Zeros behind the extent's end prove nothing about it.
         let behind = (start + sector.len()).saturating_sub(extent.end);
         let ours = zeros.saturating_sub(behind);
-        if ours >= SURE || (ours > 0 && is_zero(&bytes[extent.end.min(bytes.len())..])) {
+        let whole = start.is_multiple_of(SECTOR) && zeros == sector.len();
+        let nothing_behind = || is_zero(&bytes[extent.end.min(bytes.len())..]);
+        if ours >= SURE || (ours > 0 && (whole || nothing_behind())) {
             return true;
         }
         start = sector_end;

@@ -15,7 +15,7 @@ use super::meta::Meta;
 use super::recover::{Recovered, read_entries};
 use super::segment::{Segment, Start};
 use super::segment_name;
-use crate::disk::Disk;
+use crate::disk::{Disk, is_full};
 use crate::space::Space;
 use crate::types::{LogId, TypeConfig, Vote};
 
@@ -38,7 +38,7 @@ impl Writer {
         disk: Arc<dyn Disk>,
         space: Arc<Space>,
         recovered: Recovered,
-        failed: impl Fn(String) + Send + 'static,
+        failed: impl Fn(&str) + Send + 'static,
     ) -> io::Result<(Self, Arc<Mutex<Index>>, JoinHandle<()>)> {
         let Recovered { meta, index, active } = recovered;
         let index = Arc::new(Mutex::new(index));
@@ -51,10 +51,11 @@ impl Writer {
             active,
             buffer: Vec::new(),
             failure: None,
+            failed: Box::new(failed),
         };
         let spawned = std::thread::Builder::new()
             .name("store-log".to_owned())
-            .spawn(move || thread.run(&commands, failed))?;
+            .spawn(move || thread.run(&commands))?;
         Ok((Self(sender), index, spawned))
     }
 
@@ -71,16 +72,16 @@ struct Thread {
     active: Segment,
     buffer: Vec<u8>,
     failure: Option<String>,
+    /// Is told the failure before anybody else.
+    failed: Box<dyn Fn(&str) + Send>,
 }
 
 impl Thread {
-    fn run(&mut self, commands: &Receiver<Command>, failed: impl Fn(String)) {
+    fn run(&mut self, commands: &Receiver<Command>) {
         while let Ok(command) = commands.recv() {
-            let had_failed = self.failure.is_some();
             match command {
                 Command::Append { frames, callback } => {
-                    let result = self.guarded(|log| log.append(&frames));
-                    callback.log_io_completed(result);
+                    callback.log_io_completed(self.guarded(|log| log.append(&frames)));
                 }
                 Command::Vote { vote, done } => {
                     let _ = done.send(self.guarded(|log| log.save_vote(vote)));
@@ -92,9 +93,6 @@ impl Thread {
                     let _ = done.send(self.guarded(|log| log.purge(upto)));
                 }
             }
-            if let (false, Some(why)) = (had_failed, &self.failure) {
-                failed(why.clone());
-            }
         }
     }
 
@@ -105,7 +103,9 @@ impl Thread {
         }
         work(self).inspect_err(|error| {
             let file = self.disk.path(&segment_name(self.active.number));
-            self.failure = Some(format!("the store cannot write its log {file}: {error}"));
+            let why = format!("the store cannot write its log {file}: {error}");
+            (self.failed)(&why);
+            self.failure = Some(why);
         })
     }
 
@@ -115,7 +115,9 @@ impl Thread {
             self.roll(size)?;
         }
         let places = self.active.write(frames, &mut self.buffer)?;
-        index::lock(&self.index).placed(places);
+        let entries = frames.iter().filter(|frame| frame.kind == Kind::Entry);
+        let first = entries.map(|frame| frame.index).next();
+        index::lock(&self.index).placed(first, places);
         // One large batch must not hold its memory for ever.
         self.buffer.shrink_to(1 << 20);
         Ok(())
@@ -129,14 +131,24 @@ impl Thread {
         let next = Segment::begin(file, number, bytes)?;
         self.space.name_segment(&segment_name(number))?;
         self.meta.active = number;
-        self.meta.write(&*self.disk)?;
+        self.write_meta()?;
         self.active = next;
         Ok(())
     }
 
     fn save_vote(&mut self, vote: Vote) -> io::Result<()> {
         self.meta.vote = Some(vote);
-        self.meta.write(&*self.disk)
+        self.write_meta()
+    }
+
+    /// Writes `meta`, if need be with space from the reserve.
+    fn write_meta(&self) -> io::Result<()> {
+        loop {
+            match self.meta.write(&*self.disk) {
+                Err(error) if is_full(&error) && self.space.release() => {}
+                other => return other,
+            }
+        }
     }
 
     fn truncate(&mut self, from: u64) -> io::Result<()> {
@@ -159,10 +171,11 @@ impl Thread {
         let gone = self.meta.first..oldest;
         self.meta.purged = self.meta.purged.max(Some(upto));
         self.meta.first = oldest;
-        self.meta.write(&*self.disk)?;
+        self.write_meta()?;
         for number in gone {
             self.disk.remove(&segment_name(number))?;
         }
+        self.space.look();
         Ok(())
     }
 }

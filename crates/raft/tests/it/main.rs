@@ -1,4 +1,10 @@
 //! `RaftStore`: the contract, and what must survive bad days.
 
 mod contract;
+mod damage;
+mod full_disk;
+mod kill;
+mod ledger;
+mod power_loss;
 mod restart;
+mod sim_disk;
