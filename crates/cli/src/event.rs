@@ -1,7 +1,6 @@
 //! `novacron events`: what happened, and what happens.
 
 use clap::{Args, ValueEnum};
-use novacron_model::key::display_kind;
 use serde_json::Value;
 
 use crate::client::path::query;
@@ -12,10 +11,10 @@ use crate::output;
 use crate::session::{Session, now};
 use crate::table::{self, Column, text};
 
+/// The text names the object.
 const COLUMNS: &[Column] = &[
     Column::new("Time", |event, _| time(event)),
     Column::new("Level", |event, _| text(event, "/level")),
-    Column::new("Object", |event, _| object(event)),
     Column::new("Text", |event, _| text(event, "/text")),
     Column::new("By", |event, _| text(event, "/actor")),
 ];
@@ -120,7 +119,7 @@ fn sequence(event: &Value) -> u64 {
 
 fn print(session: &Session, event: &Value) -> Result<()> {
     output::streamed(session.format, event, || {
-        let words = [time(event), text(event, "/level"), object(event), text(event, "/text")];
+        let words = [time(event), text(event, "/level"), text(event, "/text")];
         table::one_line(&words.join("  "))
     })
 }
@@ -129,16 +128,6 @@ fn print(session: &Session, event: &Value) -> Result<()> {
 fn time(event: &Value) -> String {
     let time = text(event, "/time");
     time.split_once('.').map_or(time.clone(), |(seconds, _)| format!("{seconds}Z"))
-}
-
-fn object(event: &Value) -> String {
-    match event.get("object") {
-        Some(Value::Object(_)) => {
-            let kind = text(event, "/object/kind");
-            format!("{} {}", display_kind(&kind), text(event, "/object/name"))
-        }
-        _ => table::NONE.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -155,8 +144,8 @@ mod tests {
             "kind": "vm.started", "object": {"kind": "vm", "name": "web"},
             "text": "VM \"web\" started", "actor": "node n1"});
         expect![[r#"
-            TIME                  LEVEL  OBJECT  TEXT              BY
-            2026-01-31T12:00:00Z  info   VM web  VM "web" started  node n1"#]]
+            TIME                  LEVEL  TEXT              BY
+            2026-01-31T12:00:00Z  info   VM "web" started  node n1"#]]
         .assert_eq(&table::list(COLUMNS, &[event], Time(0)));
     }
 }

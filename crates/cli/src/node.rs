@@ -16,10 +16,11 @@ pub const NOUN: Noun = Noun::of::<Node>(&[
     Column::new("State", |node, _| text(node, "/status/state")),
     Column::new("Runs", |node, _| hypervisors(node)),
     Column::new("VMs", |node, _| text(node, "/status/allocated/vms")).right(),
-    Column::new("CPUs", |node, _| text(node, "/status/report/cpus")).right(),
-    Column::new("Promised", |node, _| promised(node)).right(),
-    Column::new("Memory", |node, _| size(node, "/status/report/memory")).right(),
-    Column::new("Promised", |node, _| size(node, "/status/allocated/memory")).right(),
+    Column::new("CPUs", |node, _| promised_of(&cpus(node), &text(node, "/status/report/cpus"))),
+    Column::new("Memory", |node, _| {
+        let memory = size(node, "/status/allocated/memory");
+        promised_of(&memory, &size(node, "/status/report/memory"))
+    }),
     Column::new("Version", |node, _| text(node, "/status/report/version")),
     Column::new("Up", |node, now| age(node, "/status/report/started", now)).right(),
     Column::detail("Hostname", |node, _| text(node, "/status/report/hostname")),
@@ -110,8 +111,13 @@ fn remarks(node: &Value) -> String {
     each(node, "/status/report/remarks", say, "\n")
 }
 
+/// What VMs were promised beside what there is.
+fn promised_of(promised: &str, there: &str) -> String {
+    if there == NONE { NONE.to_owned() } else { format!("{promised} / {there}") }
+}
+
 /// Virtual CPUs, from thousandths.
-fn promised(node: &Value) -> String {
+fn cpus(node: &Value) -> String {
     match node.pointer("/status/allocated/cpu").and_then(Value::as_u64) {
         None => NONE.to_owned(),
         Some(milli) if milli % 1000 == 0 => (milli / 1000).to_string(),

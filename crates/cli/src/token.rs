@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use novacron_model::{Seconds, Token};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{LabelArgs, draft, put, typed};
 use crate::client::Call;
@@ -42,7 +42,13 @@ pub enum TokenCommand {
         labels: LabelArgs,
     },
     /// List tokens
-    List(ListArgs),
+    List {
+        #[command(flatten)]
+        list: ListArgs,
+        /// Also sessions of browsers and sign-in links
+        #[arg(long)]
+        all: bool,
+    },
     /// Show one token, without its secret
     Show {
         /// Name of the token
@@ -69,7 +75,10 @@ pub async fn run(session: &Session, command: TokenCommand) -> Result<()> {
             }
             output::value(session.format, &answer.value, || text(&answer.value, "/secret"))
         }
-        TokenCommand::List(args) => list::list(session, &NOUN, &args, |_| true).await,
+        TokenCommand::List { list: args, all } => {
+            let keep = |token: &Value| all || text(token, "/spec/purpose") == "api";
+            list::list(session, &NOUN, &args, keep).await
+        }
         TokenCommand::Show { name } => session.show(&NOUN, &session.read(&NOUN, &name).await?),
         TokenCommand::Revoke { names } => revoke(session, &names).await,
     }

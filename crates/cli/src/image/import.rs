@@ -10,7 +10,9 @@ use clap::Args;
 use http::Method;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use serde_json::{Value, json};
+use tokio::fs::File;
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::time::{Duration, Instant};
 
 use super::NOUN;
 use crate::args::{LabelArgs, WaitArgs, draft, put};
@@ -20,6 +22,10 @@ use crate::output;
 use crate::session::Session;
 use crate::signals::Signals;
 use crate::task::{self, Progress};
+
+/// How long a new image may be without a node.
+const NODE_WAIT_MAX: Duration = Duration::from_secs(30);
+const RETRY: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Clone, Args)]
 pub struct ImportArgs {
@@ -67,23 +73,51 @@ fn is_url(source: &str) -> bool {
 
 /// The file is opened before anything is made; an upload that fails leaves no image behind.
 async fn send(session: &Session, name: &str, path: &Path, draft: &Value) -> Result<Answer> {
-    let (file, length) = body::open(path).await?;
+    let opened = body::open(path).await?;
     let mut signals = Signals::watch()?;
     session.create(&NOUN, draft).await?;
-    let reader =
-        Counted { inner: file, done: 0, total: length, progress: Progress::new(NOUN.called(name)) };
-    let call = Call::new(Method::PUT, NOUN.path(&session.project, name) + "/content")
-        .header(CONTENT_TYPE, "application/octet-stream")
-        .header(CONTENT_LENGTH, length.to_string())
-        .body(body::reading(reader));
     let sent = tokio::select! {
-        sent = session.client.call(call) => sent,
+        sent = upload(session, name, path, opened) => sent,
         number = signals.next() => Err(Failure::signalled(number)),
     };
     if sent.is_err() {
         give_up(session, name).await;
     }
     sent
+}
+
+/// Waits for the image's node, which is chosen after the image was made, and tries again while
+/// that node does not take it.
+async fn upload(
+    session: &Session,
+    name: &str,
+    path: &Path,
+    mut opened: (File, u64),
+) -> Result<Answer> {
+    let patience = Instant::now() + NODE_WAIT_MAX;
+    while !has_node(session, name).await? && Instant::now() < patience {
+        tokio::time::sleep(RETRY).await;
+    }
+    loop {
+        let (file, length) = opened;
+        let progress = Progress::new(NOUN.called(name));
+        let reader = Counted { inner: file, done: 0, total: length, progress };
+        let call = Call::new(Method::PUT, NOUN.path(&session.project, name) + "/content")
+            .header(CONTENT_TYPE, "application/octet-stream")
+            .header(CONTENT_LENGTH, length.to_string())
+            .body(body::reading(reader));
+        match session.client.call(call).await {
+            Err(failure) if failure.is_unreachable() && Instant::now() < patience => {}
+            sent => return sent,
+        }
+        tokio::time::sleep(RETRY).await;
+        opened = body::open(path).await?;
+    }
+}
+
+async fn has_node(session: &Session, name: &str) -> Result<bool> {
+    let image = session.read(&NOUN, name).await?;
+    Ok(image.pointer("/status/location/node").is_some())
 }
 
 async fn give_up(session: &Session, name: &str) {

@@ -107,8 +107,13 @@ async fn half_a_file_is_not_left_behind() {
 
 #[tokio::test]
 async fn an_image_is_sent_whole_and_waited_for() {
-    let server = Server::start(|seen| match (seen.method.as_str(), seen.path.as_str()) {
+    let (placed, taken) = (AtomicBool::new(false), AtomicBool::new(false));
+    let server = Server::start(move |seen| match (seen.method.as_str(), seen.path.as_str()) {
         ("GET", path) if path.contains("/tasks/") => ok(task("succeeded", Value::Null)),
+        ("GET", _) if !placed.swap(true, Ordering::SeqCst) => ok(json!({"status": {}})),
+        ("GET", _) => ok(json!({"status": {"location": {"node": "n1"}}})),
+        ("PUT", _) if !placed.load(Ordering::SeqCst) => panic!("the image has no node"),
+        ("PUT", _) if !taken.swap(true, Ordering::SeqCst) => problem(503, "unavailable", "busy"),
         ("PUT", _) => Reply::Json(202, vec![], task("running", Value::Null)),
         _ => Reply::Json(201, vec![], json!({})),
     });
@@ -121,9 +126,14 @@ async fn an_image_is_sent_whole_and_waited_for() {
     let expected = json!({"meta": {"name": "disk"},
         "spec": {"source": {"upload": {}}, "sha256": "ab"}});
     assert_eq!(draft, expected);
-    let put = server.shared.only("PUT /v1/projects/default/images/disk/content");
-    assert!(put.body == content);
-    assert_eq!(put.headers["content-length"], "1048576");
+    let seen = server.shared.seen.lock().unwrap();
+    let puts: Vec<_> = seen.iter().filter(|seen| seen.method == "PUT").collect();
+    assert_eq!(puts.len(), 2, "the first was not taken");
+    for put in puts {
+        assert_eq!(put.path, "/v1/projects/default/images/disk/content");
+        assert!(put.body == content);
+        assert_eq!(put.headers["content-length"], "1048576");
+    }
 }
 
 #[tokio::test]
@@ -139,6 +149,7 @@ async fn a_url_is_left_to_the_node() {
 async fn an_upload_that_fails_leaves_no_image() {
     let server = Server::start(|seen| match seen.method.as_str() {
         "PUT" => problem(422, "invalid", "a qcow2 with a backing file is refused"),
+        "GET" => ok(json!({"status": {"location": {"node": "n1"}}})),
         _ => Reply::Json(201, vec![], json!({})),
     });
     let did = run(&server, "image import missing.qcow2").await;
