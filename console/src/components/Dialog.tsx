@@ -23,7 +23,7 @@ export function Dialog({ title, onClose, children, footer, wide }: Props) {
     <dialog
       ref={ref}
       aria-labelledby={titleId}
-      className={`panel max-h-[85dvh] w-full ${wide ? 'max-w-2xl' : 'max-w-lg'} overflow-hidden bg-raised p-0 shadow-xl`}
+      className={`panel max-h-[85dvh] w-[calc(100vw-1.5rem)] ${wide ? 'max-w-2xl' : 'max-w-lg'} overflow-hidden bg-raised p-0 shadow-xl`}
       onCancel={(event) => {
         event.preventDefault()
         onClose()

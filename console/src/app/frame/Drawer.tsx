@@ -94,11 +94,11 @@ function DrawerRow({ task, onDismiss }: { task: Task; onDismiss?: () => void }) 
   const error = task.status.outcome?.error
   return (
     <li className="flex min-h-9 flex-wrap items-center gap-x-3 border-b border-line px-2 last:border-0">
-      <span className="w-28 shrink-0">{taskMark(task)}</span>
-      <span className="min-w-0 shrink-0 truncate md:w-64">
+      <span className="shrink-0 md:w-28">{taskMark(task)}</span>
+      <span className="min-w-0 truncate max-md:flex-1 md:w-64 md:shrink-0">
         {task.spec.action} <TaskTarget task={task} />
       </span>
-      <span className="min-w-0 flex-1 truncate" title={error?.hint ?? undefined}>
+      <span className="min-w-0 flex-1 truncate max-md:order-last max-md:basis-full max-md:pb-1 max-md:whitespace-normal max-md:empty:hidden" title={error?.hint ?? undefined}>
         {error ? <span className="text-bad">{error.message}</span> : <TaskProgress task={task} />}
       </span>
       <span className="text-dim">{took(task, now)}</span>

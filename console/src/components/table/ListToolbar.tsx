@@ -49,7 +49,7 @@ export function ListToolbar<T extends AnyObject>({ state, labels, columns, hidde
           {label}
         </button>
       ))}
-      <span className="ml-auto text-dim" role="status">
+      <span className="ml-auto text-dim max-sm:sr-only" role="status">
         {shown === total ? total : `${shown} of ${total}`}
       </span>
       {choices.length > 0 && (

@@ -44,8 +44,8 @@ export function ObjectTable<T extends AnyObject>(props: Props<T>) {
   const below = virtual.getTotalSize() - (shown.at(-1)?.end ?? 0)
   const width = columns.length + (onSelect ? 1 : 0)
   return (
-    <div ref={box} className="panel min-h-24 flex-1 overflow-auto overscroll-contain" data-table="">
-      <table className="w-full table-fixed border-separate border-spacing-0 text-left" aria-label={props.label} aria-rowcount={rows.length + 1}>
+    <div ref={box} className="panel min-h-24 overflow-auto overscroll-contain" data-table="">
+      <table className="w-full table-fixed border-separate border-spacing-0 text-left" style={{ minWidth: leastWidth(columns) }} aria-label={props.label} aria-rowcount={rows.length + 1}>
         <Columns columns={columns} selectable={onSelect !== undefined} />
         <Head {...props} />
         <tbody onPointerEnter={() => onHover(true)} onPointerLeave={() => onHover(false)}>
@@ -72,6 +72,11 @@ export function toggled(set: ReadonlySet<string>, uid: string): Set<string> {
   const next = new Set(set)
   if (!next.delete(uid)) next.add(uid)
   return next
+}
+
+/** Below this the list scrolls sideways instead of squeezing the column that takes the rest. */
+function leastWidth<T extends AnyObject>(columns: Column<T>[]): string {
+  return `calc(${columns.map((column) => column.width ?? '5rem').join(' + ')} + 2rem)`
 }
 
 function Columns<T extends AnyObject>({ columns, selectable }: { columns: Column<T>[]; selectable: boolean }) {
@@ -128,7 +133,7 @@ function Head<T extends AnyObject>({ columns, rows, sort, onSort, selected, onSe
                   {active && <Arrow size={12} aria-hidden="true" />}
                 </button>
               ) : (
-                <span className={column.title ? '' : 'sr-only'}>{column.title || column.id}</span>
+                <span className={column.title ? 'block truncate' : 'sr-only'}>{column.title || column.id}</span>
               )}
             </th>
           )

@@ -33,11 +33,11 @@ function columns(volumes: Volume[]): Column<Pool>[] {
     nameColumn(),
     { id: 'kind', title: 'Kind', width: '5rem', choice: 'shown', cell: (pool) => pool.spec.kind },
     {
-      id: 'path', title: 'Directory', width: '20rem', choice: 'shown',
+      id: 'path', title: 'Directory', width: '17rem', choice: 'shown',
       cell: (pool) => (pool.status.usage ? <CopyText text={pool.status.usage.path} /> : (pool.spec.path ?? <Dash />)),
     },
-    { id: 'usage', title: 'Used', width: '17rem', sort: (pool) => (pool.status.usage ? 1 - pool.status.usage.free / pool.status.usage.total : 0), cell: (pool) => <Usage pool={pool} /> },
-    { id: 'volumes', title: 'Volumes', width: '6rem', right: true, narrow: true, sort: count, cell: count },
+    { id: 'usage', title: 'Used', width: '15.5rem', sort: (pool) => (pool.status.usage ? 1 - pool.status.usage.free / pool.status.usage.total : 0), cell: (pool) => <Usage pool={pool} /> },
+    { id: 'volumes', title: 'Volumes', width: '5rem', right: true, narrow: true, sort: count, cell: count },
     ageColumn(),
   ]
 }

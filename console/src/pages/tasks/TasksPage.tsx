@@ -25,14 +25,14 @@ function Result({ task }: { task: Task }) {
 }
 
 const COLUMNS: Column<Task>[] = [
-  { id: 'state', title: 'State', width: '8rem', narrow: true, sort: (task) => task.status.state, cell: taskMark },
-  { id: 'kind', title: 'Kind', width: '6rem', narrow: true, sort: (task) => task.spec.action, cell: (task) => task.spec.action },
-  { id: 'target', title: 'Target', width: '14rem', narrow: true, sort: (task) => task.spec.target.name, cell: (task) => <TaskTarget task={task} /> },
-  { id: 'result', title: 'Step and result', cell: (task) => <Result task={task} /> },
-  { id: 'by', title: 'By', width: '8rem', choice: 'shown', sort: (task) => task.meta.owner, cell: (task) => task.meta.owner },
-  { id: 'created', title: 'Started', width: '11rem', choice: 'shown', sort: (task) => Date.parse(task.meta.created), cell: (task) => dateTime(task.meta.created) },
-  { id: 'took', title: 'Took', width: '6.5rem', right: true, choice: 'shown', cell: (task) => <Took task={task} /> },
-  { id: 'actions', title: '', width: '6rem', right: true, cell: (task) => <CancelTask task={task} /> },
+  { id: 'state', title: 'State', width: '7rem', narrow: true, sort: (task) => task.status.state, cell: taskMark },
+  { id: 'kind', title: 'Kind', width: '5.5rem', narrow: true, sort: (task) => task.spec.action, cell: (task) => task.spec.action },
+  { id: 'target', title: 'Target', width: '13rem', narrowWidth: '9.5rem', narrow: true, sort: (task) => task.spec.target.name, cell: (task) => <TaskTarget task={task} /> },
+  { id: 'result', title: 'Step or error', cell: (task) => <Result task={task} /> },
+  { id: 'by', title: 'By', width: '6.5rem', choice: 'shown', sort: (task) => task.meta.owner, cell: (task) => task.meta.owner },
+  { id: 'created', title: 'Started', width: '10.5rem', choice: 'shown', sort: (task) => Date.parse(task.meta.created), cell: (task) => dateTime(task.meta.created) },
+  { id: 'took', title: 'Took', width: '5.5rem', right: true, choice: 'shown', cell: (task) => <Took task={task} /> },
+  { id: 'actions', title: '', width: '5.5rem', right: true, cell: (task) => <CancelTask task={task} /> },
 ]
 
 const STATES = ['running', 'succeeded', 'failed', 'cancelled']

@@ -3,6 +3,7 @@ import { useNavigate, useParams } from '@tanstack/react-router'
 import { Monitor, Play, Square, SquareTerminal } from 'lucide-react'
 import { Link } from '@tanstack/react-router'
 import { lazy, Suspense } from 'react'
+import { asProblem } from '../../api/client'
 import { useObject } from '../../api/queries'
 import type { Vm } from '../../api/types'
 import { Loaded, Page, Skeleton } from '../../components/Page'
@@ -36,6 +37,15 @@ export function VmPage() {
       title={name} fill={FILLING.includes(tab)} extra={vm && <Head vm={vm} />}
       actions={vm && <Actions vm={vm} onDeleted={() => void navigate({ to: '/p/$project/vms', params: { project } })} />}
     >
+      {query.error && asProblem(query.error).code === 'not_found' && (
+        <p>
+          It may have been deleted.{' '}
+          <Link to="/p/$project/vms" params={{ project }} className="link">
+            All VMs
+          </Link>
+          , or press / to search.
+        </p>
+      )}
       <Loaded query={{ ...query, data: vm }}>
         {(current) => (
           <>

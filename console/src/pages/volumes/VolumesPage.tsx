@@ -21,28 +21,28 @@ import { CreateVolume } from './CreateVolume'
 
 const COLUMNS: Column<Volume>[] = [
   {
-    id: 'state', title: 'State', width: '7.5rem', narrow: true, sort: (volume) => volume.status.state,
+    id: 'state', title: 'State', width: '6rem', narrow: true, sort: (volume) => volume.status.state,
     cell: (volume) => <StateMark state={volume.status.state} title={volume.status.reason} />,
   },
   nameColumn(),
-  { id: 'pool', title: 'Pool', width: '7rem', choice: 'shown', sort: (volume) => volume.spec.pool, cell: (volume) => volume.spec.pool },
+  { id: 'pool', title: 'Pool', width: '6rem', choice: 'shown', sort: (volume) => volume.spec.pool, cell: (volume) => volume.spec.pool },
   {
-    id: 'size', title: 'Size', width: '6rem', right: true, narrow: true, sort: (volume) => volume.spec.size,
+    id: 'size', title: 'Size', width: '5.5rem', right: true, sort: (volume) => volume.spec.size,
     cell: (volume) => bytes(volume.spec.size),
   },
   {
-    id: 'used', title: 'Used', width: '6rem', right: true, choice: 'shown', sort: (volume) => volume.status.data?.used ?? 0,
+    id: 'used', title: 'Used', width: '5.5rem', right: true, choice: 'shown', sort: (volume) => volume.status.data?.used ?? 0,
     cell: (volume) => (volume.status.data ? bytes(volume.status.data.used) : <Dash />),
   },
-  { id: 'format', title: 'Format', width: '5.5rem', choice: 'shown', sort: (volume) => volume.spec.format, cell: (volume) => volume.spec.format },
-  { id: 'image', title: 'Image', width: '8rem', choice: 'shown', sort: (volume) => volume.spec.image ?? '', cell: (volume) => volume.spec.image ?? <Dash /> },
+  { id: 'format', title: 'Format', width: '4.5rem', choice: 'shown', sort: (volume) => volume.spec.format, cell: (volume) => volume.spec.format },
+  { id: 'image', title: 'Image', width: '7rem', choice: 'shown', sort: (volume) => volume.spec.image ?? '', cell: (volume) => volume.spec.image ?? <Dash /> },
   {
-    id: 'attached', title: 'Attached to', width: '9rem', choice: 'shown', sort: (volume) => volume.status.attachment?.vm ?? '',
+    id: 'attached', title: 'Attached to', width: '7rem', choice: 'shown', sort: (volume) => volume.status.attachment?.vm ?? '',
     cell: (volume) => <AttachedTo volume={volume} />,
   },
   { id: 'node', title: 'Node', width: '6rem', choice: 'hidden', cell: (volume) => volume.status.location?.node ?? <Dash /> },
   ageColumn(),
-  { id: 'actions', title: '', width: '5rem', narrow: true, right: true, cell: (volume) => <Actions volume={volume} /> },
+  { id: 'actions', title: '', width: '4.75rem', narrow: true, right: true, cell: (volume) => <Actions volume={volume} /> },
 ]
 
 function AttachedTo({ volume }: { volume: Volume }) {

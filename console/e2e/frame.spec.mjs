@@ -1,0 +1,92 @@
+// What stands around every page: keys, search, theme, tasks, and what happens when the server goes away.
+import assert from 'node:assert/strict'
+import { after, afterEach, before, test } from 'node:test'
+import { picture, until, World } from './world.mjs'
+
+let world
+let page
+before(async () => {
+  world = await World.start()
+  page = await world.visitor()
+  await world.image(page)
+  await world.cli('launch', 'tiny', 'hello', '--no-ssh-key')
+})
+after(() => world?.end())
+afterEach(() => world.checkComplaints())
+
+test('keys lead everywhere, and ? lists them', async () => {
+  await page.goto(`${world.base}/p/default`)
+  await page.getByRole('heading', { name: 'Overview' }).waitFor()
+  for (const [keys, heading] of [['gv', 'VMs'], ['gi', 'Images'], ['gn', 'Nodes'], ['gt', 'Tasks'], ['go', 'Overview'], ['c', 'Launch a VM']]) {
+    for (const key of keys) await page.keyboard.press(key)
+    await page.getByRole('heading', { level: 1, name: heading }).waitFor()
+  }
+  await page.keyboard.press('?')
+  await page.getByRole('dialog', { name: 'Keys' }).waitFor()
+  await page.keyboard.press('Escape')
+  await until('the help is closed', async () => (await page.getByRole('dialog').count()) === 0)
+})
+
+test('no key works while one types', async () => {
+  await page.goto(`${world.base}/p/default/vms`)
+  await page.getByLabel('Filter by text').fill('')
+  await page.getByLabel('Filter by text').pressSequentially('gc?')
+  assert.equal(await page.getByRole('dialog').count(), 0)
+  assert.equal(await page.getByLabel('Filter by text').inputValue(), 'gc?')
+})
+
+test('search finds a VM and goes there', async () => {
+  await page.goto(`${world.base}/nodes`)
+  await page.getByRole('heading', { name: 'Nodes' }).waitFor()
+  await page.keyboard.press('/')
+  await page.getByRole('combobox', { name: 'Search' }).fill('hel')
+  await page.getByRole('option', { name: /hello/ }).first().waitFor()
+  await page.keyboard.press('Enter')
+  await page.waitForURL('**/vms/hello')
+})
+
+test('the theme is chosen, and kept over a reload', async () => {
+  await page.goto(`${world.base}/settings`)
+  await page.getByLabel('Theme', { exact: true }).selectOption('dark')
+  await until('the page is dark', () => page.evaluate(() => document.documentElement.dataset.theme === 'dark'))
+  await page.reload()
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark')
+  await page.getByLabel('Theme', { exact: true }).selectOption('light')
+})
+
+test('the drawer shows what was asked for', async () => {
+  await page.goto(`${world.base}/p/default`)
+  await page.getByRole('button', { name: 'Open the tasks' }).click()
+  await page.getByRole('tab', { name: 'Recent' }).click()
+  await page.getByRole('tabpanel').getByText('hello').first().waitFor()
+  await page.keyboard.press('Escape')
+  await page.getByRole('button', { name: 'Open the tasks' }).waitFor()
+})
+
+test('an object that does not exist is said so, with a way on', async () => {
+  world.expected = [/status of 404/]
+  await page.goto(`${world.base}/p/default/vms/nobody`)
+  await page.getByText('VM "nobody" does not exist').waitFor()
+  await page.getByRole('link', { name: 'All VMs' }).waitFor()
+})
+
+test('a server that goes away is told of, and the page is right again when it is back', async () => {
+  world.expected = [/Failed to load resource|ERR_|status of/]
+  await page.goto(`${world.base}/p/default/vms`)
+  await page.locator('tr[data-name=hello]').waitFor()
+  await world.stopServer('SIGKILL')
+  await page.getByText(/Not current since \d\d:\d\d, reconnecting/).waitFor()
+  await picture(page, 'reconnecting')
+  await world.startServer()
+  await until('the banner is gone', async () => (await page.getByText('Not current').count()) === 0)
+  await world.cli('vm', 'create', 'later', '--image', 'tiny', '--no-ssh-key')
+  await page.locator('tr[data-name=later]').waitFor()
+})
+
+test('one stream serves the whole tab', async () => {
+  const streams = []
+  page.on('request', (request) => request.url().includes('/v1/watch') && streams.push(request.url()))
+  await page.goto(`${world.base}/p/default`)
+  for (const place of ['VMs', 'Images', 'Nodes', 'Events']) await page.getByRole('navigation', { name: 'Main' }).first().getByRole('link', { name: place }).click()
+  assert.equal(streams.length, 1, streams.join('\n'))
+})

@@ -1,0 +1,110 @@
+// Long lists: drawn in part, filtered, sorted, selected, and calm under the pointer.
+import assert from 'node:assert/strict'
+import { after, afterEach, before, test } from 'node:test'
+import { picture, until, World } from './world.mjs'
+
+const COUNT = 300
+let world
+let page
+before(async () => {
+  world = await World.start()
+  page = await world.visitor()
+  const draft = (n) => ({
+    meta: { name: `vm-${n}`, labels: { tier: n % 3 === 0 ? 'web' : 'data', ...(n < 5 && { stage: 'test' }) } },
+    spec: { run: 'stopped', cpus: 1, memory: 1 << 24, disks: [], nics: [] },
+  })
+  const numbers = Array.from({ length: COUNT }, (_, n) => n)
+  while (numbers.length > 0)
+    await Promise.all(numbers.splice(0, 20).map((n) => world.api(page, 'POST', '/v1/projects/default/vms', draft(n))))
+})
+after(() => world?.end())
+afterEach(() => world.checkComplaints())
+
+const rows = () => page.locator('tbody tr[data-name]')
+const names = () => rows().evaluateAll((all) => all.map((row) => row.dataset.name))
+
+test('all are counted, a screenful is drawn, and the end is within reach', async () => {
+  await page.goto(`${world.base}/p/default/vms`)
+  await page.getByRole('status').filter({ hasText: String(COUNT) }).waitFor()
+  assert.ok((await rows().count()) < 80, 'more rows than a screen needs')
+  await page.locator('[data-table]').evaluate((box) => box.scrollTo(0, box.scrollHeight))
+  await page.locator(`tr[data-name="vm-${COUNT - 1}"]`).waitFor()
+})
+
+test('filter and order stand in the URL, and a reload keeps them', async () => {
+  await page.goto(`${world.base}/p/default/vms`)
+  await page.getByLabel('Filter by text').fill('vm-29')
+  await page.getByRole('status').filter({ hasText: `11 of ${COUNT}` }).waitFor()
+  await page.getByRole('button', { name: 'Name' }).click()
+  await page.waitForURL(/q=vm-29.*sort=-name|sort=-name.*q=vm-29/)
+  await page.reload()
+  await page.getByRole('status').filter({ hasText: `11 of ${COUNT}` }).waitFor()
+  assert.equal((await names())[0], 'vm-299')
+})
+
+test('a label chip narrows the list', async () => {
+  await page.goto(`${world.base}/p/default/vms`)
+  await page.getByRole('button', { name: 'stage=test' }).click()
+  await page.getByRole('status').filter({ hasText: `5 of ${COUNT}` }).waitFor()
+  await page.getByRole('button', { name: 'Remove label filter stage=test' }).click()
+  await page.getByRole('status').filter({ hasText: new RegExp(`^${COUNT}$`) }).waitFor()
+})
+
+test('a column is taken away and stays away', async () => {
+  await page.goto(`${world.base}/p/default/vms`)
+  await page.getByRole('button', { name: 'Columns' }).click()
+  await page.getByRole('menuitemcheckbox', { name: 'Memory' }).click()
+  await page.keyboard.press('Escape')
+  await until('the column is gone', async () => (await page.getByRole('columnheader', { name: 'Memory' }).count()) === 0)
+  await page.reload()
+  await page.getByRole('columnheader', { name: 'Image' }).waitFor()
+  assert.equal(await page.getByRole('columnheader', { name: 'Memory' }).count(), 0)
+})
+
+test('rows are walked, selected and opened by keys', async () => {
+  await page.goto(`${world.base}/p/default/vms`)
+  await rows().first().waitFor()
+  await page.keyboard.press('j')
+  await page.keyboard.press('j')
+  await page.keyboard.press('k')
+  await page.keyboard.press('j')
+  await page.locator('tr[data-name="vm-1"][data-current]').waitFor()
+  await page.keyboard.press('x')
+  await page.getByText('1 selected').waitFor()
+  await page.keyboard.press('Enter')
+  await page.waitForURL('**/vms/vm-1')
+})
+
+test('rows stay under the pointer while the world changes', async () => {
+  await page.goto(`${world.base}/p/default/vms?q=vm-29`)
+  await page.locator('tr[data-name="vm-292"]').hover()
+  const before = await names()
+  await world.api(page, 'POST', '/v1/projects/default/vms', { meta: { name: 'a-vm-29' }, spec: { run: 'stopped', cpus: 1, memory: 1 << 24, disks: [], nics: [] } })
+  await page.locator('tr[data-name="a-vm-29"]').waitFor()
+  assert.deepEqual(await names(), [...before, 'a-vm-29'])
+  await page.mouse.move(5, 5)
+  await until('the new row takes its place', async () => (await names())[0] === 'a-vm-29')
+})
+
+test('many are labelled and deleted at once; deleting wants a word typed', async () => {
+  await page.goto(`${world.base}/p/default/vms?label=stage%3Dtest`)
+  await page.getByLabel('Select all VMs').check()
+  await page.getByText('5 selected').waitFor()
+  await picture(page, 'bulk')
+  await page.getByRole('button', { name: 'Label' }).click()
+  await page.getByLabel('Labels').fill('wave=one')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await until('all have the label', async () => {
+    const { items } = await world.api(page, 'GET', '/v1/projects/default/vms?label=wave%3Done')
+    return items.length === 5
+  })
+  await page.getByRole('button', { name: 'Delete' }).click()
+  const go = page.getByRole('dialog').getByRole('button', { name: 'Delete' })
+  assert.ok(await go.isDisabled())
+  await page.getByLabel(/^Type/).fill('delete 5')
+  await go.click()
+  await until('they are gone', async () => {
+    const { items } = await world.api(page, 'GET', '/v1/projects/default/vms?label=wave%3Done')
+    return items.length === 0
+  })
+})

@@ -1,0 +1,140 @@
+// The life of a VM, from an image to its deletion, all through the console.
+import assert from 'node:assert/strict'
+import http from 'node:http'
+import { after, afterEach, before, test } from 'node:test'
+import { diskContent, picture, until, World } from './world.mjs'
+
+let world
+let page
+before(async () => {
+  world = await World.start()
+  page = await world.visitor()
+})
+after(() => world?.end())
+afterEach(() => world.checkComplaints())
+
+const state = (name) => page.locator(`tr[data-name="${name}"] [data-state]`)
+
+test('an empty project says how its first VM comes to be', async () => {
+  await page.goto(`${world.base}/p/default/vms`)
+  await page.getByText('No VMs yet.').waitFor()
+  await page.getByText('novacron launch micro hello').waitFor()
+  await page.getByText('Simulated hosts').waitFor()
+})
+
+test('an image is uploaded from this machine', async () => {
+  await page.goto(`${world.base}/p/default/images`)
+  await page.getByRole('button', { name: 'Upload' }).click()
+  await page.getByLabel('File').setInputFiles({ name: 'Tiny_Disk.raw', mimeType: 'application/octet-stream', buffer: diskContent() })
+  await page.getByRole('dialog').getByRole('button', { name: 'Upload' }).click()
+  await state('tiny-disk').and(page.locator('[data-state=ready]')).waitFor()
+})
+
+test('an image is imported from a URL', async () => {
+  const server = http.createServer((_, response) => response.end(diskContent()))
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  try {
+    await page.goto(`${world.base}/p/default/images`)
+    await page.getByRole('button', { name: 'Import from a URL' }).click()
+    await page.getByLabel('URL').fill(`http://127.0.0.1:${server.address().port}/debian-12.raw`)
+    await page.getByRole('button', { name: 'Import', exact: true }).click()
+    await state('debian-12').and(page.locator('[data-state=ready]')).waitFor()
+  } finally {
+    server.close()
+  }
+})
+
+test('what is wrong with a launch is told before anything is sent', async () => {
+  await page.goto(`${world.base}/p/default/launch`)
+  await page.getByLabel('Name').fill('Not A Name')
+  await page.getByRole('button', { name: /^Launch Not/ }).click()
+  await page.getByRole('alert').waitFor()
+  assert.ok(page.url().endsWith('/launch'))
+})
+
+test('a VM is launched, and the page follows it until it runs', async () => {
+  await page.goto(`${world.base}/p/default/launch`)
+  await page.getByText('debian-12', { exact: true }).first().click()
+  await page.getByLabel('Name').fill('web')
+  await page.getByText('S', { exact: true }).click()
+  await page.getByLabel('Ports').fill('18080:80')
+  await page.getByText('novacron launch debian-12 web').waitFor()
+  await picture(page, 'launch')
+  await page.getByRole('button', { name: 'Launch web' }).click()
+  await page.waitForURL('**/vms/web')
+  await page.getByRole('main').locator('[data-state=running]').first().waitFor()
+  await page.getByText('http://127.0.0.1:18080').waitFor()
+  await picture(page, 'vm')
+})
+
+test('the same port again is refused at its field, with the VM that has it', async () => {
+  world.expected = [/status of 4\d\d/]
+  await page.goto(`${world.base}/p/default/launch`)
+  await page.getByLabel('Name').fill('web2')
+  await page.getByLabel('Ports').fill('18080:80')
+  await page.getByRole('button', { name: 'Launch web2' }).click()
+  const alert = page.getByRole('alert').filter({ hasText: '18080' })
+  await alert.waitFor()
+  assert.match(await alert.innerText(), /web/)
+})
+
+test('what the command line does shows in the open page', async () => {
+  await page.goto(`${world.base}/p/default/vms`)
+  await state('web').and(page.locator('[data-state=running]')).waitFor()
+  await world.cli('launch', 'debian-12', 'from-cli', '--no-ssh-key')
+  await state('from-cli').and(page.locator('[data-state=running]')).waitFor()
+})
+
+test('stop, start and restart are a click away', async () => {
+  await page.goto(`${world.base}/p/default/vms`)
+  await page.getByRole('button', { name: 'Stop web', exact: true }).click()
+  await state('web').and(page.locator('[data-state=stopped]')).waitFor()
+  await page.getByRole('button', { name: 'Start web', exact: true }).click()
+  await state('web').and(page.locator('[data-state=running]')).waitFor()
+  await page.getByRole('button', { name: 'More for web' }).click()
+  await page.getByRole('menuitem', { name: 'Pause' }).click()
+  await state('web').and(page.locator('[data-state=paused]')).waitFor()
+  await page.getByRole('button', { name: 'Resume web', exact: true }).click()
+  await state('web').and(page.locator('[data-state=running]')).waitFor()
+})
+
+test('tasks and events tell the story', async () => {
+  await page.goto(`${world.base}/p/default/tasks`)
+  await page.getByRole('row').filter({ hasText: 'stop' }).filter({ hasText: 'succeeded' }).first().waitFor()
+  await picture(page, 'tasks')
+  await page.goto(`${world.base}/p/default/vms/web/events`)
+  await page.locator('[data-event]').first().waitFor()
+  await page.goto(`${world.base}/p/default/events`)
+  await page.locator('[data-event]').first().waitFor()
+  await picture(page, 'events')
+})
+
+test('a volume is created, attached to a stopped VM, and detached', async () => {
+  await world.cli('stop', 'from-cli')
+  await page.goto(`${world.base}/p/default/volumes`)
+  await page.getByRole('button', { name: 'Create a volume' }).click()
+  await page.getByLabel('Name').fill('data')
+  await page.getByLabel('Size').fill('1GiB')
+  await page.getByRole('button', { name: 'Create', exact: true }).click()
+  await state('data').and(page.locator('[data-state=ready]')).waitFor()
+  await page.getByRole('button', { name: 'Attach data' }).click()
+  await page.getByLabel('VM').selectOption('from-cli')
+  await page.getByRole('dialog').getByRole('button', { name: 'Attach' }).click()
+  await page.getByRole('button', { name: 'Detach data from from-cli' }).click()
+  await page.getByRole('button', { name: 'Attach data' }).waitFor()
+  await picture(page, 'volumes')
+})
+
+test('deleting lists what goes, asks about power, and begins with the focus on Cancel', async () => {
+  await page.goto(`${world.base}/p/default/vms/web`)
+  await page.getByRole('button', { name: 'More for web' }).click()
+  await page.getByRole('menuitem', { name: /Delete/ }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByText('web-root').waitFor()
+  assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Cancel')
+  assert.ok(await dialog.getByRole('button', { name: 'Delete' }).isDisabled(), 'a running VM goes only by force')
+  await dialog.getByRole('checkbox').check()
+  await dialog.getByRole('button', { name: 'Delete' }).click()
+  await page.waitForURL('**/vms')
+  await until('the VM is gone', async () => (await state('web').count()) === 0)
+})
