@@ -47,20 +47,21 @@ test('search finds a VM and goes there', async () => {
 
 test('the theme is chosen, and kept over a reload', async () => {
   await page.goto(`${world.base}/settings`)
-  await page.getByLabel('Theme', { exact: true }).selectOption('dark')
+  await page.getByRole('combobox', { name: 'Theme' }).selectOption('dark')
   await until('the page is dark', () => page.evaluate(() => document.documentElement.dataset.theme === 'dark'))
   await page.reload()
   assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark')
-  await page.getByLabel('Theme', { exact: true }).selectOption('light')
+  await page.getByRole('combobox', { name: 'Theme' }).selectOption('light')
 })
 
 test('the drawer shows what was asked for', async () => {
   await page.goto(`${world.base}/p/default`)
-  await page.getByRole('button', { name: 'Open the tasks' }).click()
+  const drawer = page.getByRole('region', { name: 'Tasks' }).getByRole('button', { name: /^Tasks/ })
+  await drawer.click()
   await page.getByRole('tab', { name: 'Recent' }).click()
   await page.getByRole('tabpanel').getByText('hello').first().waitFor()
   await page.keyboard.press('Escape')
-  await page.getByRole('button', { name: 'Open the tasks' }).waitFor()
+  await until('the drawer is closed', async () => (await drawer.getAttribute('aria-expanded')) === 'false')
 })
 
 test('an object that does not exist is said so, with a way on', async () => {
@@ -79,7 +80,7 @@ test('a server that goes away is told of, and the page is right again when it is
   await picture(page, 'reconnecting')
   await world.startServer()
   await until('the banner is gone', async () => (await page.getByText('Not current').count()) === 0)
-  await world.cli('vm', 'create', 'later', '--image', 'tiny', '--no-ssh-key')
+  await world.cli('vm', 'create', 'later')
   await page.locator('tr[data-name=later]').waitFor()
 })
 

@@ -7,7 +7,7 @@ import { diskContent, picture, until, World } from './world.mjs'
 let world
 let page
 before(async () => {
-  world = await World.start()
+  world = await World.start({ hosts: 1 })
   page = await world.visitor()
 })
 after(() => world?.end())

@@ -40,9 +40,9 @@ export function CopyText({ text, children }: { text: string; children?: React.Re
       type="button"
       className="max-w-full truncate rounded px-0.5 text-left hover:bg-hover hover:text-accent"
       title={copied ? 'Copied' : `Copy ${text}`}
-      aria-label={copied ? 'Copied' : `Copy ${text}`}
       onClick={copy}
     >
+      {!copied && <span className="sr-only">Copy </span>}
       {copied ? 'Copied' : (children ?? text)}
     </button>
   )

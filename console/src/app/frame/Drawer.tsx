@@ -28,7 +28,7 @@ export function Drawer({ project, open, onToggle }: Props) {
   return (
     <section aria-label="Tasks" className={`flex shrink-0 flex-col border-t border-line bg-panel ${open ? 'h-80' : 'h-9'} ${!open && !newest ? 'max-md:hidden' : ''}`}>
       <button
-        type="button" aria-expanded={open} onClick={onToggle} aria-label={open ? 'Close the tasks' : 'Open the tasks'}
+        type="button" aria-expanded={open} onClick={onToggle}
         className="flex h-9 w-full shrink-0 items-center gap-3 px-4 text-left hover:bg-hover"
       >
         <span className="font-medium">Tasks</span>

@@ -9,7 +9,8 @@ import { FormDialog } from '../../components/FormDialog'
 export function AttachDialog({ volume, onClose }: { volume: Volume; onClose: () => void }) {
   const project = volume.meta.project ?? 'default'
   const vms = useList('vm', project).data?.items ?? []
-  const stopped = vms.filter((vm) => vm.status.state === 'stopped' || vm.status.state === 'failed')
+  const node = volume.status.location?.node
+  const stopped = vms.filter((vm) => ['stopped', 'failed'].includes(vm.status.state) && vm.status.placement?.node === node)
   const [chosen, setChosen] = useState('')
   const vm = chosen || (stopped[0]?.meta.name ?? '')
   return (
@@ -19,10 +20,10 @@ export function AttachDialog({ volume, onClose }: { volume: Volume; onClose: () 
     >
       {() =>
         stopped.length === 0 ? (
-          <p>No VM is stopped. Stop the VM first: disks are attached while it is off.</p>
+          <p>No VM on node {node} is stopped. Stop the VM first: disks are attached while it is off.</p>
         ) : (
           <SelectField
-            label="VM" data-autofocus="" value={vm} hint="Only stopped VMs take a disk" onChange={(event) => setChosen(event.target.value)}
+            label="VM" data-autofocus="" value={vm} hint={`Stopped VMs on node ${node ?? "?"}, where the volume lies`} onChange={(event) => setChosen(event.target.value)}
             options={stopped.map((each) => ({ value: each.meta.name, label: each.meta.name }))}
           />
         )
