@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Slow machines are waited for; a breach is told after this time.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(5);
 const POLL: Duration = Duration::from_millis(20);
 
 /// A driver under test, with the means to restart the daemon and to kill a guest.

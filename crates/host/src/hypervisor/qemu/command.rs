@@ -127,10 +127,12 @@ impl Line {
         self.option("-serial", "chardev:serial0");
         self.option("-chardev", socket("agent0", place.agent));
         self.json("-device", json!({"driver": "virtio-serial-pci", "id": "channels"}));
+        // Only a port with an id tells of a program that opens it.
         self.json(
             "-device",
             json!({
                 "driver": "virtserialport",
+                "id": "agent",
                 "bus": "channels.0",
                 "chardev": "agent0",
                 "name": "org.qemu.guest_agent.0",

@@ -120,7 +120,7 @@ impl Guest {
     }
 
     fn pass_on(self: &Arc<Self>, event: &Event) {
-        if event.name == "VSERPORT_CHANGE" {
+        if event.name == "VSERPORT_CHANGE" && event.data["id"] == "agent" {
             self.agent_port(event.data["open"] == true);
         } else if status::is_telling(&event.name) {
             self.tell(&event.name);
