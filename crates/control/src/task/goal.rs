@@ -126,12 +126,12 @@ fn vm(task: &Object<Task>, vm: &Object<Vm>) -> Verdict {
         Action::Reset => done_if(done.reset >= spec.order),
         Action::Restore => done_if(done.restore >= spec.order),
         Action::Stop => done_if(followed && ended(runtime)),
-        Action::Pause => done_if(followed && runtime.state == VmState::Paused),
+        Action::Pause => paused(vm, runtime, followed),
         _ => match vm.spec.run {
             Run::Running => started(vm, runtime, followed),
             Run::Stopped if runtime.state == VmState::Failed && followed => failed(vm, runtime),
             Run::Stopped => done_if(followed && ended(runtime)),
-            Run::Paused => done_if(followed && runtime.state == VmState::Paused),
+            Run::Paused => paused(vm, runtime, followed),
         },
     };
     match reached {
@@ -165,6 +165,15 @@ fn started(vm: &Object<Vm>, runtime: &Runtime, followed: bool) -> Verdict {
         _ if !followed => Verdict::Wait,
         VmState::Running => Verdict::Done,
         VmState::Stopped if by_guest => Verdict::Done,
+        VmState::Failed => failed(vm, runtime),
+        _ => Verdict::Wait,
+    }
+}
+
+fn paused(vm: &Object<Vm>, runtime: &Runtime, followed: bool) -> Verdict {
+    match runtime.state {
+        _ if !followed => Verdict::Wait,
+        VmState::Paused => Verdict::Done,
         VmState::Failed => failed(vm, runtime),
         _ => Verdict::Wait,
     }

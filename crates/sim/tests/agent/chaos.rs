@@ -126,13 +126,13 @@ async fn check_healed(stage: &Stage, seed: u64) {
 
 fn settled(vm: &Object<Vm>) -> bool {
     let Some(runtime) = &vm.status.runtime else { return false };
+    let gave_up = runtime.state == VmState::Failed && runtime.retry_at.is_none();
     let as_wanted = match vm.spec.run {
         Run::Running => {
             let halted = runtime.state == VmState::Paused && runtime.reason.is_some();
-            let gave_up = runtime.state == VmState::Failed && runtime.retry_at.is_none();
             runtime.state == VmState::Running || halted || gave_up
         }
-        Run::Paused => runtime.state == VmState::Paused,
+        Run::Paused => runtime.state == VmState::Paused || gave_up,
         Run::Stopped => matches!(runtime.state, VmState::Stopped | VmState::Failed),
     };
     let followed = runtime.observed_generation >= vm.meta.generation;
