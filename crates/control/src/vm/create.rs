@@ -20,6 +20,10 @@ pub(super) fn create(request: &mut Request<'_>, draft: Draft<Vm>) -> Result<Admi
         return Err(Error::invalid("spec.run", "a new VM is running or stopped"));
     }
     check::size(request.at, &spec)?;
+    // A guest made from an image is told at least its name.
+    if spec.image.is_some() {
+        spec.cloud_init.get_or_insert_default();
+    }
     if let Some(told) = &mut spec.cloud_init {
         check::cloud_init(request, told, None)?;
     }

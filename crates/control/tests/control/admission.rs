@@ -54,6 +54,9 @@ fn a_vm_is_stored_in_full() {
               ]
             }
           ],
+          "cloud_init": {
+            "ssh_keys": []
+          },
           "restart": "on_failure"
         }"#]]
     .assert_eq(&serde_json::to_string_pretty(&vm.spec).unwrap());
