@@ -3,7 +3,7 @@
 //! A guest is built once and kept outside the tree, under
 //! `${NOVACRON_CACHE:-${XDG_CACHE_HOME:-~/.cache}/novacron}/guests/`, named by a hash of its
 //! recipe: all files of this module. Packages come from the apt sources of this machine; nothing
-//! is installed. The programs that a build needs are those of `setup/guest.packages`.
+//! is installed. The programs that a build needs are those of `setup/packages`.
 
 mod apt;
 mod cpio;

@@ -46,5 +46,5 @@ fn shown(command: &Command) -> String {
 
 fn missing(command: &Command) -> String {
     let program = command.get_program().to_string_lossy();
-    format!("`{program}` cannot be run; `make setup` installs what setup/guest.packages lists")
+    format!("`{program}` cannot be run; `make setup` installs what setup/packages lists")
 }
