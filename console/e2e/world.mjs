@@ -99,6 +99,7 @@ export class World {
   async image(page, name = 'tiny') {
     const project = '/v1/projects/default'
     await this.api(page, 'POST', `${project}/images`, { meta: { name }, spec: { source: { upload: {} }, os: 'Tiny 1' } })
+    await until('the image has a node', async () => (await this.api(page, 'GET', `${project}/images/${name}`)).status.location)
     await this.api(page, 'PUT', `${project}/images/${name}/content`, diskContent())
     await until('the image is ready', async () => {
       const { status } = await this.api(page, 'GET', `${project}/images/${name}`)

@@ -1,24 +1,32 @@
-// Once with a real guest: NOVACRON_MICRO names the micro guest's bundle (`cargo xtask guest micro`).
+// Once with a real guest: NOVACRON_GUEST_MICRO names the micro guest's bundle (`cargo xtask guest micro`).
 import { after, afterEach, before, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { picture, until, World } from '../world.mjs'
 
 const BOOT_MS = 180_000 // a guest without KVM on a busy machine
-const bundle = process.env.NOVACRON_MICRO
+const bundle = process.env.NOVACRON_GUEST_MICRO
 
 let world
 let page
 before(async () => {
-  assert.ok(bundle, 'NOVACRON_MICRO must name the micro guest')
+  assert.ok(bundle, 'NOVACRON_GUEST_MICRO must name the micro guest')
   world = await World.start({ hosts: 0 })
   page = await world.visitor()
-  await world.cli('image', 'import', bundle, '--name', 'micro')
 })
 after(async () => {
   if (page) await world.cli('delete', 'hello', '--force', '--yes').catch(() => undefined)
   await world?.end()
 })
 afterEach(() => world.checkComplaints())
+
+test('the micro guest is uploaded from this machine', async () => {
+  await page.goto(`${world.base}/p/default/images`)
+  await page.getByRole('button', { name: 'Upload' }).click()
+  await page.getByLabel('File').setInputFiles(bundle)
+  await page.getByLabel('Name').fill('micro')
+  await page.getByRole('dialog').getByRole('button', { name: 'Upload' }).click()
+  await page.locator('tr[data-name=micro] [data-state=ready]').waitFor()
+})
 
 test('a real guest is launched from the page and answers on its serial console', async () => {
   await page.goto(`${world.base}/p/default/launch`)
@@ -37,4 +45,12 @@ test('a real guest is launched from the page and answers on its serial console',
     return shows('sum=42')
   }, BOOT_MS)
   await picture(page, 'real-serial')
+})
+
+test('its screen is shown', async () => {
+  await page.getByRole('link', { name: 'Screen' }).first().click()
+  await page.getByText('connected').waitFor()
+  const canvas = page.getByRole('region', { name: 'Screen of hello' }).locator('canvas').first()
+  await until('the display has a size', () => canvas.evaluate((element) => element.width >= 640 && element.height >= 400))
+  await picture(page, 'real-screen')
 })

@@ -76,32 +76,6 @@ export function logPath(project: string, vm: string, source: string, tail: numbe
   return `${objectPath('vm', project, vm)}/logs?${query}`
 }
 
-/** Sends an image's content, telling how far it has come. `fetch` cannot report that. */
-export function uploadImage(
-  project: string, name: string, file: Blob, progress: (sent: number) => void,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const upload = new XMLHttpRequest()
-    upload.open('PUT', `${objectPath('image', project, name)}/content`)
-    upload.setRequestHeader('content-type', 'application/octet-stream')
-    upload.upload.onprogress = (event) => progress(event.loaded)
-    upload.onload = () => {
-      if (upload.status < 300) resolve()
-      else reject(new Error(problemText(upload.responseText, upload.status)))
-    }
-    upload.onerror = () => reject(new Error('the connection broke before all bytes had arrived'))
-    upload.send(file)
-  })
-}
-
-function problemText(text: string, status: number): string {
-  try {
-    return (JSON.parse(text) as { detail?: string }).detail ?? `the server answered ${status}`
-  } catch {
-    return `the server answered ${status}`
-  }
-}
-
 export async function signIn(code: string): Promise<void> {
   await send('POST', '/v1/session', { body: { code } })
 }

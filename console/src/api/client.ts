@@ -48,7 +48,7 @@ export async function send(method: string, path: string, options: Options = {}):
   const response = await reach(path, { method, headers, body, signal: options.signal })
   if (response.ok) return response
   if (response.status === 401) for (const listener of signedOutListeners) listener()
-  throw await readProblem(response)
+  throw readProblemText(response.status, await response.text())
 }
 
 /** Sends a request and reads its JSON answer; `undefined` for an empty one. */
@@ -72,21 +72,22 @@ async function reach(path: string, init: RequestInit): Promise<Response> {
   }
 }
 
-async function readProblem(response: Response): Promise<Problem> {
-  const fallback = { status: response.status, code: `http_${response.status}`, message: `The server answered ${response.status}` }
+/** Reads the body of a failed answer. */
+export function readProblemText(status: number, body: string): Problem {
+  let parts: Record<string, unknown> = {}
   try {
-    const body = (await response.json()) as Record<string, unknown>
-    const text = (key: string) => (typeof body[key] === 'string' ? body[key] : undefined)
-    return new Problem({
-      status: response.status,
-      code: text('code') ?? fallback.code,
-      message: text('detail') ?? text('title') ?? fallback.message,
-      field: text('field'),
-      hint: text('hint'),
-    })
+    parts = JSON.parse(body) as Record<string, unknown>
   } catch {
-    return new Problem(fallback)
+    // Something before NovaCron answered; its words are not for people.
   }
+  const text = (key: string) => (typeof parts[key] === 'string' ? parts[key] : undefined)
+  return new Problem({
+    status,
+    code: text('code') ?? `http_${status}`,
+    message: text('detail') ?? text('title') ?? `The server answered ${status}`,
+    field: text('field'),
+    hint: text('hint'),
+  })
 }
 
 export function asProblem(error: unknown): Problem {

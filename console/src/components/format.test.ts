@@ -22,7 +22,7 @@ test('a size as a flag is exact', () => {
 })
 
 test('spans and ages use the units that matter', () => {
-  expect(span(0)).toBe('0 s')
+  expect(span(0)).toBe('< 1 s')
   expect(span(61_000)).toBe('1 min')
   expect(span((3 * 24 + 4) * 3_600_000)).toBe('3 d 4 h')
   expect(age('2026-01-01T00:00:00Z', Date.parse('2026-01-01T00:00:05Z'))).toBe('just now')

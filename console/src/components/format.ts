@@ -42,7 +42,7 @@ export function span(ms: number): string {
     [Math.floor(seconds / 60) % 60, 'min'], [seconds % 60, 's'],
   ]
   const first = parts.findIndex(([count]) => count > 0)
-  if (first < 0) return '0 s'
+  if (first < 0) return '< 1 s'
   const shown = parts.slice(first, first + (first >= 2 ? 1 : 2)).filter(([count]) => count > 0)
   return shown.map(([count, unit]) => `${count} ${unit}`).join(' ')
 }

@@ -44,7 +44,7 @@ export function ObjectTable<T extends AnyObject>(props: Props<T>) {
   const below = virtual.getTotalSize() - (shown.at(-1)?.end ?? 0)
   const width = columns.length + (onSelect ? 1 : 0)
   return (
-    <div ref={box} className="panel min-h-24 overflow-auto overscroll-contain" data-table="">
+    <div ref={box} className="panel min-h-[4.75rem] overflow-auto overscroll-contain" data-table="">
       <table className="w-full table-fixed border-separate border-spacing-0 text-left" style={{ minWidth: leastWidth(columns) }} aria-label={props.label} aria-rowcount={rows.length + 1}>
         <Columns columns={columns} selectable={onSelect !== undefined} />
         <Head {...props} />

@@ -1,6 +1,7 @@
 // Sends an image file from this machine.
 import { useState } from 'react'
-import { createImage, uploadImage } from '../../api/actions'
+import { createImage } from '../../api/actions'
+import { uploadImage } from '../../api/upload'
 import { TextField } from '../../components/Field'
 import { errorAt, FormDialog } from '../../components/FormDialog'
 import { bytes, percent } from '../../components/format'

@@ -3,7 +3,7 @@ import { useParams } from '@tanstack/react-router'
 import { useList, useObject } from '../../api/queries'
 import type { Node } from '../../api/types'
 import { useProject } from '../../app/project'
-import { bytes, cpus, dateTime } from '../../components/format'
+import { bytes, count, cpus, dateTime } from '../../components/format'
 import { Facts, Loaded, Meter, Page, Panel } from '../../components/Page'
 import { StateMark } from '../../components/StateMark'
 import { Tabs } from '../../components/Tabs'
@@ -38,7 +38,7 @@ function Overview({ node }: { node: Node }) {
           <Meter label="CPUs" used={allocated.cpu} total={capacity.cpu} text={`${cpus(allocated.cpu)} of ${cpus(capacity.cpu)}`} />
           <Meter label="Memory" used={allocated.memory} total={capacity.memory} text={`${bytes(allocated.memory)} of ${bytes(capacity.memory)}`} />
           <p className="text-dim">
-            {allocated.vms} VMs. CPU overcommit {node.spec.cpu_overcommit}, memory overcommit {node.spec.memory_overcommit}, {bytes(node.spec.memory_reserved)} kept for the host.
+            {count(allocated.vms, 'VM')}. CPU overcommit {node.spec.cpu_overcommit}, memory overcommit {node.spec.memory_overcommit}, {bytes(node.spec.memory_reserved)} kept for the host.
           </p>
         </div>
       </Panel>

@@ -25,7 +25,7 @@ function Result({ task }: { task: Task }) {
 }
 
 const COLUMNS: Column<Task>[] = [
-  { id: 'state', title: 'State', width: '7rem', narrow: true, sort: (task) => task.status.state, cell: taskMark },
+  { id: 'state', title: 'State', width: '7.5rem', narrow: true, sort: (task) => task.status.state, cell: taskMark },
   { id: 'kind', title: 'Kind', width: '5.5rem', narrow: true, sort: (task) => task.spec.action, cell: (task) => task.spec.action },
   { id: 'target', title: 'Target', width: '13rem', narrowWidth: '9.5rem', narrow: true, sort: (task) => task.spec.target.name, cell: (task) => <TaskTarget task={task} /> },
   { id: 'result', title: 'Step or error', cell: (task) => <Result task={task} /> },
