@@ -1,10 +1,9 @@
-// A server of its own and a browser for each spec file: started on a free port with its data in a
+// A server of its own and a browser for each spec file: started on a port of its own with its data in a
 // temporary folder, ended by process id. Whatever the page complains about on its console, the content
 // security policy included, fails the test that is under way.
 import assert from 'node:assert/strict'
 import { spawn, execFile } from 'node:child_process'
-import { mkdtemp, rm, mkdir, open } from 'node:fs/promises'
-import net from 'node:net'
+import { mkdtemp, rm, mkdir, open, readFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
@@ -31,26 +30,26 @@ export class World {
     assert.ok(world.bin, 'NOVACRON_BIN must name the binary')
     world.hosts = hosts
     world.data = await mkdtemp(path.join(os.tmpdir(), 'novacron-console-'))
-    world.port = await freePort()
     await world.startServer()
     world.browser = await chromium.launch({ executablePath: BROWSER, args: BROWSER_FLAGS })
     return world
   }
 
-  get base() {
-    return `http://127.0.0.1:${this.port}`
-  }
-
   async startServer() {
-    const args = ['server', '--data-dir', this.data, '--listen', `127.0.0.1:${this.port}`]
+    // A port of its own the first time; after that the one that the pages know.
+    const listen = this.base ? new URL(this.base).host : '127.0.0.1:0'
+    const args = ['server', '--data-dir', this.data, '--listen', listen]
     if (this.hosts > 0) args.push('--sim', String(this.hosts))
-    const log = await open(path.join(this.data, 'server.log'), 'a')
+    const file = path.join(this.data, 'server.log')
+    const log = await open(file, 'w')
     this.server = spawn(this.bin, args, { stdio: ['ignore', log.fd, log.fd] })
     this.ended = new Promise((resolve) => this.server.once('exit', resolve))
     await log.close()
     await until('the server is ready', async () => {
-      assert.equal(this.server.exitCode, null, `the server ended; see ${this.data}/server.log`)
-      return (await fetch(`${this.base}/readyz`)).ok
+      const said = await readFile(file, 'utf8')
+      assert.equal(this.server.exitCode, null, `the server ended: ${said}`)
+      this.base = /NovaCron is at (http:\S+)/.exec(said)?.[1] ?? this.base
+      return this.base !== undefined && (await fetch(`${this.base}/readyz`)).ok
     })
   }
 
@@ -149,14 +148,6 @@ export async function until(what, holds, patience = PATIENCE_MS) {
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   throw new Error(`not within ${patience} ms: ${what}${last ? ` (${last.message})` : ''}`)
-}
-
-async function freePort() {
-  const server = net.createServer()
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 /** Keeps a picture of the page when NOVACRON_SHOTS names a folder. */
