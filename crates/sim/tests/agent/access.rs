@@ -29,7 +29,7 @@ async fn the_serial_line_replays_and_goes_on() {
         assert!(read > 0, "the line ended after {}", String::from_utf8_lossy(&seen));
         seen.extend_from_slice(&buffer[..read]);
     }
-    assert!(String::from_utf8_lossy(&seen).contains("guest web is up"));
+    assert!(String::from_utf8_lossy(&seen).contains("guest is up: web"));
     let log = agent.log(&stage.vm("web"), LogSource::Serial, 1 << 20, false).await.unwrap();
     assert!(text(log).await.contains("typed here"));
 }
@@ -83,5 +83,5 @@ async fn nothing_leads_into_a_vm_that_is_down() {
     }
     // But what it has said last is there.
     let log = agent.log(&web, LogSource::Serial, 1 << 20, true).await.unwrap();
-    assert!(text(log).await.contains("guest web is up"));
+    assert!(text(log).await.contains("guest is up: web"));
 }
