@@ -932,7 +932,11 @@ export interface paths {
         delete: operations["delete_token"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Changes a token.
+         * @description The body is a JSON merge patch (RFC 7396): what it leaves out stays.
+         */
+        patch: operations["patch_token"];
         trace?: never;
     };
     "/v1/watch": {
@@ -1445,6 +1449,15 @@ export interface components {
             finished: components["schemas"]["Time"];
             state: components["schemas"]["TaskState"];
         };
+        OwnedDraftMeta: {
+            annotations?: {
+                [key: string]: string;
+            };
+            labels?: {
+                [key: string]: string;
+            };
+            name: string;
+        };
         /** @description Where the VM runs. */
         Placement: {
             /** @description What the node's counters hold for this VM. */
@@ -1516,7 +1529,7 @@ export interface components {
         /** @description A port of the host that leads into the guest. */
         PortForward: {
             /** @example 127.0.0.1 */
-            address?: string;
+            address?: string | unknown | unknown;
             /** Format: int32 */
             guest: number;
             /** Format: int32 */
@@ -1662,7 +1675,7 @@ export interface components {
             volumes?: components["schemas"]["Name"][];
         };
         SnapshotDraft: {
-            meta: components["schemas"]["DraftMeta"];
+            meta: components["schemas"]["OwnedDraftMeta"];
             spec: components["schemas"]["SnapshotSpec"];
         };
         SnapshotPage: {
@@ -1794,12 +1807,28 @@ export interface components {
             /** @description The store's revision that this page shows. */
             revision: number;
         };
+        TokenPatch: {
+            meta?: {
+                annotations?: {
+                    [key: string]: string | null;
+                } | null;
+                labels?: {
+                    [key: string]: string | null;
+                } | null;
+            };
+            spec?: components["schemas"]["TokenSpecPatch"];
+        };
         /** @enum {string} */
         TokenPurpose: "api" | "sign_in" | "session";
         TokenSpec: {
             description?: string;
             expires?: components["schemas"]["Time"] | null;
             purpose?: components["schemas"]["TokenPurpose"];
+        };
+        TokenSpecPatch: {
+            description?: string | null;
+            expires?: components["schemas"]["Time"] | null;
+            purpose?: components["schemas"]["TokenPurpose"] | null;
         };
         TokenStatus: Record<string, never>;
         Vm: {
@@ -2179,6 +2208,7 @@ export interface operations {
             403: components["responses"]["Denied"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["Unprocessable"];
             503: components["responses"]["Unavailable"];
         };
     };
@@ -2221,6 +2251,7 @@ export interface operations {
             403: components["responses"]["Denied"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["Unprocessable"];
             503: components["responses"]["Unavailable"];
         };
     };
@@ -2359,6 +2390,7 @@ export interface operations {
             403: components["responses"]["Denied"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["Unprocessable"];
             503: components["responses"]["Unavailable"];
         };
     };
@@ -2571,6 +2603,7 @@ export interface operations {
             403: components["responses"]["Denied"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["Unprocessable"];
             503: components["responses"]["Unavailable"];
         };
     };
@@ -2781,6 +2814,7 @@ export interface operations {
             403: components["responses"]["Denied"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["Unprocessable"];
             503: components["responses"]["Unavailable"];
         };
     };
@@ -2825,6 +2859,7 @@ export interface operations {
             403: components["responses"]["Denied"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["Unprocessable"];
             503: components["responses"]["Unavailable"];
         };
     };
@@ -3083,6 +3118,7 @@ export interface operations {
             403: components["responses"]["Denied"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["Unprocessable"];
             503: components["responses"]["Unavailable"];
         };
     };
@@ -3302,6 +3338,7 @@ export interface operations {
             403: components["responses"]["Denied"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["Unprocessable"];
             503: components["responses"]["Unavailable"];
         };
     };
@@ -3521,6 +3558,7 @@ export interface operations {
             403: components["responses"]["Denied"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["Unprocessable"];
             503: components["responses"]["Unavailable"];
         };
     };
@@ -3683,6 +3721,7 @@ export interface operations {
             403: components["responses"]["Denied"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["Unprocessable"];
             503: components["responses"]["Unavailable"];
         };
     };
@@ -4023,7 +4062,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/octet-stream": unknown;
             };
@@ -4479,6 +4518,7 @@ export interface operations {
             403: components["responses"]["Denied"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["Unprocessable"];
             503: components["responses"]["Unavailable"];
         };
     };
@@ -4822,6 +4862,7 @@ export interface operations {
             403: components["responses"]["Denied"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["Unprocessable"];
             503: components["responses"]["Unavailable"];
         };
     };
@@ -4948,6 +4989,49 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
+            503: components["responses"]["Unavailable"];
+            507: components["responses"]["StorageFull"];
+        };
+    };
+    patch_token: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Refuse with 412 unless this is the object's `ETag`. */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenPatch"];
+                "application/merge-patch+json": components["schemas"]["TokenPatch"];
+            };
+        };
+        responses: {
+            /** @description The object as it is now. */
+            200: {
+                headers: {
+                    /** @description The revision of the spec's last write, in quotes. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Token"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
             503: components["responses"]["Unavailable"];
             507: components["responses"]["StorageFull"];
         };
