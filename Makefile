@@ -59,4 +59,5 @@ docs: ## write the references that are generated from code
 	cargo xtask docs
 
 bench: setup build ## measure against the yardsticks; writes docs/benchmarks.md
+	@setup/install bench
 	cargo xtask bench

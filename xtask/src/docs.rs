@@ -19,11 +19,11 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<()> {
     let root = root();
-    let openapi = example(&root, "novacron-api", "openapi")?;
+    let openapi = printed(&root, &["--package", "novacron-api", "--example", "openapi"])?;
     let references = [
         ("docs/reference/openapi.json", openapi.clone()),
         ("docs/reference/api.md", api_table(&openapi)?),
-        ("docs/reference/cli.md", example(&root, "novacron-cli", "reference")?),
+        ("docs/reference/cli.md", printed(&root, &["--package", "novacron", "--", "reference"])?),
         ("docs/reference/settings.md", settings(&root)?),
     ];
     let mut stale = Vec::new();
@@ -46,14 +46,15 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// What an example of a crate prints.
-fn example(root: &Path, package: &str, name: &str) -> Result<String> {
+/// What a program of the workspace prints.
+fn printed(root: &Path, args: &[&str]) -> Result<String> {
     let cargo = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--offline", "--package", package, "--example", name])
+        .args(["run", "--quiet", "--offline", "--locked"])
+        .args(args)
         .current_dir(root)
         .output()?;
     if !cargo.status.success() {
-        bail!("example {name} of {package}: {}", String::from_utf8_lossy(&cargo.stderr));
+        bail!("cargo run {args:?}: {}", String::from_utf8_lossy(&cargo.stderr));
     }
     Ok(String::from_utf8(cargo.stdout)?)
 }

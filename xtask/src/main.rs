@@ -1,5 +1,6 @@
 //! Chores of the repository: `cargo xtask COMMAND`. One module for each command.
 
+mod bench;
 mod docs;
 mod guest;
 mod tidy;
@@ -13,6 +14,8 @@ use clap::Parser;
 enum Command {
     /// Checks floors, file and function sizes, module heads and other rules of ARCHITECTURE.md.
     Tidy,
+    /// Measures against yardsticks; writes docs/benchmarks.md.
+    Bench(bench::Args),
     /// Writes the references that are generated from code.
     Docs(docs::Args),
     /// Builds a guest for tests and demos if it is not cached; its path is the last line.
@@ -22,6 +25,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Tidy => tidy::run(),
+        Command::Bench(args) => bench::run(&args),
         Command::Docs(args) => docs::run(&args),
         Command::Guest(args) => guest::run(&args),
     };

@@ -42,6 +42,9 @@ enum Command {
     Config(ConfigCommand),
     /// Check what this machine offers, and say what to type where something is missing
     Doctor(doctor::Args),
+    /// Print the command line as Markdown, for the documentation
+    #[command(hide = true)]
+    Reference,
     #[command(flatten)]
     Client(Box<novacron_cli::Command>),
 }
@@ -79,6 +82,10 @@ fn main() -> ExitCode {
         }
         Command::Server(args) => runtime.block_on(server::run(&args, &program.globals)),
         Command::Doctor(args) => return runtime.block_on(doctor::run(&args, &program.globals)),
+        Command::Reference => {
+            print!("{}", novacron_cli::reference(&Program::command()));
+            Ok(())
+        }
         Command::Config(ConfigCommand::Show { defaults, config }) => {
             show(defaults, config.as_deref())
         }
