@@ -28,15 +28,16 @@ pub async fn fetch(url: &str, sink: &mut Sink, progress: Progress<'_>) -> Result
     let url = check_url(url)?;
     let client = client()?;
     let mut fetch = Fetch { client, url, validator: None, total: None };
-    let mut fruitless = 0;
+    // What a broken try has brought may have to be thrown away: progress is to come further.
+    let (mut fruitless, mut furthest) = (0, 0);
     for _ in 0..TRIES_MAX {
-        let before = sink.size;
         let broken = match fetch.go_on(sink, progress).await {
             Ok(()) => return Ok(()),
             Err(Trouble::Final(error)) => return Err(error),
             Err(Trouble::Broken(error)) => error,
         };
-        fruitless = if sink.size > before { 0 } else { fruitless + 1 };
+        fruitless = if sink.size > furthest { 0 } else { fruitless + 1 };
+        furthest = furthest.max(sink.size);
         if fruitless >= FRUITLESS_MAX {
             return Err(broken);
         }
