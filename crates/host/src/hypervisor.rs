@@ -317,8 +317,8 @@ fn still_runs(uid: Uuid) -> Error {
     Error::conflict(format!("guest {uid} still runs")).hint("destroy it first")
 }
 
-fn agent_silent(uid: Uuid) -> Error {
-    Error::unavailable(format!("the guest agent of guest {uid} does not answer"))
+fn agent_silent() -> Error {
+    Error::unavailable("the guest agent does not answer")
         .hint("install and start qemu-guest-agent in the guest, and see that the VM runs")
 }
 

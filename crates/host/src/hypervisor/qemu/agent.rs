@@ -112,7 +112,7 @@ impl Guest {
             arguments["input-data"] = json!(BASE64.encode(&exec.stdin));
         }
         match self.agent("guest-exec", arguments).await {
-            Ok(started) => started["pid"].as_u64().ok_or_else(|| agent_silent(self.handle.uid)),
+            Ok(started) => started["pid"].as_u64().ok_or_else(|| agent_silent()),
             Err(QgaError::Refused(text)) => {
                 Err(Error::invalid("argv", format!("the guest cannot run \"{program}\": {text}")))
             }
@@ -138,7 +138,7 @@ impl Guest {
             return Err(Error::invalid("path", format!("\"{}\" is not absolute", path.display())));
         };
         match self.agent("guest-file-open", json!({"path": text, "mode": mode})).await {
-            Ok(file) => file.as_u64().ok_or_else(|| agent_silent(self.handle.uid)),
+            Ok(file) => file.as_u64().ok_or_else(|| agent_silent()),
             Err(QgaError::Refused(text)) if text.contains("No such file") && mode == "r" => {
                 Err(no_such_file(path))
             }
@@ -172,7 +172,7 @@ impl Guest {
                 let done = done.map_err(|error| self.agent_failed(&error))?;
                 let count = done["count"].as_u64().and_then(|count| usize::try_from(count).ok());
                 let count = count.filter(|count| (1..=todo.len()).contains(count));
-                todo = &todo[count.ok_or_else(|| agent_silent(self.handle.uid))?..];
+                todo = &todo[count.ok_or_else(|| agent_silent())?..];
             }
             total += read as u64;
         }
@@ -228,7 +228,7 @@ impl Guest {
 
     fn agent_failed(&self, error: &QgaError) -> Error {
         match error {
-            QgaError::Silent => agent_silent(self.handle.uid),
+            QgaError::Silent => agent_silent(),
             QgaError::Unknown(_) => Error::unsupported(format!("{error}"))
                 .hint("allow it in the configuration of qemu-guest-agent in the guest"),
             QgaError::Refused(text) => {

@@ -150,19 +150,22 @@ impl QemuHypervisor {
 
     async fn has_snapshot(&self, drive: &Drive, tag: Uuid) -> Result<bool> {
         let words = ["info", "--output=json", "--image-opts"].map(str::to_owned);
-        let told = self.qemu_img(&words, drive).await?;
+        // `info` leaves backing files closed and refuses options for them.
+        let told = self.qemu_img(&words, drive, own_options(drive)).await?;
         let image: Value = serde_json::from_slice(&told).unwrap_or_default();
         Ok(names(&image).any(|name| name == tag.to_string()))
     }
 
     async fn snapshot_command(&self, verb: &str, drive: &Drive, tag: Uuid) -> Result<()> {
         let words = ["snapshot", "--image-opts", verb].map(str::to_owned);
-        self.qemu_img(&[&words[..], &[tag.to_string()]].concat(), drive).await.map(drop)
+        self.qemu_img(&[&words[..], &[tag.to_string()]].concat(), drive, image_options(drive))
+            .await
+            .map(drop)
     }
 
-    async fn qemu_img(&self, words: &[String], drive: &Drive) -> Result<Vec<u8>> {
+    async fn qemu_img(&self, words: &[String], drive: &Drive, options: String) -> Result<Vec<u8>> {
         let mut command = Command::new(self.qemu_img_binary());
-        command.args(words).arg(image_options(drive)).stdin(Stdio::null()).kill_on_drop(true);
+        command.args(words).arg(options).stdin(Stdio::null()).kill_on_drop(true);
         let output = command.output().await.map_err(|error| {
             Error::unavailable(format!("qemu-img cannot be run: {error}"))
                 .hint("install qemu-utils")
@@ -178,9 +181,17 @@ impl QemuHypervisor {
 
 /// Every layer with its format, as for QEMU itself; commas are doubled.
 fn image_options(drive: &Drive) -> String {
-    let path = |path: &Path| path.to_string_lossy().replace(',', ",,");
-    let file = format!("driver=qcow2,file.driver=file,file.filename={}", path(&drive.path));
-    let Some((image, format)) = &drive.backing else { return file };
-    let (format, image) = (format.as_str(), path(image));
-    format!("{file},backing.driver={format},backing.file.driver=file,backing.file.filename={image}")
+    let own = own_options(drive);
+    let Some((image, format)) = &drive.backing else { return own };
+    let (format, image) = (format.as_str(), doubled_commas(image));
+    format!("{own},backing.driver={format},backing.file.driver=file,backing.file.filename={image}")
+}
+
+/// The uppermost layer alone.
+fn own_options(drive: &Drive) -> String {
+    format!("driver=qcow2,file.driver=file,file.filename={}", doubled_commas(&drive.path))
+}
+
+fn doubled_commas(path: &Path) -> String {
+    path.to_string_lossy().replace(',', ",,")
 }

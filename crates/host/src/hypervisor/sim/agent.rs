@@ -25,7 +25,7 @@ impl SimHypervisor {
     fn awake(&self, handle: &Handle) -> Result<String> {
         self.world.change_quietly(handle, |guest| match guest.phase {
             Phase::Running => Ok(guest.name.clone()),
-            _ => Err(agent_silent(handle.uid)),
+            _ => Err(agent_silent()),
         })
     }
 }
