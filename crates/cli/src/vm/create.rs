@@ -153,16 +153,16 @@ fn spec(image: Option<&str>, args: &SpecArgs) -> Result<Value> {
     put(&mut spec, "cpus", args.cpus);
     put(&mut spec, "memory", args.memory.map(|memory| memory.0));
     put(&mut spec, "restart", args.restart.map(Restart::wire));
-    put(&mut spec, "disks", disks(image.is_some(), args));
+    put(&mut spec, "disks", disks(args));
     put(&mut spec, "nics", nics(args)?);
     put(&mut spec, "cloud_init", cloud_init(image.is_some(), &args.guest)?);
     Ok(spec)
 }
 
-fn disks(has_image: bool, args: &SpecArgs) -> Option<Vec<Value>> {
+/// The server adds the disk that an image with a disk starts from.
+fn disks(args: &SpecArgs) -> Option<Vec<Value>> {
     let mut disks = Vec::new();
-    let said = args.disk.is_some() || args.pool.is_some();
-    if said || (has_image && !args.volumes.is_empty()) {
+    if args.disk.is_some() || args.pool.is_some() {
         let mut root = json!({"name": "root"});
         put(&mut root, "size", args.disk.map(|size| size.0));
         put(&mut root, "pool", args.pool.as_deref());

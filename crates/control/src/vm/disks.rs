@@ -63,18 +63,15 @@ pub(super) fn settle(
     Ok(disks)
 }
 
-/// A VM from an image with a disk starts from it, also when no disk was asked for.
+/// A VM from an image with a disk starts from it, also when only volumes that exist were asked for.
 fn add_root(spec: &mut VmSpec, image: Option<&Object<Image>>) -> Result<()> {
     let has_disk = image.is_some_and(|image| volume::disk_of(image).is_some());
-    if spec.disks.is_empty() && has_disk {
-        spec.disks.push(Disk {
-            name: Name::new("root")?,
-            volume: None,
-            size: None,
-            pool: None,
-            image: None,
-            owned: true,
-        });
+    let root = Name::new("root")?;
+    let given = spec.disks.iter().any(|disk| disk.volume.is_none() || disk.name == root);
+    if has_disk && !given {
+        let disk =
+            Disk { name: root, volume: None, size: None, pool: None, image: None, owned: true };
+        spec.disks.insert(0, disk);
     }
     Ok(())
 }
