@@ -16,6 +16,8 @@ pub struct Daemon {
     data: PathBuf,
     process: Option<Child>,
     args: Vec<String>,
+    listen: String,
+    env: Vec<(String, String)>,
     /// Removed with the daemon.
     dir: Option<TempDir>,
 }
@@ -33,7 +35,19 @@ impl Daemon {
     /// A daemon that has yet to be started, with more arguments for `server`.
     pub fn stopped(data: &Path, args: &[&str]) -> Self {
         let args = args.iter().map(ToString::to_string).collect();
-        Self { data: data.to_path_buf(), process: None, args, dir: None }
+        let (listen, env) = ("127.0.0.1:0".to_owned(), Vec::new());
+        Self { data: data.to_path_buf(), process: None, args, listen, env, dir: None }
+    }
+
+    pub fn listen(mut self, address: &str) -> Self {
+        self.listen = address.to_owned();
+        self
+    }
+
+    /// For the daemon alone, not for the CLI.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// Starts the daemon and waits until it answers.
@@ -50,8 +64,9 @@ impl Daemon {
             .arg("server")
             .arg("--data-dir")
             .arg(&self.data)
-            .args(["--listen", "127.0.0.1:0"])
+            .args(["--listen", &self.listen])
             .args(&self.args)
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -162,15 +177,40 @@ impl Daemon {
 
     /// Waits until the VM satisfies the condition.
     pub fn vm_until(&self, name: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        self.until(&["vm", "show", name], what, holds)
+    }
+
+    /// Waits until the object or list that a command shows satisfies the condition.
+    pub fn until(&self, args: &[&str], what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let vm = self.vm(name);
-            if holds(&vm) {
-                return vm;
+            let shown = self.json(args);
+            if holds(&shown) {
+                return shown;
             }
-            assert!(Instant::now() < deadline, "never {what}: {vm:#}\n{}", self.log());
+            assert!(Instant::now() < deadline, "never {what}: {shown:#}\n{}", self.log());
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Waits until the command succeeds.
+    pub fn succeeds(&self, patience: Duration, args: &[&str]) -> String {
+        let deadline = Instant::now() + patience;
+        loop {
+            let output = self.cli(args);
+            if output.status.success() {
+                return String::from_utf8_lossy(&output.stdout).into_owned();
+            }
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(Instant::now() < deadline, "{args:?} never succeeded: {said}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Runs a line of shell in the guest once its agent answers; returns what it printed.
+    pub fn sh(&self, vm: &str, line: &str) -> String {
+        self.succeeds(PATIENCE, &["exec", vm, "--", "true"]);
+        self.run(&["exec", vm, "--", "sh", "-c", line])
     }
 
     pub fn import_micro(&self) {
@@ -236,6 +276,36 @@ pub fn guest(name: &str) -> PathBuf {
     let cargo = Command::new(env!("CARGO")).args(["xtask", "guest", name]).output().unwrap();
     assert!(cargo.status.success(), "{}", String::from_utf8_lossy(&cargo.stderr));
     String::from_utf8(cargo.stdout).unwrap().lines().last().unwrap().into()
+}
+
+/// Waits until the condition holds.
+pub fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "never {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Names of what lies in a directory; of nothing when there is none.
+pub fn listed(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// A program of the host, which must succeed; returns what it printed.
+pub fn host(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program).args(args).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {args:?}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 pub fn pid_of(vm: &Value) -> u32 {

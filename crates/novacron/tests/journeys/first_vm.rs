@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::process::Stdio;
 
-use crate::daemon::{Daemon, alive, pid_of, state_of};
+use crate::daemon::{Daemon, alive, free_port, pid_of, state_of};
 
 #[test]
 fn a_vm_lives_its_whole_life() {
@@ -91,8 +91,4 @@ fn a_long_data_directory_works() {
     daemon.import_micro();
     daemon.run(&["launch", "micro", "deep", "--memory", "256MiB"]);
     daemon.serial_says("deep", "guest is up", 1);
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -2,9 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod clock;
+mod crash_steps;
 mod daemon;
 mod daemon_dies;
+mod debian;
+mod disk_full;
 mod first_vm;
 mod guest_dies;
 mod hostile_store;
+mod images;
+mod ports;
 mod sign_in;
+mod snapshots;
+mod tls;
+mod volumes;

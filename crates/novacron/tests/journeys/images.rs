@@ -1,0 +1,192 @@
+//! Images: from URLs and files, from friends and foes, cut short and begun again.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::daemon::{Daemon, eventually, guest, host, listed};
+
+#[test]
+fn an_image_comes_from_a_url_with_its_checksum() {
+    let daemon = Daemon::start();
+    let server = Server::of(std::fs::read(guest("micro")).unwrap());
+    let sum = host("sha256sum", &[guest("micro").to_str().unwrap()]);
+    let sum = sum.split_whitespace().next().unwrap();
+    daemon.run(&["image", "import", &server.url, "--name", "micro", "--sha256", sum]);
+    let image = daemon.json(&["image", "show", "micro"]);
+    assert_eq!(image["status"]["content"]["sha256"], sum);
+    daemon.run(&["launch", "micro", "web", "--memory", "256MiB"]);
+
+    let said = daemon.refused(4, &["image", "delete", "micro", "--yes"]);
+    assert!(said.contains("VM \"web\""), "{said}");
+    daemon.run(&["delete", "web", "--yes", "--force"]);
+    daemon.run(&["image", "delete", "micro", "--yes"]);
+    nothing_is_left(&daemon);
+}
+
+#[test]
+fn a_wrong_checksum_and_a_server_that_vanishes_leave_nothing() {
+    let daemon = Daemon::start();
+    let server = Server::of(vec![7; 3 << 20]);
+    let wrong = "0".repeat(64);
+    let import = ["image", "import", &server.url, "--name", "wrong", "--sha256", &wrong];
+    let said = daemon.refused(1, &import);
+    assert!(said.contains("SHA-256") && said.contains(&wrong), "{said}");
+
+    // Whoever asks again gets nothing more: the import ends, it does not hang.
+    server.cut_after.store(1 << 20, Ordering::Relaxed);
+    let said = daemon.refused(1, &["image", "import", &server.url, "--name", "cut"]);
+    assert!(said.contains("127.0.0.1"), "{said}");
+    for name in ["wrong", "cut"] {
+        assert_eq!(daemon.json(&["image", "show", name])["status"]["state"], "failed");
+        daemon.run(&["image", "delete", name, "--yes"]);
+    }
+    nothing_is_left(&daemon);
+
+    server.cut_after.store(usize::MAX, Ordering::Relaxed);
+    daemon.run(&["image", "import", &server.url, "--name", "cut"]);
+}
+
+#[test]
+fn an_image_that_reaches_for_other_files_is_refused() {
+    let daemon = Daemon::start();
+    let evil = |name: &str| daemon.data().join(name).to_str().unwrap().to_owned();
+    let (backing, outside) = (evil("backing.qcow2"), evil("outside.qcow2"));
+    let create = ["create", "-q", "-f", "qcow2"];
+    let over = ["-b", "/etc/passwd", "-F", "raw", &backing, "1M"];
+    host("qemu-img", &[&create[..], &over].concat());
+    let option = format!("data_file={},data_file_raw=on", evil("elsewhere"));
+    host("qemu-img", &[&create[..], &["-o", &option, &outside, "1M"]].concat());
+    for (path, name, why) in [
+        (&backing, "backing", "names a backing file"),
+        (&outside, "outside", "names an external data file"),
+    ] {
+        let said = daemon.refused(1, &["image", "import", path, "--name", name]);
+        assert!(said.contains(why), "{said}");
+        assert!(!daemon.cli(&["vm", "create", "web", "--image", name]).status.success());
+        daemon.run(&["image", "delete", name, "--yes"]);
+    }
+    nothing_is_left(&daemon);
+}
+
+#[test]
+fn an_import_from_a_url_begins_again_when_the_daemon_was_killed() {
+    let mut daemon = Daemon::start();
+    let server = Server::of(std::fs::read(guest("micro")).unwrap());
+    server.stall.store(true, Ordering::Relaxed);
+    daemon.run(&["image", "import", &server.url, "--name", "micro", "--no-wait"]);
+    eventually("asked", || server.asked.load(Ordering::Relaxed) > 0);
+    let incoming = daemon.data().join("pools/default/incoming");
+    eventually("a part arrived", || !listed(&incoming).is_empty());
+    daemon.kill();
+    server.stall.store(false, Ordering::Relaxed);
+    daemon.up();
+    daemon.until(&["image", "show", "micro"], "ready", |image| image["status"]["state"] == "ready");
+    assert!(listed(&incoming).is_empty());
+    daemon.run(&["launch", "micro", "web", "--memory", "256MiB"]);
+}
+
+#[test]
+fn an_upload_that_the_daemons_death_cut_short_can_be_sent_again() {
+    let mut daemon = Daemon::start();
+    let socket = daemon.data().join("api.sock");
+    let images = "/v1/projects/default/images";
+    let draft = r#"{"meta":{"name":"micro"},"spec":{"source":{"upload":{}}}}"#;
+    let created = request(&socket, "POST", images, draft.as_bytes(), draft.len());
+    assert!(created.contains(" 201 "), "{created}");
+    let content = std::fs::read(guest("micro")).unwrap();
+    let path = format!("{images}/micro/content");
+    let mut half = begin(&socket, "PUT", &path, content.len());
+    half.write_all(&content[..content.len() / 2]).unwrap();
+    let incoming = daemon.data().join("pools/default/incoming");
+    eventually("a part arrived", || !listed(&incoming).is_empty());
+    daemon.kill();
+    daemon.up();
+    eventually("swept", || listed(&incoming).is_empty());
+    let sent = request(&socket, "PUT", &path, &content, content.len());
+    assert!(sent.contains(" 202 "), "{sent}");
+    daemon.until(&["image", "show", "micro"], "ready", |image| image["status"]["state"] == "ready");
+    daemon.run(&["image", "delete", "micro", "--yes"]);
+    nothing_is_left(&daemon);
+}
+
+fn nothing_is_left(daemon: &Daemon) {
+    let pool = daemon.data().join("pools/default");
+    for dir in ["images", "incoming", "volumes"] {
+        let left = listed(&pool.join(dir));
+        assert!(left.is_empty(), "{dir}: {left:?}");
+    }
+}
+
+/// Sends the head of a request; the body is the caller's.
+fn begin(socket: &Path, method: &str, path: &str, length: usize) -> UnixStream {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    let kind = if method == "PUT" { "octet-stream" } else { "json" };
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         Content-Type: application/{kind}\r\nContent-Length: {length}\r\n\r\n"
+    )
+    .unwrap();
+    stream
+}
+
+fn request(socket: &Path, method: &str, path: &str, body: &[u8], length: usize) -> String {
+    let mut stream = begin(socket, method, path, length);
+    stream.write_all(body).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// A web server with one file, which can be made to misbehave.
+struct Server {
+    url: String,
+    asked: Arc<AtomicUsize>,
+    /// Bytes after which every answer breaks off.
+    cut_after: Arc<AtomicUsize>,
+    /// Half the file is sent; the rest when this is false again.
+    stall: Arc<AtomicBool>,
+}
+
+impl Server {
+    fn of(file: Vec<u8>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Self {
+            url: format!("http://{}/file.tar", listener.local_addr().unwrap()),
+            asked: Arc::default(),
+            cut_after: Arc::new(AtomicUsize::new(usize::MAX)),
+            stall: Arc::default(),
+        };
+        let (asked, cut_after) = (server.asked.clone(), server.cut_after.clone());
+        let (stall, file) = (server.stall.clone(), Arc::new(file));
+        // Ends with the test's process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                asked.fetch_add(1, Ordering::Relaxed);
+                let (cut, stall, file) = (cut_after.clone(), stall.clone(), file.clone());
+                std::thread::spawn(move || answer(stream, &file, &cut, &stall));
+            }
+        });
+        server
+    }
+}
+
+/// A client that hangs up is no trouble of ours.
+fn answer(mut stream: TcpStream, file: &[u8], cut: &AtomicUsize, stall: &AtomicBool) {
+    let mut head = [0; 4096];
+    let _read = stream.read(&mut head);
+    let _sent = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", file.len());
+    let half = file.len() / 2;
+    let end = file.len().min(cut.load(Ordering::Relaxed));
+    let _sent = stream.write_all(&file[..half.min(end)]);
+    while stall.load(Ordering::Relaxed) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    if end > half {
+        let _sent = stream.write_all(&file[half..end]);
+    }
+}
