@@ -1529,7 +1529,7 @@ export interface components {
         /** @description A port of the host that leads into the guest. */
         PortForward: {
             /** @example 127.0.0.1 */
-            address?: string | unknown | unknown;
+            address?: string;
             /** Format: int32 */
             guest: number;
             /** Format: int32 */

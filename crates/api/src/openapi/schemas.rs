@@ -27,7 +27,7 @@ pub(crate) fn components(rows: &[Row]) -> Components {
     name_drafts(&mut all);
     if let Some(port) = all.get_mut("PortForward") {
         port["properties"]["address"]["anyOf"] =
-            json!([{ "format": "ipv4" }, { "format": "ipv6" }]);
+            json!([{ "type": "string", "format": "ipv4" }, { "type": "string", "format": "ipv6" }]);
     }
     for schema in all.values_mut() {
         bound_integers(schema);
