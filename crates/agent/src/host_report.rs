@@ -6,7 +6,7 @@ use std::time::Duration;
 use novacron_model::node::{HypervisorReport, NodeReport};
 use novacron_model::pool::PoolUsage;
 use novacron_model::{Kind, Node as NodeKind, Object, Pool as PoolKind, Result, Time, key};
-use novacron_store::{Key, Selection, Snapshot, object};
+use novacron_store::{Key, Selection, Snapshot, Watch, object};
 use tokio::time::sleep;
 
 use crate::node::Node;
@@ -19,10 +19,7 @@ const WORTH: u64 = 100;
 pub(crate) async fn run(node: Arc<Node>) {
     let started = node.now();
     let mut pause = Duration::from_millis(100);
-    let mut kinds = [NodeKind::KIND, PoolKind::KIND].map(|kind| {
-        let prefix = format!("{kind}/");
-        node.store.watch(Selection::Prefix(prefix), node.store.snapshot().revision())
-    });
+    let mut kinds = watches(&node);
     while !node.ending.is_cancelled() {
         let done = report(&node, started).await;
         let next = match done {
@@ -34,13 +31,28 @@ pub(crate) async fn run(node: Arc<Node>) {
             }
         };
         let [nodes, pools] = &mut kinds;
-        tokio::select! {
+        let heard = tokio::select! {
             () = node.ending.cancelled() => return,
-            () = sleep(next) => {}
-            _ = nodes.next() => {}
-            _ = pools.next() => {}
+            () = sleep(next) => continue,
+            changes = nodes.next() => changes,
+            changes = pools.next() => changes,
+        };
+        match heard {
+            // The store has shut down.
+            None => return,
+            // Everything is looked at anyway; only the place to hear from next is lost.
+            Some(Err(_)) => kinds = watches(&node),
+            Some(Ok(_)) => {}
         }
     }
+}
+
+/// Changes of nodes and pools from now on.
+fn watches(node: &Node) -> [Watch; 2] {
+    [NodeKind::KIND, PoolKind::KIND].map(|kind| {
+        let prefix = format!("{kind}/");
+        node.store.watch(Selection::Prefix(prefix), node.store.snapshot().revision())
+    })
 }
 
 async fn report(node: &Node, started: Time) -> Result<()> {
