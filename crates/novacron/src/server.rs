@@ -80,15 +80,30 @@ async fn serve(
         Some(count) => nodes::simulated(count, data, &shared).await?,
         None => vec![nodes::real(config, data, &shared).await?],
     };
-    let api = serve_api(args, config, data, &store, &agents).await?;
+    let served = answer(args, config, data, &store, &agents, end).await;
+    for agent in &agents {
+        agent.shutdown().await;
+    }
+    end.cancel();
+    control.await.context("the control loop")?;
+    served
+}
+
+/// Serves the API until the process is asked to end.
+async fn answer(
+    args: &Args,
+    config: &Config,
+    data: &DataDir,
+    store: &Arc<RaftStore>,
+    agents: &[AgentHandle],
+    end: &CancellationToken,
+) -> Result<()> {
+    let api = serve_api(args, config, data, store, agents).await?;
     announce(&api);
     end.cancelled().await;
     info!("stopping; guests go on");
     api.shutdown().await;
-    for agent in &agents {
-        agent.shutdown().await;
-    }
-    control.await.context("the control loop")
+    Ok(())
 }
 
 /// Makes what exists from the start: the default project, pool and network.
