@@ -40,7 +40,7 @@ impl Daemon {
     }
 
     pub fn listen(mut self, address: &str) -> Self {
-        self.listen = address.to_owned();
+        address.clone_into(&mut self.listen);
         self
     }
 

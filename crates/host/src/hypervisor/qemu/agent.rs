@@ -57,7 +57,7 @@ impl Agent for QemuHypervisor {
         let pushed = guest.write_file(file, from).await;
         let closed = guest.agent("guest-file-close", json!({"handle": file})).await;
         let pushed = pushed?;
-        closed.map_err(|error| guest.agent_failed(&error))?;
+        closed.map_err(|error| agent_failed(&error))?;
         Ok(pushed)
     }
 
@@ -79,7 +79,7 @@ impl Agent for QemuHypervisor {
 impl Guest {
     pub async fn agent_info(&self) -> Result<GuestAgent> {
         let info = self.agent("guest-info", Value::Null).await;
-        let info = info.map_err(|error| self.agent_failed(&error))?;
+        let info = info.map_err(|error| agent_failed(&error))?;
         // Agents may be told to answer less; what they do not tell stays empty.
         let host = self.agent("guest-get-host-name", Value::Null).await.unwrap_or_default();
         let os = self.agent("guest-get-osinfo", Value::Null).await.unwrap_or_default();
@@ -95,9 +95,9 @@ impl Guest {
 
     pub async fn agent_shutdown(&self) -> Result<()> {
         let mut slot = self.qga.lock().await;
-        let qga = self.synced(&mut slot).await.map_err(|error| self.agent_failed(&error))?;
+        let qga = self.synced(&mut slot).await.map_err(|error| agent_failed(&error))?;
         let sent = qga.send("guest-shutdown", json!({"mode": "powerdown"})).await;
-        sent.map_err(|error| self.agent_failed(&error))
+        sent.map_err(|error| agent_failed(&error))
     }
 
     async fn start_program(&self, exec: &Exec) -> Result<u64> {
@@ -112,11 +112,11 @@ impl Guest {
             arguments["input-data"] = json!(BASE64.encode(&exec.stdin));
         }
         match self.agent("guest-exec", arguments).await {
-            Ok(started) => started["pid"].as_u64().ok_or_else(|| agent_silent()),
+            Ok(started) => started["pid"].as_u64().ok_or_else(agent_silent),
             Err(QgaError::Refused(text)) => {
                 Err(Error::invalid("argv", format!("the guest cannot run \"{program}\": {text}")))
             }
-            Err(error) => Err(self.agent_failed(&error)),
+            Err(error) => Err(agent_failed(&error)),
         }
     }
 
@@ -124,7 +124,7 @@ impl Guest {
         let mut pause = POLL_FIRST;
         loop {
             let status = self.agent("guest-exec-status", json!({"pid": pid})).await;
-            let status = status.map_err(|error| self.agent_failed(&error))?;
+            let status = status.map_err(|error| agent_failed(&error))?;
             if status["exited"] == true {
                 return Ok(output(&status));
             }
@@ -138,7 +138,7 @@ impl Guest {
             return Err(Error::invalid("path", format!("\"{}\" is not absolute", path.display())));
         };
         match self.agent("guest-file-open", json!({"path": text, "mode": mode})).await {
-            Ok(file) => file.as_u64().ok_or_else(|| agent_silent()),
+            Ok(file) => file.as_u64().ok_or_else(agent_silent),
             Err(QgaError::Refused(text)) if text.contains("No such file") && mode == "r" => {
                 Err(no_such_file(path))
             }
@@ -146,7 +146,7 @@ impl Guest {
                 "path",
                 format!("the guest cannot open \"{}\": {text}", path.display()),
             )),
-            Err(error) => Err(self.agent_failed(&error)),
+            Err(error) => Err(agent_failed(&error)),
         }
     }
 
@@ -169,10 +169,10 @@ impl Guest {
             while !todo.is_empty() {
                 let arguments = json!({"handle": file, "buf-b64": BASE64.encode(todo)});
                 let done = self.agent("guest-file-write", arguments).await;
-                let done = done.map_err(|error| self.agent_failed(&error))?;
+                let done = done.map_err(|error| agent_failed(&error))?;
                 let count = done["count"].as_u64().and_then(|count| usize::try_from(count).ok());
                 let count = count.filter(|count| (1..=todo.len()).contains(count));
-                todo = &todo[count.ok_or_else(|| agent_silent())?..];
+                todo = &todo[count.ok_or_else(agent_silent)?..];
             }
             total += read as u64;
         }
@@ -185,7 +185,7 @@ impl Guest {
         loop {
             let arguments = json!({"handle": file, "count": CHUNK});
             let read = self.agent("guest-file-read", arguments).await;
-            let read = read.map_err(|error| self.agent_failed(&error))?;
+            let read = read.map_err(|error| agent_failed(&error))?;
             let bytes = decoded(&read["buf-b64"]);
             to.write_all(&bytes).await.map_err(broken)?;
             total += bytes.len() as u64;
@@ -225,16 +225,14 @@ impl Guest {
         }
         slot.as_mut().ok_or(QgaError::Silent)
     }
+}
 
-    fn agent_failed(&self, error: &QgaError) -> Error {
-        match error {
-            QgaError::Silent => agent_silent(),
-            QgaError::Unknown(_) => Error::unsupported(format!("{error}"))
-                .hint("allow it in the configuration of qemu-guest-agent in the guest"),
-            QgaError::Refused(text) => {
-                Error::unavailable(format!("the guest agent failed: {text}"))
-            }
-        }
+fn agent_failed(error: &QgaError) -> Error {
+    match error {
+        QgaError::Silent => agent_silent(),
+        QgaError::Unknown(_) => Error::unsupported(format!("{error}"))
+            .hint("allow it in the configuration of qemu-guest-agent in the guest"),
+        QgaError::Refused(text) => Error::unavailable(format!("the guest agent failed: {text}")),
     }
 }
 
