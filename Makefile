@@ -37,10 +37,10 @@ build: console ## build the binary with the console embedded
 	cargo build --locked --package novacron
 	@echo "$(CARGO_TARGET_DIR)/debug/novacron"
 
-test: setup check build ## everything that decides whether a change may land
+test: setup check console ## everything that decides whether a change may land
 	@setup/test
 
-nightly: setup build ## the long versions of the tests
+nightly: setup console ## the long versions of the tests
 	@setup/test --nightly
 
 check: ## format, lints, rules of the house, licences; writes nothing, needs no network
