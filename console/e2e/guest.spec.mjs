@@ -20,7 +20,7 @@ const terminal = () => page.locator('.xterm-rows')
 
 test('what is typed on the serial console reaches the guest, and its answer comes back', async () => {
   await page.goto(`${world.base}/p/default/vms/hello/serial`)
-  await page.getByText('connected').waitFor()
+  await page.getByText('connected', { exact: true }).waitFor()
   await page.locator('.xterm-helper-textarea').focus()
   await page.keyboard.type('uname -a\n')
   await until('the guest answers', async () => (await terminal().innerText()).includes(ANSWER))
@@ -42,13 +42,13 @@ test('the serial line comes back by itself after the VM was stopped and started'
   await world.cli('stop', 'hello')
   await page.getByText('it is stopped').waitFor()
   await world.cli('start', 'hello')
-  await page.getByText('connected').waitFor()
+  await page.getByText('connected', { exact: true }).waitFor()
 })
 
 test('the screen shows a picture', async () => {
   world.expected = [/willReadFrequently/] // of this test's own looking
   await page.goto(`${world.base}/p/default/vms/hello/screen`)
-  await page.getByText('connected').waitFor()
+  await page.getByText('connected', { exact: true }).waitFor()
   const canvas = page.getByRole('region', { name: 'Screen of hello' }).locator('canvas').first()
   await until('the canvas has colours', () =>
     canvas.evaluate((element) => {

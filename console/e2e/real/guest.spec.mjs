@@ -36,7 +36,7 @@ test('a real guest is launched from the page and answers on its serial console',
   await page.waitForURL('**/vms/hello')
   await page.getByRole('main').locator('[data-state=running]').first().waitFor()
   await page.getByRole('link', { name: 'Serial' }).first().click()
-  await page.getByText('connected').waitFor()
+  await page.getByText('connected', { exact: true }).waitFor()
   const terminal = page.locator('.xterm-rows')
   const shows = async (text) => (await terminal.innerText()).includes(text)
   await page.locator('.xterm-helper-textarea').focus()
@@ -49,7 +49,7 @@ test('a real guest is launched from the page and answers on its serial console',
 
 test('its screen is shown', async () => {
   await page.getByRole('link', { name: 'Screen' }).first().click()
-  await page.getByText('connected').waitFor()
+  await page.getByText('connected', { exact: true }).waitFor()
   const canvas = page.getByRole('region', { name: 'Screen of hello' }).locator('canvas').first()
   await until('the display has a size', () => canvas.evaluate((element) => element.width >= 640 && element.height >= 400))
   await picture(page, 'real-screen')
