@@ -60,5 +60,6 @@ fn an_existing_volume_is_all_that_a_bundle_needs() {
     daemon.import_micro();
     daemon.run(&["volume", "create", "data", "--size", "16MiB"]);
     daemon.run(&["launch", "micro", "web", "--memory", "256MiB", "--volume", "data"]);
-    assert_eq!(daemon.sh("web", "ls /dev/vd*"), "/dev/vda\n");
+    assert_eq!(daemon.sh("web", "cat /sys/block/vda/serial"), "data");
+    assert_eq!(daemon.json(&["volume", "list"]).as_array().unwrap().len(), 1, "no root disk");
 }
