@@ -46,10 +46,17 @@ impl DataDir {
         &self.path
     }
 
-    /// The cluster's data key; made at the first start.
+    /// The cluster's data key; made at the first start, before the store is.
     pub fn data_key(&self) -> Result<DataKey> {
         let path = self.path.join("data.key");
         if !path.exists() {
+            if self.path.join("store").exists() {
+                bail!(
+                    "{} is missing beside an existing store, whose secrets it opens; \
+                     restore it from a copy",
+                    path.display()
+                );
+            }
             self.make_data_key(&path)?;
         }
         let mut bytes = Vec::new();
@@ -106,5 +113,8 @@ mod tests {
         assert_eq!(data.data_key().unwrap().open(&sealed).unwrap(), "x");
         fs::write(dir.path().join("data.key"), b"short").unwrap();
         assert!(data.data_key().unwrap_err().to_string().contains("damaged"));
+        fs::remove_file(dir.path().join("data.key")).unwrap();
+        fs::create_dir(dir.path().join("store")).unwrap();
+        assert!(data.data_key().unwrap_err().to_string().contains("missing"));
     }
 }

@@ -12,9 +12,10 @@ use novacron_cli::Globals;
 use novacron_model::{Bytes, Name};
 use novacron_raft::{Options, RaftStore};
 use novacron_store::{CommitError, Store};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::data_dir::DataDir;
@@ -40,13 +41,24 @@ pub struct Args {
 pub async fn run(args: &Args, globals: &Globals) -> Result<()> {
     let config = settings(args, globals)?;
     logging::start(&config.log)?;
+    raise_file_limit();
     let end = ending()?;
     let data = config.data_dir.clone().unwrap_or_else(novacron_cli::default_data_dir);
     let data = DataDir::open(&std::path::absolute(&data)?)?;
+    data.data_key()?;
     let store = RaftStore::open(&data.path().join("store"), Options::default()).await?;
     let served = serve(args, &config, &data, store.clone(), &end).await;
     store.shutdown().await;
     served
+}
+
+/// As many open files as the system lets this process have: shells and systemd start with 1024,
+/// which a few hundred guests and browsers use up.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 /// The file under the command line.
@@ -177,6 +189,9 @@ fn ending() -> Result<CancellationToken> {
         tokio::spawn(async move {
             arrivals.recv().await;
             end.cancel();
+            // Whoever asks twice does not want to wait. What is durable stays durable.
+            arrivals.recv().await;
+            std::process::exit(130);
         });
     }
     Ok(end)

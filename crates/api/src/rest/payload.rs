@@ -12,11 +12,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::auth::Caller;
 use crate::problem::{Answer, Refusal};
 use crate::resource::body;
 use crate::state::Api;
 
 const BYTES_MAX: usize = 1 << 20;
+/// Of those who are not signed in: a sign-in code is all that they have to send.
+const STRANGERS_BYTES_MAX: usize = 4 << 10;
 const TIME_MAX: Duration = Duration::from_secs(30);
 
 /// A body as JSON; `None` when there is none.
@@ -48,8 +51,10 @@ impl FromRequest<Arc<Api>> for Payload {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _api: &Arc<Api>) -> Answer<Self> {
+        let known = request.extensions().get::<Caller>().is_some();
         let (parts, body) = request.into_parts();
-        let reading = Limited::new(body, BYTES_MAX).collect();
+        let max = if known { BYTES_MAX } else { STRANGERS_BYTES_MAX };
+        let reading = Limited::new(body, max).collect();
         let bytes = match tokio::time::timeout(TIME_MAX, reading).await {
             Ok(Ok(collected)) => collected.to_bytes(),
             Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),

@@ -23,10 +23,18 @@ use crate::auth::Peer;
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// Time for a request's head, also the first one of a connection.
 const HEAD_MAX: Duration = Duration::from_secs(20);
-/// Connections per listener.
+/// Connections per listener, if the process may have that many files open.
 const CONNECTIONS_MAX: usize = 8192;
 /// Pause after accepting failed, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A quarter of the files that this process may have open: strangers who hold connections must
+/// not keep the store from its log, nor the agent from its guests.
+fn connections_max() -> usize {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let files = files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
+    CONNECTIONS_MAX.min(files / 4)
+}
 
 /// What every listener's loop needs.
 #[derive(Clone)]
@@ -38,7 +46,7 @@ pub(super) struct Serving {
 
 impl Serving {
     pub async fn tcp(self, listener: TcpListener, acceptor: Option<TlsAcceptor>) {
-        let limit = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let limit = Arc::new(Semaphore::new(connections_max()));
         loop {
             let accepted = tokio::select! {
                 () = self.closing.cancelled() => return,
@@ -65,7 +73,7 @@ impl Serving {
 
     /// Serves the socket to root and to the daemon's own user.
     pub async fn unix(self, listener: UnixListener) {
-        let limit = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let limit = Arc::new(Semaphore::new(connections_max()));
         loop {
             let accepted = tokio::select! {
                 () = self.closing.cancelled() => return,
