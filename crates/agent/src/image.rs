@@ -69,6 +69,10 @@ async fn look(node: &Arc<Node>, seat: &Seat) -> Result<()> {
     if content.is_some_and(|content| content.ready.is_some()) {
         return Ok(());
     }
+    if node.uploads.lock().contains_key(&image.meta.uid) {
+        // Still coming in; its end wakes us.
+        return Ok(());
+    }
     let pool = node.pool(&at, image.spec.pool.as_str()).await?;
     let arrived = pool.arrived(image.meta.uid).await?;
     match &image.spec.source {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use novacron_host::Handle;
 use novacron_model::vm::{Runtime, VmState};
 use novacron_model::{Error, Object, Result, Vm};
-use novacron_store::{CommitError, Snapshot, object};
+use novacron_store::{CommitError, Precondition, Snapshot, object};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
@@ -114,7 +114,8 @@ impl Actor {
         let Decision { runtime, then } = decide(&view);
         let silent = matches!(then, Step::Leave | Step::Do(Effect::CleanUp));
         if !silent && vm.meta.deleting.is_none() {
-            if let Err(error) = self.report(&at, &vm, &runtime).await {
+            let starts = matches!(then, Step::Do(Effect::Start { .. }));
+            if let Err(error) = self.report(&at, &vm, &runtime, starts).await {
                 report::warn(&family, &error);
                 return Ok(Next::Pause);
             }
@@ -201,15 +202,21 @@ impl Actor {
         at: &Snapshot,
         vm: &Object<Vm>,
         runtime: &Runtime,
+        starts: bool,
     ) -> Result<(), CommitError> {
         let stored = vm.status.runtime.as_ref();
-        if stored == Some(runtime) {
+        if stored == Some(runtime) && !starts {
             return Ok(());
         }
         let node = &self.node;
         let unwritable = |error: Error| CommitError::Unknown(error.message);
         let family = self.seat.family();
         let mut txn = report::section(at, family, "runtime", runtime).map_err(unwritable)?;
+        if starts {
+            // From here on the VM counts as live, which keeps its disks; an edit that came in
+            // between may have taken one away.
+            txn.preconditions.push(Precondition::At(family.clone(), vm.meta.revision));
+        }
         let old = stored.cloned().unwrap_or_default();
         for happening in happened::between(vm.name(), &old, runtime) {
             let happened::Happening { level, kind, text } = happening;

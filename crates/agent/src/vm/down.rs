@@ -55,6 +55,8 @@ fn vanished(view: &View<'_>) -> (ExitCause, Option<String>) {
 fn stay_stopped(view: &View<'_>, mut runtime: Runtime) -> Decision {
     let never_settled = runtime.observed_generation == 0;
     let now = view.now;
+    // Its time has come; kept, it would be counted again with every look.
+    runtime.retry_at = None;
     match view.disks {
         Disks::Waiting(reason) if never_settled => {
             enter(&mut runtime, VmState::Creating, Some(reason.clone()), now);
