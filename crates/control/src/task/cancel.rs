@@ -2,11 +2,12 @@
 
 use novacron_model::task::Action;
 use novacron_model::vm::{Run, VmState};
-use novacron_model::{Error, Image, Kind, Object, Result, Snapshot, Task, Vm, Volume};
-use novacron_store::{Txn, object};
+use novacron_model::{Error, Image, Kind, Object, Result, Snapshot, Task, Vm, Volume, key};
+use novacron_store::{Key, Precondition, Txn, object};
 
 use super::goal;
 use crate::admission::{Admitted, Request};
+use crate::index::OPEN;
 use crate::journal::called;
 use crate::{placing, vm, volume};
 
@@ -23,6 +24,9 @@ pub fn cancel(request: &mut Request<'_>, task: &Object<Task>) -> Result<Admitted
     let mut new = task.clone();
     new.spec.cancel = true;
     let home = request.home()?;
+    // The outcome is a record of its own: a task that ends meanwhile must not lose its result.
+    let family = key::object::<Task>(Some(home.uid), task.name());
+    txn.preconditions.push(Precondition::Present(Key::from(key::section(&family, OPEN))));
     crate::admission::rewrite(&mut txn, request.at, Some(home.uid), task, &new, None)?;
     let target = &task.spec.target;
     let text = format!("{} of {} was cancelled", goal::noun(task.spec.action), called(target));
