@@ -22,9 +22,14 @@ impl Shared {
         let Some(process) = Process::open(pid) else {
             return Err(self.start_failed(machine, &run));
         };
-        run.write_pid(pid)?;
         let handle = handle_of(machine.uid, machine.epoch, &process);
         let guest = self.adopt(&mut lock(&self.guests), handle.clone(), process);
+        if let Err(error) = run.write_pid(pid) {
+            // Without its pid file the guest could not be found again after a restart.
+            guest.end().await?;
+            run.clear()?;
+            return Err(error);
+        }
         match guest.qmp().await {
             Ok(_) => Ok(handle),
             Err(_) if guest.gone.is_cancelled() => Err(self.start_failed(machine, &run)),
