@@ -54,9 +54,14 @@ impl LocalGateway {
             if let Some(location) = found.status.location.clone() {
                 return Ok((found, location.node));
             }
-            // However it ends, the next look says what is true.
-            if watch.next().await.is_none() {
-                return Err(Error::unavailable("the server is stopping"));
+            match watch.next().await {
+                None => return Err(Error::unavailable("the server is stopping")),
+                Some(Ok(_)) => {}
+                // Fallen behind: hear from now on, and look again first.
+                Some(Err(_)) => {
+                    let now = self.store.snapshot().revision();
+                    watch = self.store.watch(Selection::Prefix(family.clone()), now);
+                }
             }
         }
     }
