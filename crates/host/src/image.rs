@@ -39,7 +39,7 @@ pub use self::record::ImageFiles;
 /// Folder in the staging folder in which the image's files are made.
 pub(crate) const WORK: &str = "work";
 /// The image as it arrived, in the staging folder.
-const SOURCE: &str = "source";
+pub(crate) const SOURCE: &str = "source";
 const DISK: &str = "disk.qcow2";
 
 /// Where an image comes from.

@@ -56,7 +56,8 @@ pub async fn receive(
 /// What a staging folder holds.
 pub fn arrived(staging: &Path) -> Result<Option<Arrival>> {
     let path = staging.join(ARRIVED);
-    if !path.exists() {
+    // Alone it is what a crash has left of a folder that was being removed.
+    if !path.exists() || !staging.join(SOURCE).exists() {
         return Ok(None);
     }
     let text = fs::read(&path).map_err(fault::at(&path, "read"))?;

@@ -275,7 +275,7 @@ fn refuse_foreign(path: &Path) -> Result<()> {
 fn sweep(incoming: &Path) -> Result<()> {
     for entry in fs::read_dir(incoming).map_err(fault::at(incoming, "read"))? {
         let path = entry.map_err(fault::at(incoming, "read"))?.path();
-        if path.join(ARRIVED).exists() {
+        if path.join(ARRIVED).exists() && path.join(crate::image::SOURCE).exists() {
             remove_any(&path.join(crate::image::WORK))?;
             continue;
         }
