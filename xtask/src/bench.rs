@@ -43,7 +43,8 @@ pub fn run(args: &Args) -> Result<()> {
         start::empty(&mut report)?;
     }
     if ["memory", "stored", "lists"].iter().any(|name| wanted(name)) {
-        let mut daemon = Daemon::start()?;
+        // Ten simulated hosts have room for that many.
+        let mut daemon = Daemon::start_with(&["--sim", "10"])?;
         let idle = memory::resident(&daemon)?;
         stored::fill(&daemon, args.vms)?;
         memory::measure(&mut report, &daemon, idle, args.vms)?;

@@ -15,11 +15,17 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Daemon {
     dir: TempDir,
     process: Option<Child>,
+    args: &'static [&'static str],
 }
 
 impl Daemon {
     pub fn start() -> Result<Self> {
-        let mut daemon = Self { dir: tempfile::tempdir()?, process: None };
+        Self::start_with(&[])
+    }
+
+    /// With more arguments for `server`.
+    pub fn start_with(args: &'static [&'static str]) -> Result<Self> {
+        let mut daemon = Self { dir: tempfile::tempdir()?, process: None, args };
         daemon.up()?;
         Ok(daemon)
     }
@@ -30,6 +36,7 @@ impl Daemon {
         let process = Command::new(binary())
             .args(["server", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(self.dir.path())
+            .args(self.args)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

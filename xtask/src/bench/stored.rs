@@ -9,11 +9,13 @@ const WRITERS: usize = 16;
 
 /// Stores `count` stopped VMs without disks; every tenth carries the label `tier=web`.
 pub fn fill(daemon: &Daemon, count: usize) -> Result<()> {
-    let mut node = daemon.client()?;
-    let name = node.get("/v1/nodes")?["items"][0]["meta"]["name"].clone();
-    let name = name.as_str().ok_or_else(|| anyhow!("no node"))?.to_owned();
-    let room = json!({"spec": {"cpu_overcommit": 1e6, "memory_overcommit": 1e6}});
-    node.patch(&format!("/v1/nodes/{name}"), &room)?;
+    let mut client = daemon.client()?;
+    let nodes = client.get("/v1/nodes")?;
+    let room = json!({"spec": {"cpu_overcommit": 64.0, "memory_overcommit": 64.0}});
+    for node in nodes["items"].as_array().into_iter().flatten() {
+        let name = node["meta"]["name"].as_str().ok_or_else(|| anyhow!("a node has no name"))?;
+        client.patch(&format!("/v1/nodes/{name}"), &room)?;
+    }
     std::thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)
             .map(|writer| scope.spawn(move || write(daemon, (writer..count).step_by(WRITERS))))
