@@ -34,9 +34,6 @@ pub fn decide(view: &View<'_>, guest: &Guest, mut runtime: Runtime) -> Decision 
     if orders.reset > done.reset {
         return Decision { runtime, then: Step::Do(Effect::Reset) };
     }
-    if let Some(work) = view.snapshots.first() {
-        return Decision { runtime, then: Step::Do(Effect::Snapshot(work.clone())) };
-    }
     let untried = view.memory.tried != Some(view.vm.meta.generation);
     let effect = match (view.vm.spec.run, guest.observed.phase) {
         (Run::Paused, Phase::Running) if untried => Some(Effect::Pause),
@@ -50,7 +47,12 @@ pub fn decide(view: &View<'_>, guest: &Guest, mut runtime: Runtime) -> Decision 
         return Decision { runtime, then: Step::Do(effect) };
     }
     settle(&mut runtime, view, guest);
-    Decision { runtime, then: Step::Wait(None) }
+    // Last: a deletion that cannot be done, on a full disk say, is tried for ever.
+    let then = match view.snapshots.first() {
+        Some(work) => Step::Do(Effect::Snapshot(work.clone())),
+        None => Step::Wait(None),
+    };
+    Decision { runtime, then }
 }
 
 /// Why the guest is to go down, if it is.

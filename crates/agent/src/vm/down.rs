@@ -23,15 +23,26 @@ pub fn decide(view: &View<'_>) -> Decision {
         let snapshot = orders.restore_from.clone().unwrap_or_default();
         return Decision { runtime, then: Step::Do(Effect::Restore { snapshot }) };
     }
-    if ready && let Some(work) = view.snapshots.first() {
+    // What is to be kept is kept before the guest writes again.
+    if ready && let Some(work) = view.snapshots.iter().find(|work| !work.delete) {
         return Decision { runtime, then: Step::Do(Effect::Snapshot(work.clone())) };
     }
     // There is nothing to reset, and whatever starts now is a restart.
     runtime.done.reset = orders.reset;
+    let decision = stay_or_start(view, runtime);
+    match (&decision.then, view.snapshots.first()) {
+        (Step::Wait(_), Some(work)) if ready => {
+            Decision { then: Step::Do(Effect::Snapshot(work.clone())), ..decision }
+        }
+        _ => decision,
+    }
+}
+
+fn stay_or_start(view: &View<'_>, mut runtime: Runtime) -> Decision {
     if view.vm.spec.run == Run::Stopped {
         return stay_stopped(view, runtime);
     }
-    if view.unfollowed() || orders.restart > runtime.done.restart {
+    if view.unfollowed() || view.vm.status.orders.restart > runtime.done.restart {
         runtime.restarts = 0;
         return start(view, runtime);
     }
@@ -55,8 +66,6 @@ fn vanished(view: &View<'_>) -> (ExitCause, Option<String>) {
 fn stay_stopped(view: &View<'_>, mut runtime: Runtime) -> Decision {
     let never_settled = runtime.observed_generation == 0;
     let now = view.now;
-    // Its time has come; kept, it would be counted again with every look.
-    runtime.retry_at = None;
     match view.disks {
         Disks::Waiting(reason) if never_settled => {
             enter(&mut runtime, VmState::Creating, Some(reason.clone()), now);
@@ -127,6 +136,8 @@ fn says(exit: &Exit) -> String {
 
 fn start(view: &View<'_>, mut runtime: Runtime) -> Decision {
     let now = view.now;
+    // Its time has come; kept, it would be counted again with every look.
+    runtime.retry_at = None;
     match view.disks {
         Disks::Waiting(reason) => {
             enter(&mut runtime, VmState::Creating, Some(reason.clone()), now);
@@ -140,7 +151,7 @@ fn start(view: &View<'_>, mut runtime: Runtime) -> Decision {
         }
         Disks::Ready => {
             enter(&mut runtime, VmState::Starting, None, now);
-            (runtime.retry_at, runtime.failure) = (None, None);
+            runtime.failure = None;
             runtime.done.restart = view.vm.status.orders.restart;
             let paused = view.vm.spec.run == Run::Paused;
             Decision { runtime, then: Step::Do(Effect::Start { paused }) }

@@ -475,6 +475,31 @@ fn snapshots_are_worked_on_up_or_down() {
 }
 
 #[test]
+fn a_snapshot_that_cannot_be_deleted_holds_up_nothing() {
+    let work = SnapshotWork { name: "web.a".into(), uid: Uuid::from_u128(1), delete: true };
+    let snapshots = vec![work.clone()];
+    let start = Scene { snapshots: snapshots.clone(), ..new() };
+    assert_eq!(start.step(), Step::Do(Effect::Start { paused: false }));
+    let mut pause = Scene { snapshots: snapshots.clone(), ..running() };
+    pause.vm.spec.run = Run::Paused;
+    assert_eq!(pause.step(), Step::Do(Effect::Pause));
+    let full = Scene { guest: Some(guest(Phase::PausedOnIoError)), snapshots, ..running() };
+    assert_eq!((full.state(), full.step()), (VmState::Paused, Step::Do(Effect::Snapshot(work))));
+}
+
+#[test]
+fn a_back_off_that_is_due_is_counted_once() {
+    for disks in [Disks::Failed("gone".into()), Disks::Waiting("not there yet".into())] {
+        let mut scene = Scene { disks, ..vanished() };
+        scene.runtime = scene.decide().runtime;
+        scene.runtime.retry_at = Some(NOW);
+        scene.runtime = scene.decide().runtime;
+        assert_eq!((scene.runtime.restarts, scene.runtime.retry_at), (1, None));
+        assert_eq!(scene.decide().runtime, scene.runtime, "the next look finds nothing to say");
+    }
+}
+
+#[test]
 fn deciding_twice_about_the_same_world_changes_nothing() {
     let scenes = [new(), running(), vanished(), to_stop(60, true), to_stop(0, true)];
     for scene in scenes {
