@@ -13,10 +13,12 @@ use uuid::Uuid;
 /// All seats of an agent.
 #[derive(Debug, Default)]
 pub(crate) struct Actors {
-    seats: Mutex<HashMap<Key, Place>>,
+    seats: Mutex<Seats>,
     /// Which family a guest's events belong to.
     guests: Mutex<HashMap<Uuid, Key>>,
 }
+
+type Seats = HashMap<Key, Place>;
 
 #[derive(Debug)]
 struct Place {
@@ -42,7 +44,7 @@ impl Actors {
         }
         let wake = Arc::new(Notify::new());
         seats.insert(family.clone(), Place { wake: wake.clone(), woken: false });
-        Some(Seat { actors: self.clone(), family: family.clone(), wake, left: false })
+        Some(Seat { actors: self.clone(), family: family.clone(), wake, guest: None, left: false })
     }
 
     /// Wakes the actor of the guest with this uid.
@@ -51,14 +53,6 @@ impl Actors {
         if let Some(family) = family {
             self.wake(&family);
         }
-    }
-
-    pub fn know_guest(&self, uid: Uuid, family: &Key) {
-        lock(&self.guests).insert(uid, family.clone());
-    }
-
-    pub fn forget_guest(&self, uid: Uuid) {
-        lock(&self.guests).remove(&uid);
     }
 
     /// Families of the guests that have an actor.
@@ -82,12 +76,22 @@ pub(crate) struct Seat {
     actors: Arc<Actors>,
     family: Key,
     wake: Arc<Notify>,
+    guest: Option<Uuid>,
     left: bool,
 }
 
 impl Seat {
     pub fn family(&self) -> &Key {
         &self.family
+    }
+
+    /// Events of this guest wake the actor from now on.
+    pub fn know_guest(&mut self, uid: Uuid) {
+        let mut guests = lock(&self.actors.guests);
+        if let Some(former) = self.guest.replace(uid) {
+            guests.remove(&former);
+        }
+        guests.insert(uid, self.family.clone());
     }
 
     /// To be called before looking at the world: hints up to here are taken care of.
@@ -108,16 +112,25 @@ impl Seat {
         if seats.get(&self.family).is_some_and(|place| place.woken) {
             return false;
         }
-        seats.remove(&self.family);
+        self.free(&mut seats);
+        drop(seats);
         self.left = true;
         true
+    }
+
+    /// With the seats held, so that a successor's guest is not forgotten.
+    fn free(&self, seats: &mut Seats) {
+        if let Some(guest) = self.guest {
+            lock(&self.actors.guests).remove(&guest);
+        }
+        seats.remove(&self.family);
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         if !self.left {
-            lock(&self.actors.seats).remove(&self.family);
+            self.free(&mut lock(&self.actors.seats));
         }
     }
 }

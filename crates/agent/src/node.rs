@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use novacron_model::{Error, Pool as PoolKind, Result, Time};
 use novacron_store::{CommitError, Key, Snapshot, Store, Txn, object};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::actors::Actors;
 use crate::board::Board;
@@ -19,6 +20,9 @@ use crate::pool::Pool;
 /// Guests that may be started at the same moment: after a host's boot there may be hundreds.
 const STARTS: usize = 8;
 
+/// Each pool is opened on its own: one on a mount that hangs holds up only those who want it.
+type OpenedOnce = Arc<OnceCell<Arc<dyn Pool>>>;
+
 pub(crate) struct Node {
     pub config: AgentConfig,
     pub store: Arc<dyn Store>,
@@ -26,7 +30,8 @@ pub(crate) struct Node {
     pub actors: Arc<Actors>,
     pub uploads: Uploads,
     pub starts: Semaphore,
-    pools: Mutex<HashMap<String, Arc<dyn Pool>>>,
+    /// By uid.
+    pools: Mutex<HashMap<Uuid, OpenedOnce>>,
     tasks: TaskTracker,
     /// Set when the agent is to end: actors finish what they do, then leave.
     pub ending: CancellationToken,
@@ -85,14 +90,9 @@ impl Node {
 
     /// The pool of this name, opened on first use.
     pub async fn pool(&self, at: &Snapshot, name: &str) -> Result<Arc<dyn Pool>> {
-        let mut pools = self.pools.lock().await;
-        if let Some(pool) = pools.get(name) {
-            return Ok(pool.clone());
-        }
-        let spec = object::expect::<PoolKind>(at, None, name)?.spec;
-        let pool = self.config.pools.open(name, &spec).await?;
-        pools.insert(name.to_owned(), pool.clone());
-        Ok(pool)
+        let wanted = object::expect::<PoolKind>(at, None, name)?;
+        let slot = self.pools.lock().await.entry(wanted.meta.uid).or_default().clone();
+        slot.get_or_try_init(|| self.config.pools.open(name, &wanted.spec)).await.cloned()
     }
 }
 

@@ -88,13 +88,17 @@ pub(crate) async fn run(node: Arc<Node>, seat: Seat) {
                 actor.pause = (pause * 2).min(PAUSE_MAX);
                 actor.wait(Some(pause)).await;
             }
-            Next::Leave if actor.seat.leave() => break,
-            Next::Again | Next::Leave => {}
+            Next::Leave => {
+                // Before leaving: what a successor shows there is its own.
+                if let Some(uid) = actor.uid {
+                    actor.node.board.clear(uid);
+                }
+                if actor.seat.leave() {
+                    return;
+                }
+            }
+            Next::Again => {}
         }
-    }
-    if let Some(uid) = actor.uid {
-        actor.node.board.clear(uid);
-        actor.node.actors.forget_guest(uid);
     }
 }
 
@@ -185,7 +189,7 @@ impl Actor {
         self.uid = Some(vm.meta.uid);
         self.runtime = vm.status.runtime.clone().unwrap_or_default();
         self.memory = Memory::default();
-        self.node.actors.know_guest(vm.meta.uid, self.seat.family());
+        self.seat.know_guest(vm.meta.uid);
     }
 
     fn note_guest(&mut self, guest: Option<&Guest>) {
