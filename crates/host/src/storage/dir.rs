@@ -17,6 +17,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use novacron_model::units::Bytes;
@@ -33,6 +34,9 @@ const SECTOR: u64 = 512;
 /// A file in a staging folder with this name says that the image has wholly arrived, so that a
 /// crash must not throw it away.
 pub const ARRIVED: &str = "arrival.json";
+/// How often and after which pauses the pool's lock is tried before somebody is taken to hold it.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Clone)]
 pub struct DirPool {
@@ -55,7 +59,7 @@ impl DirPool {
         blocking(move || {
             let marker = enter(&path)?;
             // Alone here: nothing in `incoming` can be in the making.
-            if marker.try_lock().is_ok() {
+            if alone(&marker) {
                 sweep(&path.join("incoming"))?;
             }
             marker.lock_shared().map_err(fault::at(&path, "lock"))?;
@@ -269,6 +273,17 @@ fn refuse_foreign(path: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether nobody else has the pool open. A daemon that was killed while it started `qemu-img`
+/// leaves a child that holds the lock until it has become `qemu-img`: a moment is waited for it.
+fn alone(marker: &File) -> bool {
+    (0..LOCK_TRIES).any(|attempt| {
+        if attempt > 0 {
+            std::thread::sleep(LOCK_PAUSE);
+        }
+        marker.try_lock().is_ok()
+    })
 }
 
 /// Removes what a crash has left; of images that had wholly arrived, only what was made of them.
