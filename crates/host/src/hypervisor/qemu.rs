@@ -196,7 +196,7 @@ impl QemuHypervisor {
 
     /// The live guest of a handle.
     fn guest(&self, handle: &Handle) -> Result<Arc<Guest>> {
-        self.shared.live(handle).ok_or_else(|| not_running(handle.uid))
+        self.shared.live(handle)?.ok_or_else(|| not_running(handle.uid))
     }
 }
 
@@ -209,7 +209,7 @@ impl Hypervisor for QemuHypervisor {
     async fn ensure(&self, machine: &Machine) -> Result<Handle> {
         let gate = self.shared.gate(machine.uid);
         let _turn = gate.lock().await;
-        if let Some(guest) = self.shared.find(machine.uid) {
+        if let Some(guest) = self.shared.find(machine.uid)? {
             super::same_epoch(&guest.handle, machine)?;
             guest.qmp().await?;
             return Ok(guest.handle.clone());
@@ -218,7 +218,7 @@ impl Hypervisor for QemuHypervisor {
     }
 
     async fn observe(&self, handle: &Handle) -> Result<Observed> {
-        if let Some(guest) = self.shared.live(handle) {
+        if let Some(guest) = self.shared.live(handle)? {
             match guest.observe().await {
                 // It ended while it was asked.
                 Err(_) if guest.gone.is_cancelled() => {}
@@ -230,7 +230,7 @@ impl Hypervisor for QemuHypervisor {
     }
 
     async fn find(&self, uid: Uuid) -> Result<Option<Handle>> {
-        Ok(self.shared.find(uid).map(|guest| guest.handle.clone()))
+        Ok(self.shared.find(uid)?.map(|guest| guest.handle.clone()))
     }
 
     async fn stop(&self, handle: &Handle, how: Stop) -> Result<()> {
@@ -244,7 +244,7 @@ impl Hypervisor for QemuHypervisor {
     async fn destroy(&self, handle: &Handle) -> Result<()> {
         let gate = self.shared.gate(handle.uid);
         let _turn = gate.lock().await;
-        let Some(guest) = self.shared.live(handle) else { return Ok(()) };
+        let Some(guest) = self.shared.live(handle)? else { return Ok(()) };
         guest.end().await?;
         guest.run.clear()
     }
@@ -252,7 +252,7 @@ impl Hypervisor for QemuHypervisor {
     async fn forget(&self, uid: Uuid) -> Result<()> {
         let gate = self.shared.gate(uid);
         let _turn = gate.lock().await;
-        if self.shared.find(uid).is_some() {
+        if self.shared.find(uid)?.is_some() {
             return Err(still_runs(uid));
         }
         self.run_dir(uid).remove()?;
@@ -302,35 +302,41 @@ impl Shared {
     }
 
     /// The guest of exactly this handle, adopted if this driver did not know it yet.
-    fn live(self: &Arc<Self>, handle: &Handle) -> Option<Arc<Guest>> {
+    fn live(self: &Arc<Self>, handle: &Handle) -> Result<Option<Arc<Guest>>> {
         let mut guests = lock(&self.guests);
         if let Some(guest) = guests.get(&handle.uid) {
-            return (guest.handle == *handle).then(|| Arc::clone(guest));
+            return Ok((guest.handle == *handle).then(|| Arc::clone(guest)));
         }
         if handle.driver != DRIVER || handle.boot_id != hardware::boot_id() {
-            return None;
+            return Ok(None);
         }
-        let process = Process::open(handle.pid)?;
-        if process.start_ticks != handle.start_ticks {
-            return None;
-        }
-        Some(self.adopt(&mut guests, handle.clone(), process))
+        let process = self.process(handle.uid, handle.pid)?;
+        let same = process.filter(|process| process.start_ticks == handle.start_ticks);
+        Ok(same.map(|process| self.adopt(&mut guests, handle.clone(), process)))
     }
 
     /// The live guest of a VM, whoever started it.
-    fn find(self: &Arc<Self>, uid: Uuid) -> Option<Arc<Guest>> {
+    fn find(self: &Arc<Self>, uid: Uuid) -> Result<Option<Arc<Guest>>> {
         let mut guests = lock(&self.guests);
         if let Some(guest) = guests.get(&uid) {
-            return Some(Arc::clone(guest));
+            return Ok(Some(Arc::clone(guest)));
         }
         let run = RunDir::new(&self.runs, uid);
-        let process = Process::open(run.read_pid()?)?;
+        let (Some(pid), Some(epoch)) = (run.read_pid()?, run.read_epoch()?) else {
+            return Ok(None);
+        };
         // The number may have been given to another process since.
-        if !process.mentions(&uid.to_string()) {
-            return None;
-        }
-        let handle = handle_of(uid, run.read_epoch()?, &process);
-        Some(self.adopt(&mut guests, handle, process))
+        let process = self.process(uid, pid)?.filter(|it| it.mentions(&uid.to_string()));
+        Ok(process.map(|process| {
+            let handle = handle_of(uid, epoch, &process);
+            self.adopt(&mut guests, handle, process)
+        }))
+    }
+
+    fn process(&self, uid: Uuid, pid: u32) -> Result<Option<Process>> {
+        let run = RunDir::new(&self.runs, uid);
+        let failed = |error| io_failed("look at the process of", run.path(), &error);
+        Process::open(pid).map_err(failed)
     }
 
     fn adopt(
@@ -370,7 +376,7 @@ impl Shared {
         }
         // An orderly end clears the directory.
         let run = RunDir::new(&self.runs, uid);
-        run.read_epoch()?;
+        run.read_epoch().ok()??;
         Some(failure::of_run(None, &qemu_output(&run, self.largest_file, QEMU_LOG_KEEP)))
     }
 }

@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_open, pidfd_send_signal,
     waitid,
@@ -21,16 +22,19 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// The live process of this pid; `None` when there is none or it is a zombie.
-    pub fn open(pid: u32) -> Option<Self> {
-        let raw = Pid::from_raw(i32::try_from(pid).ok()?)?;
-        let pidfd = pidfd_open(raw, PidfdFlags::empty()).ok()?;
+    /// The live process of this pid; `None` when there is none or it is a zombie. Not being able to
+    /// look (for want of descriptors, say) is an error: whoever takes it for an end starts twice.
+    pub fn open(pid: u32) -> io::Result<Option<Self>> {
+        let Some(raw) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(None) };
+        let pidfd = pidfd_open(raw, PidfdFlags::empty()).map_err(io::Error::from);
+        let Some(pidfd) = unless_gone(pidfd)? else { return Ok(None) };
         // Read after the descriptor was taken: had the process ended between, its entry is gone or
         // tells another start time than the handle.
-        let start_ticks = live_start_ticks(&fs::read_to_string(stat_path(pid)).ok()?)?;
+        let stat = unless_gone(fs::read_to_string(stat_path(pid)))?;
+        let Some(start_ticks) = stat.as_deref().and_then(live_start_ticks) else { return Ok(None) };
         // SAFETY: an `OwnedFd` keeps its one descriptor open for as long as it lives.
-        let pidfd = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }.ok()?;
-        Some(Self { pid, start_ticks, pidfd })
+        let pidfd = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) };
+        Ok(Some(Self { pid, start_ticks, pidfd: pidfd? }))
     }
 
     /// Whether the command line has `word` in it.
@@ -50,9 +54,18 @@ impl Process {
 
     pub fn kill(&self) -> io::Result<()> {
         match pidfd_send_signal(self.pidfd.get_ref(), Signal::KILL) {
-            Err(rustix::io::Errno::SRCH) | Ok(()) => Ok(()),
+            Err(Errno::SRCH) | Ok(()) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// `None` where the error says that the process is no more.
+fn unless_gone<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
+    let gone = [Errno::SRCH, Errno::NOENT].map(Errno::raw_os_error);
+    match looked {
+        Err(error) if error.raw_os_error().is_some_and(|code| gone.contains(&code)) => Ok(None),
+        looked => looked.map(Some),
     }
 }
 
@@ -88,6 +101,15 @@ mod tests {
     #[test]
     fn a_program_name_with_parentheses_does_not_shift_fields() {
         assert_eq!(live_start_ticks(STAT), Some(4711));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_looked_at_is_not_taken_for_gone() {
+        let own = Process::open(std::process::id()).unwrap();
+        assert!(own.is_some());
+        assert!(Process::open(i32::MAX.unsigned_abs()).unwrap().is_none());
+        let full: io::Result<()> = Err(Errno::MFILE.into());
+        assert!(unless_gone(full).is_err());
     }
 
     #[test]

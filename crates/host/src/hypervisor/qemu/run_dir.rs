@@ -5,11 +5,12 @@
 //! them listening already, as inherited descriptors.
 
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use novacron_model::units::Time;
 use novacron_model::{Code, Error, Result};
@@ -62,12 +63,21 @@ impl RunDir {
         written.map_err(|error| self.failed("write to", &error))
     }
 
-    pub fn read_epoch(&self) -> Option<u64> {
-        fs::read_to_string(self.epoch_file()).ok()?.trim().parse().ok()
+    pub fn read_epoch(&self) -> Result<Option<u64>> {
+        self.number(&self.epoch_file())
     }
 
-    pub fn read_pid(&self) -> Option<u32> {
-        fs::read_to_string(self.pid_file()).ok()?.trim().parse().ok()
+    pub fn read_pid(&self) -> Result<Option<u32>> {
+        self.number(&self.pid_file())
+    }
+
+    /// What a file holds; `None` when there is none, or a crash has left it empty.
+    fn number<T: FromStr>(&self, file: &Path) -> Result<Option<T>> {
+        match fs::read_to_string(file) {
+            Ok(text) => Ok(text.trim().parse().ok()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.failed("read in", &error)),
+        }
     }
 
     /// When the last guest was started.

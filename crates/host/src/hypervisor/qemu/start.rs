@@ -8,7 +8,6 @@ use std::sync::Arc;
 use novacron_model::{Error, Result};
 
 use super::super::{Handle, Machine};
-use super::process::Process;
 use super::run_dir::{AGENT, QMP, RunDir, SERIAL, io_failed};
 use super::spawn::Launch;
 use super::{LOG_MARK, Shared, command, failure, handle_of, lock, qemu_log, qemu_output};
@@ -19,7 +18,7 @@ impl Shared {
         let run = RunDir::new(&self.runs, machine.uid);
         lock(&self.ends).remove(&machine.uid);
         let pid = self.launch(machine, &run)?;
-        let Some(process) = Process::open(pid) else {
+        let Some(process) = self.process(machine.uid, pid)? else {
             return Err(self.start_failed(machine, &run));
         };
         let handle = handle_of(machine.uid, machine.epoch, &process);
