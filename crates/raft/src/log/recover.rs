@@ -138,7 +138,9 @@ impl Reading<'_> {
             Kind::Start => {}
             Kind::Entry => {
                 let purged_next = self.meta.purged.map_or(0, |purged| purged.index + 1);
-                if self.next.map_or(frame.index > purged_next, |next| next != frame.index) {
+                // A snapshot from elsewhere purges beyond the last entry: the log goes on there.
+                let leapt = frame.index <= purged_next && self.next < Some(frame.index);
+                if !leapt && self.next != Some(frame.index) {
                     return Err(self.damaged(number, at, "entries are missing before it"));
                 }
                 self.next = Some(frame.index + 1);

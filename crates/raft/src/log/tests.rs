@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use openraft::testing::{StoreBuilder, Suite};
+use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
+use openraft::testing::{StoreBuilder, Suite, blank_ent, log_id};
 use proptest::prelude::*;
 
 use super::frame::{FORMAT, Frame, HEADER, Header, Kind};
@@ -34,6 +35,24 @@ impl StoreBuilder<TypeConfig, Log, Machine, tempfile::TempDir> for InTemporaryDi
 #[test]
 fn the_log_passes_the_suite_of_openraft() {
     Suite::test_all(InTemporaryDirectory).expect("passes");
+}
+
+#[tokio::test]
+async fn a_log_that_leapt_ahead_with_a_snapshot_opens_again() {
+    let dir = tempfile::tempdir().expect("makes a directory");
+    let options = Options { reserve_bytes: 1 << 16, ..Options::default() };
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk::open(dir.path()).expect("opens"));
+    let recovered = recover(&*disk, &options, false).expect("opens");
+    let space = Space::open(disk.clone(), &options).expect("opens");
+    let started = Writer::start(disk.clone(), space, recovered, |why| panic!("{why}"));
+    let (writer, index, _thread) = started.expect("starts");
+    let mut log = Log::new(disk.clone(), index, writer);
+    let entry = |index| blank_ent::<TypeConfig>(1, 1, index);
+    log.blocking_append((0..10).map(entry)).await.expect("appends");
+    log.purge(log_id(1, 1, 500)).await.expect("purges");
+    log.blocking_append([entry(501)]).await.expect("appends");
+    recover(&*disk, &options, false).expect("a healthy log is not damaged");
+    log.blocking_append([entry(502)]).await.expect("appends");
 }
 
 /// A segment of several groups, each synced before the next was written.
