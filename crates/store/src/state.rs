@@ -165,6 +165,9 @@ impl State {
                 self.records.get(key).is_some_and(|record| record.revision == *revision)
             }
             Precondition::NoIndex(name, value) => self.rows(name, value, "").next().is_none(),
+            Precondition::NoIndexBeside(name, value, family) => {
+                self.rows(name, value, "").all(|key| key.family() == family.as_str())
+            }
         };
         if let Some(index) = txn.preconditions.iter().position(|each| !holds(each)) {
             return Err(CommitError::Precondition { index });

@@ -35,6 +35,8 @@ pub enum Precondition {
     Present(Key),
     /// No record carries this index row.
     NoIndex(String, String),
+    /// No record beside those of this family carries the index row.
+    NoIndexBeside(String, String, Key),
 }
 
 /// Writes a record; its former index rows are replaced by these.

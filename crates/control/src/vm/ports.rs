@@ -12,13 +12,13 @@ const NICS_MAX: usize = 8;
 const PORTS_MAX: usize = 64;
 
 /// Fills in networks, checks ports against each other and against all other VMs, and returns the
-/// NICs' index rows. `own`: key and rows of the VM as it is stored, when it exists already.
+/// NICs' index rows. `own`: key of the VM, when it exists already.
 pub(super) fn settle(
     at: &Snapshot,
     txn: &mut Txn,
     home: &Home,
     nics: &mut [Nic],
-    own: Option<(&str, &[Row])>,
+    own: Option<&str>,
 ) -> Result<Vec<Row>> {
     if nics.len() > NICS_MAX {
         return Err(Error::invalid("spec.nics", format!("a VM has at most {NICS_MAX} NICs")));
@@ -52,14 +52,13 @@ fn claim(
     txn: &mut Txn,
     port: &PortForward,
     rows: &mut Vec<Row>,
-    own: Option<(&str, &[Row])>,
+    own: Option<&str>,
 ) -> Result<()> {
     if port.host == 0 || port.guest == 0 {
         let field = if port.host == 0 { ".host" } else { ".guest" };
         return Err(Error::invalid(field, "a port lies between 1 and 65535"));
     }
     let (host, address) = (port.host, port.address);
-    let (family, held) = own.unwrap_or(("", &[]));
     for rival in rivals(port) {
         if rows.contains(&rival) {
             let message = format!("port {host} on {address} is forwarded twice");
@@ -67,15 +66,16 @@ fn claim(
         }
         let (name, value) = rival.clone();
         let mut holders = at.indexed(&name, &value, "");
-        holders.retain(|holder| holder.as_str() != family);
+        holders.retain(|holder| Some(holder.as_str()) != own);
         if !holders.is_empty() {
             let list = named(&holders);
             let message = format!("port {host} on {address} is used by {list}");
             return Err(Error::conflict(message).at("").hint("choose another port of the host"));
         }
-        if !held.contains(&rival) {
-            txn.preconditions.push(Precondition::NoIndex(name, value));
-        }
+        txn.preconditions.push(match own {
+            None => Precondition::NoIndex(name, value),
+            Some(family) => Precondition::NoIndexBeside(name, value, family.into()),
+        });
     }
     for mine in carried(port) {
         add(rows, mine);

@@ -110,7 +110,7 @@ fn plug(
     let family = key::object::<Vm>(Some(home.uid), old.name());
     let held = request.at.get(&family).map(|record| record.index.to_vec()).unwrap_or_default();
     let nics = new.spec.nics.get_or_insert_default();
-    let mut rows = ports::settle(request.at, txn, home, nics, Some((family.as_str(), &held)))?;
+    let mut rows = ports::settle(request.at, txn, home, nics, Some(&family))?;
     let label = key::label_index("");
     let other =
         |name: &str| ![index::NETWORK, index::PORT].contains(&name) && !name.starts_with(&label);

@@ -1,7 +1,7 @@
 //! What is refused, in which words, and what is filled in.
 
 use expect_test::{Expect, expect};
-use novacron_control::vm;
+use novacron_control::{Resource, vm};
 use novacron_model::request::{AttachRequest, DetachRequest, DraftMeta, StopRequest};
 use novacron_model::{Image, Name, Network, Node, Pool, Project, Task, Token, Vm, Volume};
 use serde_json::{Value, json};
@@ -241,11 +241,25 @@ fn two_requests_for_one_port_cannot_both_commit() {
         let nics = json!([{"ports": [{"host": 8080, "guest": 80}]}]);
         let spec = serde_json::from_value(json!({"nics": nics})).unwrap();
         let draft = novacron_model::request::Draft { meta, spec };
-        world.admit(|request| <Vm as novacron_control::Resource>::create(request, draft)).unwrap()
+        world.admit(|request| <Vm as Resource>::create(request, draft)).unwrap()
     };
     let (one, two) = (admit("one"), admit("two"));
     world.commit(&one.txn).unwrap();
     assert!(world.commit(&two.txn).is_err());
+}
+
+#[test]
+fn widening_an_address_and_another_claim_cannot_both_commit() {
+    let mut world = World::single();
+    let nics =
+        |address: &str| json!([{"ports": [{"address": address, "host": 8080, "guest": 80}]}]);
+    world.create::<Vm>("one", json!({"nics": nics("127.0.0.1")})).unwrap();
+    let old = world.get::<Vm>("one");
+    let mut new = old.clone();
+    new.spec.nics = serde_json::from_value(nics("0.0.0.0")).unwrap();
+    let wider = world.admit(|request| <Vm as Resource>::update(request, &old, new)).unwrap();
+    world.create::<Vm>("two", json!({"nics": nics("10.0.0.1")})).unwrap();
+    assert!(world.commit(&wider.txn).is_err(), "port 8080 of 10.0.0.1 is taken");
 }
 
 #[test]

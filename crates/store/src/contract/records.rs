@@ -150,6 +150,11 @@ pub async fn a_taken_index_row_keeps_others_out(fixture: &impl Fixture) {
     commit(&*store, put("vm/a", 1, &[("port", "8080")]).require(free())).await;
     let refused = store.commit(put("vm/b", 1, &[("port", "8080")]).require(free())).await;
     assert_eq!(refused, Err(CommitError::Precondition { index: 0 }));
-    commit(&*store, put("vm/a", 1, &[])).await;
+    let beside =
+        |own: &str| Precondition::NoIndexBeside("port".to_owned(), "8080".to_owned(), own.into());
+    commit(&*store, put("vm/a#nics", 1, &[("port", "8080")]).require(beside("vm/a"))).await;
+    let refused = store.commit(put("vm/b", 1, &[("port", "8080")]).require(beside("vm/b"))).await;
+    assert_eq!(refused, Err(CommitError::Precondition { index: 0 }));
+    commit(&*store, put("vm/a", 1, &[]).delete("vm/a#nics")).await;
     commit(&*store, put("vm/b", 1, &[("port", "8080")]).require(free())).await;
 }

@@ -82,6 +82,9 @@ impl Model {
                 self.records.get(key.as_str()).is_some_and(|record| record.revision == *revision)
             }
             Precondition::NoIndex(name, value) => self.carriers(name, value).is_empty(),
+            Precondition::NoIndexBeside(name, value, family) => {
+                self.carriers(name, value).iter().all(|carrier| carrier == family.as_str())
+            }
         }
     }
 
@@ -151,6 +154,9 @@ fn any_precondition() -> impl Strategy<Value = Precondition> {
         any_key().prop_map(|key| Precondition::Present(key.into())),
         (any_key(), 1..12_u64).prop_map(|(key, at)| Precondition::At(key.into(), at)),
         any_row().prop_map(|(name, value)| Precondition::NoIndex(name, value)),
+        (any_row(), any_key()).prop_map(|((name, value), key)| {
+            Precondition::NoIndexBeside(name, value, key.split('#').next().unwrap_or(key).into())
+        }),
     ]
 }
 
