@@ -4,10 +4,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use novacron_model::DataKey;
 use rustix::fs::{FlockOperation, flock};
+
+/// How often and after which pauses the lock is tried before somebody is taken to hold it.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// A data directory that this process owns until it is dropped.
 #[derive(Debug)]
@@ -32,7 +37,7 @@ impl DataDir {
             .mode(0o600)
             .open(&lock_path)
             .with_context(|| format!("cannot write in the data directory {}", path.display()))?;
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if !taken(&lock) {
             bail!(
                 "the data directory {} is in use by another novacron; stop it first, \
                  or pass another --data-dir",
@@ -82,6 +87,17 @@ impl DataDir {
         File::open(&self.path)?.sync_all()?;
         Ok(())
     }
+}
+
+/// Takes the lock. A daemon that was killed while it started a guest leaves a child that holds it
+/// until it has become QEMU: a moment is waited for it.
+fn taken(lock: &File) -> bool {
+    (0..LOCK_TRIES).any(|attempt| {
+        if attempt > 0 {
+            std::thread::sleep(LOCK_PAUSE);
+        }
+        flock(lock, FlockOperation::NonBlockingLockExclusive).is_ok()
+    })
 }
 
 /// Whether a daemon holds the directory.

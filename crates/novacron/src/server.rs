@@ -87,7 +87,7 @@ async fn serve(
 ) -> Result<()> {
     bootstrap(store.as_ref()).await?;
     let shared: Arc<dyn Store> = store.clone();
-    let control = tokio::spawn(control_loop::run(shared.clone(), end.clone()));
+    let control = tokio::spawn(control(shared.clone(), end.clone()));
     let agents = match args.sim {
         Some(count) => nodes::simulated(count, data, &shared).await?,
         None => vec![nodes::real(config, data, &shared).await?],
@@ -97,8 +97,16 @@ async fn serve(
         agent.shutdown().await;
     }
     end.cancel();
-    control.await.context("the control loop")?;
+    control.await??;
     served
+}
+
+/// Runs the control loop. Should it ever end by itself, everything ends: a server that answers but
+/// plans nothing would look well.
+async fn control(store: Arc<dyn Store>, end: CancellationToken) -> Result<()> {
+    let ended = tokio::spawn(control_loop::run(store, end.clone())).await;
+    end.cancel();
+    ended.context("the control loop has ended")
 }
 
 /// Serves the API until the process is asked to end.
