@@ -10,7 +10,7 @@ export PATH := $(NOVACRON_CACHE)/tools/bin:$(PATH)
 
 CONSOLE_SOURCES := $(shell find console -path console/node_modules -prune -o -path console/dist -prune -o -type f -print)
 
-.PHONY: help demo demo-stop demo-clean setup console build test nightly check fix bench docs
+.PHONY: help demo demo-stop demo-clean setup console own-builds build test nightly check fix bench docs
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -26,6 +26,7 @@ demo-clean: ## remove everything that the demo made
 
 setup: ## install what tests and checks need (Debian packages, cargo tools)
 	@setup/install demo test
+	@setup/install-node
 	@setup/tools
 
 console/dist/index.html: $(CONSOLE_SOURCES)
@@ -33,29 +34,32 @@ console/dist/index.html: $(CONSOLE_SOURCES)
 
 console: console/dist/index.html ## build the web console
 
-build: console ## build the binary with the console embedded
+own-builds:
+	@setup/own-builds
+
+build: own-builds console ## build the binary with the console embedded
 	cargo build --locked --package novacron
 	@echo "$(CARGO_TARGET_DIR)/debug/novacron"
 
 test: setup check console ## everything that decides whether a change may land
 	@setup/test
 
-nightly: setup console ## the long versions of the tests
+nightly: setup own-builds console ## the long versions of the tests
 	@setup/test --nightly
 
-check: ## format, lints, rules of the house, licences; writes nothing, needs no network
+check: own-builds ## format, lints, rules of the house, licences; writes nothing, needs no network
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --locked --offline --quiet
 	cargo xtask tidy
 	cargo xtask docs --check
 	cargo deny --offline --log-level error check licenses bans sources
 
-fix: ## mend what can be mended by a program
+fix: own-builds ## mend what can be mended by a program
 	cargo fmt --all
 	cargo clippy --workspace --all-targets --all-features --fix --allow-dirty --allow-staged --quiet
 	cargo xtask docs
 
-docs: ## write the references that are generated from code
+docs: own-builds ## write the references that are generated from code
 	cargo xtask docs
 
 bench: setup build ## measure against the yardsticks; writes docs/benchmarks.md
