@@ -1,7 +1,7 @@
 //! Create → running: through REST, by hand, and through libvirt, in turn.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -27,9 +27,11 @@ pub fn measure(report: &mut Report) -> Result<()> {
     for round in 0..ROUNDS {
         let name = format!("vm{round}");
         ours.push(through_rest(&daemon, &name)?);
+        // While the VM is still there with its files, but does not run.
         let command = command_line(&daemon, &name)?;
-        delete(&daemon, &name)?;
+        daemon.cli(&["stop", &name, "--timeout", "0s", "--force"])?;
         by_hand.push(qmp::by_hand(dir.path(), &disk, &command)?);
+        delete(&daemon, &name)?;
         if let Some(libvirt) = &libvirt {
             virsh.push(libvirt.create(&disk, MEMORY_MIB)?);
         }
@@ -87,22 +89,9 @@ pub fn text(path: &Path) -> Result<&str> {
 }
 
 /// A fresh overlay over `base`, as a user would make it.
-pub fn overlay(dir: &Path, base: &Path) -> Result<PathBuf> {
-    let path = dir.join("overlay.qcow2");
-    let _absent = fs::remove_file(&path);
-    qemu_img(&[
-        "create",
-        "-q",
-        "-f",
-        "qcow2",
-        "-F",
-        "qcow2",
-        "-b",
-        text(base)?,
-        text(&path)?,
-        "10G",
-    ])?;
-    Ok(path)
+pub fn overlay(path: &Path, base: &Path) -> Result<()> {
+    let (path, base) = (text(path)?, text(base)?);
+    qemu_img(&["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, path, "10G"])
 }
 
 /// The value under `return` of a QMP answer, where it is one.

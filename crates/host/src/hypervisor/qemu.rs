@@ -312,7 +312,7 @@ impl Shared {
         }
         let process = self.process(handle.uid, handle.pid)?;
         let same = process.filter(|process| process.start_ticks == handle.start_ticks);
-        Ok(same.map(|process| self.adopt(&mut guests, handle.clone(), process)))
+        Ok(same.map(|process| self.take_over(&mut guests, handle.clone(), process)))
     }
 
     /// The live guest of a VM, whoever started it.
@@ -329,8 +329,26 @@ impl Shared {
         let process = self.process(uid, pid)?.filter(|it| it.mentions(&uid.to_string()));
         Ok(process.map(|process| {
             let handle = handle_of(uid, epoch, &process);
-            self.adopt(&mut guests, handle, process)
+            self.take_over(&mut guests, handle, process)
         }))
+    }
+
+    /// Adopts a guest that another daemon has started, and may not have brought to its cgroup.
+    fn take_over(
+        self: &Arc<Self>,
+        guests: &mut BTreeMap<Uuid, Arc<Guest>>,
+        handle: Handle,
+        process: Process,
+    ) -> Arc<Guest> {
+        let guest = self.adopt(guests, handle, process);
+        self.admit(&guest);
+        guest
+    }
+
+    /// Moves the guest into its own cgroup, which nothing waits for.
+    fn admit(&self, guest: &Guest) {
+        let (cgroups, uid, pid) = (self.cgroups.clone(), guest.handle.uid, guest.process.pid);
+        tokio::task::spawn_blocking(move || cgroups.admit(uid, pid));
     }
 
     fn process(&self, uid: Uuid, pid: u32) -> Result<Option<Process>> {

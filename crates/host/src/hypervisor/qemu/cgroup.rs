@@ -1,6 +1,7 @@
 //! A cgroup for each guest, outside the daemon's own, so that stopping the daemon's service does
 //! not end guests. Version 2 and version 1 (its `name=systemd` tree) alike; no limits are set.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,15 +26,22 @@ impl Cgroups {
         self.parents.is_empty()
     }
 
-    /// Files to which the guest's process writes `0` to move itself. What fails is left out: the
-    /// guest then runs in the daemon's group.
-    pub fn doors(&self, uid: Uuid) -> Vec<File> {
-        let open = |parent: &PathBuf| -> io::Result<File> {
+    /// Moves a guest's process into a group of its own, if it is not in one yet. What fails is left
+    /// out: the guest then runs in the daemon's group. The kernel may take ten milliseconds and
+    /// more to move a process, so nothing should wait for it.
+    pub fn admit(&self, uid: Uuid, pid: u32) {
+        let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        if groups.contains(&uid.to_string()) {
+            return;
+        }
+        for parent in &self.parents {
             let group = parent.join(uid.to_string());
-            make(&group)?;
-            File::options().write(true).open(group.join("cgroup.procs"))
-        };
-        self.parents.iter().filter_map(|parent| open(parent).ok()).collect()
+            let moved = make(&group)
+                .and_then(|()| fs::write(group.join("cgroup.procs"), format!("{pid}\n")));
+            if let Err(error) = moved {
+                tracing::debug!(%uid, %error, group = %group.display(), "no cgroup for the guest");
+            }
+        }
     }
 
     /// The guest's process must be gone.
@@ -58,18 +66,21 @@ fn make(dir: &Path) -> io::Result<()> {
 }
 
 /// Mount points of version 2 and of version 1's `name=systemd` in `/proc/self/mountinfo`
-/// (proc(5): the fields after `-` are type, source and super options).
+/// (proc(5): the third field is the device; after `-` come type, source and super options). A tree
+/// that is mounted again elsewhere counts once.
 fn trees(mountinfo: &str) -> Vec<PathBuf> {
+    let mut seen = BTreeSet::new();
     let tree = |line: &str| {
         let (mount, kind) = line.split_once(" - ")?;
-        let point = mount.split(' ').nth(4)?;
+        let mut mount = mount.split(' ').skip(2);
+        let (device, point) = (mount.next()?, mount.nth(1)?);
         let mut kind = kind.split(' ');
         let wanted = match kind.next()? {
             "cgroup2" => true,
             "cgroup" => kind.nth(1)?.split(',').any(|option| option == "name=systemd"),
             _ => false,
         };
-        wanted.then(|| PathBuf::from(point))
+        (wanted && seen.insert(device.to_owned())).then(|| PathBuf::from(point))
     };
     mountinfo.lines().filter_map(tree).collect()
 }
@@ -84,7 +95,8 @@ mod tests {
             25 24 0:22 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n\
             26 25 0:23 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu\n\
             27 25 0:24 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n\
-            28 25 0:25 / /sys/fs/cgroup/unified rw shared:9 - cgroup2 cgroup2 rw\n";
+            28 25 0:25 / /sys/fs/cgroup/unified rw shared:9 - cgroup2 cgroup2 rw\n\
+            99 90 0:25 / /srv/chroot/sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
         let found = trees(mounts);
         let names = ["/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"];
         assert_eq!(found, names.map(PathBuf::from));

@@ -1,5 +1,5 @@
-//! Starting QEMU so that it outlives the daemon: a session and cgroup of its own, no descriptor
-//! of the daemon's but the three sockets, output into a bounded log.
+//! Starting QEMU so that it outlives the daemon: a session of its own, no descriptor of the
+//! daemon's but the three sockets, output into a bounded log.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -20,15 +20,12 @@ pub(super) struct Launch<'a> {
     pub log: File,
     /// Kept open under the same numbers.
     pub sockets: [OwnedFd; 3],
-    /// `cgroup.procs` of the groups to join.
-    pub groups: Vec<File>,
 }
 
 impl Launch<'_> {
     /// Returns the new process's pid. The caller must reap it.
     pub fn start(self) -> io::Result<u32> {
         let sockets = self.sockets.each_ref().map(AsRawFd::as_raw_fd);
-        let groups: Vec<RawFd> = self.groups.iter().map(AsRawFd::as_raw_fd).collect();
         let mut command = Command::new(self.binary);
         command
             .args(self.arguments)
@@ -41,7 +38,7 @@ impl Launch<'_> {
         // SAFETY: `enter` makes system calls only; it neither allocates nor takes locks, as is
         // asked of code between fork and exec. Its descriptors stay open until `spawn` returns.
         unsafe {
-            command.pre_exec(move || enter(&sockets, &groups));
+            command.pre_exec(move || enter(&sockets));
         }
         let child = command.spawn()?;
         Ok(child.id())
@@ -49,12 +46,8 @@ impl Launch<'_> {
 }
 
 /// Runs in the child.
-fn enter(sockets: &[RawFd], groups: &[RawFd]) -> io::Result<()> {
+fn enter(sockets: &[RawFd]) -> io::Result<()> {
     rustix::process::setsid()?;
-    for group in groups {
-        // Not being let in is no reason not to run.
-        let _ = rustix::io::write(borrow(*group), b"0");
-    }
     // A core file would hold the guest's memory.
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     rustix::process::setrlimit(Resource::Core, none)?;

@@ -30,7 +30,11 @@ impl Shared {
             return Err(error);
         }
         match guest.qmp().await {
-            Ok(_) => Ok(handle),
+            Ok(_) => {
+                // Not before: while the kernel moves a process, that cannot make threads.
+                self.admit(&guest);
+                Ok(handle)
+            }
             Err(_) if guest.gone.is_cancelled() => Err(self.start_failed(machine, &run)),
             Err(error) => {
                 // A process that does not answer must not stay behind a failed start.
@@ -68,7 +72,6 @@ impl Shared {
             arguments: &arguments,
             log,
             sockets: sockets.map(Into::into),
-            groups: self.cgroups.doors(machine.uid),
         };
         launch.start().map_err(|error| no_qemu(&self.config.binary, &error))
     }
