@@ -58,6 +58,7 @@ pub fn related(at: &At, family: &Key) -> Vec<Key> {
             related.extend(placing::families_without::<Volume>(at, LOCATION));
             related.extend(placing::families_without::<Image>(at, LOCATION));
         }
+        Task::KIND => related.extend(task::oldest(at, name)),
         Vm::KIND if at.get(name).is_none() => {
             related.extend(at.indexed(index::PENDING, OPEN, "").into_iter().take(WOKEN));
         }

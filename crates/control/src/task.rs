@@ -19,7 +19,7 @@ mod goal;
 mod prune;
 
 pub use cancel::cancel;
-pub(crate) use prune::forget_all;
+pub(crate) use prune::{forget_all, oldest};
 
 use goal::Verdict;
 
@@ -124,12 +124,17 @@ impl Resource for Task {
     }
 }
 
-/// Ends a task whose goal is reached or out of reach; prunes old ones after an end.
+/// Ends a task whose goal is reached or out of reach. The oldest one also prunes.
 pub(crate) fn plan(at: &Snapshot, family: &str, now: Time) -> Result<Plan> {
     let Some(task) = object::by_key::<Task>(at, family)? else { return Ok(Plan::default()) };
     let home = Home::of(at, &task)?;
+    if prune::oldest(at, family).is_some_and(|oldest| oldest.as_str() == family)
+        && let Some(txn) = prune::plan(at, home.uid, now)
+    {
+        return Ok(Plan::commit(txn));
+    }
     if task.status.outcome.is_some() {
-        return Ok(Plan::commit(prune::plan(at, home.uid, now)));
+        return Ok(Plan::default());
     }
     let outcome = match goal::judge(at, &home, &task)? {
         Verdict::Wait => return Ok(Plan::default()),

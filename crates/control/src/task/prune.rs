@@ -2,7 +2,7 @@
 //! and never more than [`KEPT_MAX`].
 
 use novacron_model::{Seconds, Task, Time, key};
-use novacron_store::{CounterAdd, Precondition, Snapshot, Txn, object};
+use novacron_store::{CounterAdd, Key, Precondition, Snapshot, Txn, object};
 use uuid::Uuid;
 
 use super::{add, counter};
@@ -13,12 +13,21 @@ const AGE_MAX: Seconds = Seconds(24 * 3600);
 /// Tasks removed by one transaction.
 const BATCH: usize = 32;
 
+/// The oldest task among those of the given one's project, which need not be there any more. To
+/// prune is its plan, so that only one transaction is made of it, however many tasks have ended.
+pub(crate) fn oldest(at: &Snapshot, family: &str) -> Option<Key> {
+    let (prefix, _) = family.rsplit_once('/')?;
+    let prefix = format!("{prefix}/");
+    at.scan(&prefix, &prefix).next().map(|record| Key::new(record.key.family()))
+}
+
 /// Deletes what is too old or too much, oldest first: names are UUIDv7, so key order is age.
-pub(super) fn plan(at: &Snapshot, project: Uuid, now: Time) -> Txn {
+/// `None`: there is nothing to delete.
+pub(super) fn plan(at: &Snapshot, project: Uuid, now: Time) -> Option<Txn> {
     let mut txn = Txn { frees: true, ..Txn::new() };
     let mut ended = u64::try_from(at.counter(&counter(project))).unwrap_or(0);
     if ended <= KEPT {
-        return txn;
+        return None;
     }
     let prefix = key::prefix::<Task>(Some(project));
     let specs = at.scan(&prefix, &prefix).filter(|record| record.key.section().is_none());
@@ -37,7 +46,7 @@ pub(super) fn plan(at: &Snapshot, project: Uuid, now: Time) -> Txn {
         ended -= 1;
         gone += 1;
     }
-    txn
+    (gone > 0).then_some(txn)
 }
 
 /// Counts an ended task in or out.

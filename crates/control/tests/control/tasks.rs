@@ -1,7 +1,7 @@
 //! How tasks end, are cancelled and are forgotten.
 
 use expect_test::expect;
-use novacron_control::{task, vm};
+use novacron_control::{families, plan_all, task, vm};
 use novacron_model::request::StopRequest;
 use novacron_model::vm::{Run, VmState};
 use novacron_model::{Image, Task, Vm, Volume};
@@ -135,6 +135,10 @@ fn the_newest_five_hundred_tasks_are_kept() {
     world.settle();
     assert_eq!(world.list::<Task>().len(), 562, "none is a day old");
     world.pass(24 * 3600);
+    let at = world.at();
+    let plans = families(&at).into_iter().map(|family| plan_all(&at, &family, world.now));
+    let pruning = plans.filter(|plan| plan.txn.as_ref().is_some_and(|txn| !txn.deletes.is_empty()));
+    assert_eq!(pruning.count(), 1, "one task prunes for all");
     world.settle();
     assert_eq!(world.list::<Task>().len(), 500);
     assert!(world.find::<Task>(&first.unwrap().to_string()).is_none());
