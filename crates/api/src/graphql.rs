@@ -14,7 +14,7 @@ mod types;
 
 use std::sync::Arc;
 
-use async_graphql::dynamic::{Schema, SchemaBuilder, SchemaError};
+use async_graphql::dynamic::{FieldValue, Schema, SchemaBuilder, SchemaError};
 use async_graphql::http::ALL_WEBSOCKET_PROTOCOLS;
 use async_graphql::{ErrorExtensions, Request};
 use async_graphql_axum::{GraphQLProtocol, GraphQLWebSocket};
@@ -28,6 +28,7 @@ use novacron_model::{Code, Error};
 
 use crate::auth::{Caller, watchdog};
 use crate::problem::{Answer, Refusal};
+use crate::resource::Shown;
 use crate::rest::call::Call;
 use crate::rest::payload::Payload;
 use crate::state::Api;
@@ -110,6 +111,11 @@ async fn subscribe(
 }
 
 /// A refusal as GraphQL tells it, with the problem's fields as extensions.
+/// An object as the value of a field.
+fn shown(shown: &Shown) -> async_graphql::Result<Option<FieldValue<'static>>> {
+    Ok(Some(FieldValue::owned_any(shown.value().map_err(failed)?)))
+}
+
 fn failed(refusal: Refusal) -> async_graphql::Error {
     let Refusal { status, error } = refusal;
     async_graphql::Error::new(error.message.clone()).extend_with(|_, extensions| {

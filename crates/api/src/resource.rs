@@ -14,7 +14,9 @@ use novacron_control::DeleteOptions;
 use novacron_model::request::DeletePreview;
 use novacron_model::{Error, Meta, Project};
 use novacron_store::{Record, Revision, Snapshot, object};
+use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 use crate::auth::Caller;
@@ -27,7 +29,20 @@ pub use typed::Typed;
 #[derive(Debug, Clone)]
 pub struct Shown {
     pub meta: Meta,
-    pub value: Value,
+    /// The object, written out once for all who send it on.
+    pub json: Box<RawValue>,
+}
+
+impl Shown {
+    pub fn value(&self) -> Answer<Value> {
+        let value = serde_json::from_str(self.json.get());
+        value.map_err(|error| Error::internal(error.to_string()).into())
+    }
+}
+
+/// Writes out what an answer holds.
+pub fn to_json<T: Serialize>(value: &T) -> Answer<Box<RawValue>> {
+    to_raw_value(value).map_err(|error| Error::internal(error.to_string()).into())
 }
 
 /// What a creation answers with.

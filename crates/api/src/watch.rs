@@ -12,11 +12,13 @@ pub mod sse;
 use novacron_store::Revision;
 use serde_json::Value;
 
+use crate::resource::Shown;
+
 /// What a feed says.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Notice {
     /// An object as it is.
-    Object { kind: &'static str, object: Value },
+    Object { kind: &'static str, object: Shown },
     /// An object is gone, or has left the selection.
     Gone { kind: &'static str, name: String, uid: Option<uuid::Uuid> },
     /// The listing is complete.
@@ -30,7 +32,7 @@ pub enum Notice {
 }
 
 /// A notice with the revision to resume after, where everything up to it has been told.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Told {
     pub notice: Notice,
     pub id: Option<Revision>,

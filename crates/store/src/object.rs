@@ -31,16 +31,17 @@ pub fn assemble<K: Kind>(records: &[&Record]) -> Result<Option<Object<K>>> {
     };
     let Stored::<K> { mut meta, spec } = decode(own)?;
     meta.revision = own.revision;
-    let mut sections = Map::new();
-    for record in records {
-        if let Some(section) = record.key.section() {
-            sections.insert(section.to_owned(), decode(record)?);
-        }
-    }
-    let mut status: K::Status = serde_json::from_value(Value::Object(sections))
+    let mut status: K::Status = serde_json::from_str(&joined_sections(records))
         .map_err(|error| undecodable(&own.key, &error))?;
     K::summarize(&meta, &spec, &mut status);
     Ok(Some(Object { meta, spec, status }))
+}
+
+/// The status as one JSON object, with a field for each section.
+fn joined_sections(records: &[&Record]) -> String {
+    let sections = records.iter().filter_map(|record| Some((record.key.section()?, record)));
+    let fields = sections.map(|(name, record)| format!("\"{name}\":{}", record.value.get()));
+    format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
 }
 
 fn decode<T: DeserializeOwned>(record: &Record) -> Result<T> {

@@ -1,24 +1,37 @@
 //! Resident memory of the daemon.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::daemon::Daemon;
 use super::report::Report;
 
-/// Resident set in KiB once it has stopped falling.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_mins(1);
+/// CPU time between two looks, in clock ticks of 10 ms, at or below which a daemon is at rest.
+const AT_REST: u64 = 1;
+
+/// Resident set in KiB once the daemon is at rest and the set has stopped falling.
 pub fn resident(daemon: &Daemon) -> Result<f64> {
-    let mut last = now(daemon)?;
-    for _ in 0..20 {
-        std::thread::sleep(Duration::from_millis(500));
-        let next = now(daemon)?;
-        if next >= last {
-            break;
+    let began = Instant::now();
+    let (mut set, mut ticks) = (now(daemon)?, cpu_ticks(daemon)?);
+    loop {
+        ensure!(began.elapsed() < PATIENCE, "the daemon does not come to rest");
+        std::thread::sleep(LOOK_EVERY);
+        let (last_set, last_ticks) = (set, ticks);
+        (set, ticks) = (now(daemon)?, cpu_ticks(daemon)?);
+        if set >= last_set && ticks - last_ticks <= AT_REST {
+            return Ok(set);
         }
-        last = next;
     }
-    Ok(last)
+}
+
+/// User and system time in clock ticks (proc(5): fields 14 and 15 of `stat`).
+fn cpu_ticks(daemon: &Daemon) -> Result<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", daemon.pid()))?;
+    let (_, fields) = stat.rsplit_once(") ").context("no name in stat")?;
+    fields.split(' ').skip(11).take(2).map(|ticks| Ok(ticks.parse::<u64>()?)).sum()
 }
 
 fn now(daemon: &Daemon) -> Result<f64> {

@@ -11,7 +11,7 @@ use crate::edge;
 use crate::problem::{Answer, Refusal};
 use crate::resource::idempotency::Claim;
 use crate::resource::typed::create_from;
-use crate::resource::{Created, IfMatch, body, commit};
+use crate::resource::{Created, IfMatch, body, commit, to_json};
 use crate::state::Api;
 
 const SIGN_IN_LIFETIME: Seconds = Seconds(5 * 60);
@@ -46,10 +46,12 @@ pub async fn create_token(
         let error = Error::conflict("this key made a token already; its secret was shown once");
         return Err(error.hint("revoke that token and create another").into());
     }
-    if let Some(fields) = created.shown.value.as_object_mut() {
+    let mut object = created.shown.value()?;
+    if let Some(fields) = object.as_object_mut() {
         fields.remove("status");
         fields.insert("secret".to_owned(), secret.into());
     }
+    created.shown.json = to_json(&object)?;
     Ok(created)
 }
 

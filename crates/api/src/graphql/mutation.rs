@@ -55,7 +55,7 @@ fn create(row: Row, components: Components) -> Field {
             let key = text(&ctx, "idempotencyKey")?;
             let claim = key.map(|key| Claim::new(&caller.actor, &key, &path, &body));
             let created = row.create(api, caller, project.as_deref(), body, claim).await;
-            Ok(Some(FieldValue::owned_any(created.map_err(failed)?.shown.value)))
+            super::shown(&created.map_err(failed)?.shown)
         })
     });
     let field = field
@@ -77,7 +77,7 @@ fn patch(row: Row, components: Components) -> Field {
             let if_match = if_match(&ctx)?;
             let (api, caller) = (api(&ctx)?, caller(&ctx)?);
             let shown = row.ops.patch(api, caller, named.target(), &patch, &if_match).await;
-            Ok(Some(FieldValue::owned_any(shown.map_err(failed)?.value)))
+            super::shown(&shown.map_err(failed)?)
         })
     });
     on_object(row, field).argument(needed("patch", &input)).argument(argument("ifMatch", LONG))
@@ -97,7 +97,7 @@ fn delete(row: Row) -> Field {
                 Deleted::Task(task) => {
                     let project = named.project.as_deref();
                     let shown = objects::task(api, project, &task.to_string()).map_err(failed)?;
-                    Ok(Some(FieldValue::owned_any(shown.value)))
+                    super::shown(&shown)
                 }
             }
         })
@@ -124,7 +124,7 @@ fn verb(row: Row, verb: &'static Verb, components: Components) -> Field {
             };
             let (api, caller) = (api(&ctx)?, caller(&ctx)?);
             let shown = verbs::perform(api, caller, &row, verb, named.target(), body).await;
-            Ok(Some(FieldValue::owned_any(shown.map_err(failed)?.value)))
+            super::shown(&shown.map_err(failed)?)
         })
     });
     let field = on_object(row, field);

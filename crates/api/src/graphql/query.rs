@@ -30,7 +30,7 @@ fn one(row: Row) -> Field {
             let name = text(&ctx, "name")?.unwrap_or_default();
             let target = Target { project: project.as_deref(), name: &name };
             let shown = resource::get(api, &api.store.snapshot(), &row, target).map_err(failed)?;
-            Ok(Some(FieldValue::owned_any(shown.value)))
+            super::shown(&shown)
         })
     });
     let field = field.argument(needed("name", TypeRef::STRING));
@@ -61,7 +61,7 @@ fn many(row: Row) -> Field {
                     .unwrap_or_default(),
             };
             let page = list::page(api, &row, project.as_deref(), &query).map_err(failed)?;
-            Ok(Some(FieldValue::owned_any(page)))
+            Ok(Some(FieldValue::owned_any(serde_json::to_value(&page)?)))
         })
     });
     let field = field
@@ -99,7 +99,7 @@ fn event_list() -> Field {
                 page_token: text(&ctx, "pageToken")?,
             };
             let page = events::page(api(&ctx)?, &query).map_err(failed)?;
-            Ok(Some(FieldValue::owned_any(page)))
+            Ok(Some(FieldValue::owned_any(serde_json::to_value(&page)?)))
         })
     })
     .argument(argument("project", TypeRef::STRING))

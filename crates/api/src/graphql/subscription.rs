@@ -131,7 +131,8 @@ fn change_value(told: Told) -> Option<Value> {
     let revision = told.id;
     match told.notice {
         Notice::Object { object, .. } => {
-            let (name, uid) = (object["meta"]["name"].clone(), object["meta"]["uid"].clone());
+            let (name, uid) = (&object.meta.name, object.meta.uid);
+            let object = object.value().ok()?;
             Some(json!({
                 "type": "object", "object": object, "name": name, "uid": uid, "revision": revision,
             }))

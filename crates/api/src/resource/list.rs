@@ -4,9 +4,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use novacron_model::{Code, Error, NameRule, key};
-use novacron_store::{Record, Snapshot};
+use novacron_store::{Record, Revision, Snapshot};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::edge;
@@ -74,7 +75,16 @@ struct Position {
 }
 
 /// One page, as it goes over the wire.
-pub fn page(api: &Api, row: &Row, project: Option<&str>, query: &Query) -> Answer<Value> {
+#[derive(Debug, Serialize)]
+pub struct Page {
+    items: Vec<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+    revision: Revision,
+}
+
+/// Reads one page.
+pub fn page(api: &Api, row: &Row, project: Option<&str>, query: &Query) -> Answer<Page> {
     let at = api.store.snapshot();
     let scope = super::scope_uid(&at, project)?;
     let list = fingerprint(row, scope, query);
@@ -92,15 +102,11 @@ pub fn page(api: &Api, row: &Row, project: Option<&str>, query: &Query) -> Answe
     let mut items = Vec::with_capacity(entries.len());
     for entry in &entries {
         match row.ops.show(api, &at, &at.family(&entry.family)) {
-            Ok(shown) => items.extend(shown.map(|shown| shown.value)),
+            Ok(shown) => items.extend(shown.map(|shown| shown.json)),
             Err(refusal) => tracing::warn!(error = %refusal.error, "object left out of a list"),
         }
     }
-    let mut page = json!({ "items": items, "revision": at.revision() });
-    if let Some(token) = next.flatten() {
-        page["next_page_token"] = token.into();
-    }
-    Ok(page)
+    Ok(Page { items, next_page_token: next.flatten(), revision: at.revision() })
 }
 
 /// Whether an order is that of names, and if so whether it runs down. Names of tasks are UUIDv7

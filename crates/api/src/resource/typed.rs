@@ -151,10 +151,14 @@ fn shown<K: Resource>(api: &Api, at: &Snapshot, mut object: Object<K>) -> Answer
     {
         task.status.live = api.gateway.live(task.spec.target.uid);
     }
-    let mut value =
-        serde_json::to_value(&object).map_err(|error| Error::internal(error.to_string()))?;
-    mask::mask(&mut value["spec"]);
-    Ok(Shown { meta: object.meta, value })
+    let json = super::to_json(&object)?;
+    let mut shown = Shown { meta: object.meta, json };
+    if mask::may_hold_sealed(shown.json.get()) {
+        let mut value = shown.value()?;
+        mask::mask(&mut value["spec"]);
+        shown.json = super::to_json(&value)?;
+    }
+    Ok(shown)
 }
 
 impl IfMatch {

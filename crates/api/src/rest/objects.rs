@@ -67,7 +67,7 @@ pub fn get(row: Row, call: &Call) -> Answer<Response> {
     call.params(&[])?;
     call.accepts("application/json")?;
     let shown = resource::get(&call.api, &call.api.store.snapshot(), &row, call.target())?;
-    Ok(object(StatusCode::OK, shown))
+    Ok(object(StatusCode::OK, &shown))
 }
 
 pub async fn create(row: Row, call: Call, body: Payload) -> Answer<Response> {
@@ -77,7 +77,7 @@ pub async fn create(row: Row, call: Call, body: Payload) -> Answer<Response> {
     let (api, caller) = (&call.api, &call.caller);
     let created = row.create(api, caller, call.project(), body, claim).await?;
     let location = format!("{}/{}", call.path, created.shown.meta.name);
-    let mut response = object(StatusCode::CREATED, created.shown);
+    let mut response = object(StatusCode::CREATED, &created.shown);
     let headers = response.headers_mut();
     if let Ok(location) = HeaderValue::from_str(&location) {
         headers.insert(header::LOCATION, location);
@@ -93,7 +93,7 @@ pub async fn patch(row: Row, call: Call, body: Payload) -> Answer<Response> {
     let (patch, if_match) = (body.required()?, call.if_match());
     let (api, caller) = (&call.api, &call.caller);
     let shown = row.ops.patch(api, caller, call.target(), &patch, &if_match).await?;
-    Ok(object(StatusCode::OK, shown))
+    Ok(object(StatusCode::OK, &shown))
 }
 
 pub async fn delete(row: Row, call: Call) -> Answer<Response> {
@@ -108,7 +108,7 @@ pub async fn delete(row: Row, call: Call) -> Answer<Response> {
         Deleted::Gone => Ok(StatusCode::NO_CONTENT.into_response()),
         Deleted::Task(uid) => {
             let shown = task(api, call.project(), &uid.to_string())?;
-            Ok(object(StatusCode::ACCEPTED, shown))
+            Ok(object(StatusCode::ACCEPTED, &shown))
         }
     }
 }
@@ -125,7 +125,7 @@ pub async fn verb(row: Row, verb: &'static Verb, call: Call, body: Payload) -> A
         VerbAnswer::Task => StatusCode::ACCEPTED,
         VerbAnswer::Object => StatusCode::OK,
     };
-    Ok(object(status, shown))
+    Ok(object(status, &shown))
 }
 
 /// A task by its name.
@@ -136,8 +136,8 @@ pub fn task(api: &Api, project: Option<&str>, name: &str) -> Answer<Shown> {
 }
 
 /// An object with its `ETag`.
-pub fn object(status: StatusCode, shown: Shown) -> Response {
-    let mut response = (status, Json(shown.value)).into_response();
+pub fn object(status: StatusCode, shown: &Shown) -> Response {
+    let mut response = (status, Json(&shown.json)).into_response();
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", shown.meta.revision)) {
         response.headers_mut().insert(header::ETAG, tag);
     }

@@ -29,7 +29,7 @@ pub async fn upload(call: Call, body: Body) -> Answer<Response> {
     call.api.gateway.upload(&image, length, inward(body)).await?;
     let task = import_task(&call.api.store.snapshot(), &image)?;
     let shown = objects::task(&call.api, call.project(), task.name())?;
-    Ok(objects::object(StatusCode::ACCEPTED, shown))
+    Ok(objects::object(StatusCode::ACCEPTED, &shown))
 }
 
 /// The newest task about an image: its import.

@@ -192,11 +192,12 @@ impl Feed {
     fn tell(&mut self, part: usize, family: String, shown: Shown, id: Option<Revision>) {
         let row = self.parts[part].row;
         if row.kind == Task::KIND && self.live.is_some() {
-            let over = !shown.value["status"]["outcome"].is_null();
-            let target = shown.value["spec"]["target"]["uid"].as_str();
+            let task = shown.value().unwrap_or_default();
+            let over = !task["status"]["outcome"].is_null();
+            let target = task["spec"]["target"]["uid"].as_str();
             match target.and_then(|uid| uid.parse().ok()).filter(|_| !over) {
                 Some(uid) => {
-                    let last = shown.value["status"]["live"].clone();
+                    let last = task["status"]["live"].clone();
                     self.running.insert(shown.meta.name.clone(), (uid, last));
                 }
                 None => {
@@ -205,7 +206,7 @@ impl Feed {
             }
         }
         self.known.insert(family, shown.meta.uid);
-        let notice = Notice::Object { kind: row.kind, object: shown.value };
+        let notice = Notice::Object { kind: row.kind, object: shown };
         self.queue.push_back(Told { notice, id });
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::feed::Feed;
 use super::{Notice, Told};
@@ -46,17 +46,21 @@ pub fn respond(
 
 fn line(told: Told, form: &Form, project: Option<&str>) -> Event {
     let (name, data) = parts(told.notice, form, project);
-    let event = Event::default().event(name).data(data.to_string());
+    let event = Event::default().event(name).data(data);
     match told.id {
         Some(id) => event.id(id.to_string()),
         None => event,
     }
 }
 
-fn parts(notice: Notice, form: &Form, project: Option<&str>) -> (&'static str, Value) {
+fn parts(notice: Notice, form: &Form, project: Option<&str>) -> (&'static str, String) {
     match notice {
-        Notice::Object { object, .. } if *form == Form::Plain => ("object", object),
-        Notice::Object { kind, object } => ("object", json!({ "kind": kind, "object": object })),
+        Notice::Object { object, .. } if *form == Form::Plain => {
+            ("object", object.json.to_string())
+        }
+        Notice::Object { kind, object } => {
+            ("object", format!("{{\"kind\":\"{kind}\",\"object\":{}}}", object.json))
+        }
         Notice::Gone { kind, name, uid } => {
             let mut gone = json!({ "kind": kind, "name": name });
             if let Some(project) = project {
@@ -65,11 +69,11 @@ fn parts(notice: Notice, form: &Form, project: Option<&str>) -> (&'static str, V
             if let Some(uid) = uid {
                 gone["uid"] = uid.to_string().into();
             }
-            ("gone", gone)
+            ("gone", gone.to_string())
         }
-        Notice::Synced { revision } => ("synced", json!({ "revision": revision })),
-        Notice::Reset => ("reset", json!({})),
-        Notice::Event(event) => ("event", event),
-        Notice::Live { task, live } => ("live", json!({ "task": task, "live": live })),
+        Notice::Synced { revision } => ("synced", json!({ "revision": revision }).to_string()),
+        Notice::Reset => ("reset", "{}".to_owned()),
+        Notice::Event(event) => ("event", event.to_string()),
+        Notice::Live { task, live } => ("live", json!({ "task": task, "live": live }).to_string()),
     }
 }
