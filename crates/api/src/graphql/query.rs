@@ -1,4 +1,5 @@
-//! `Query`: one field for each kind by name, one for each list, and the system.
+//! `Query`: fields for each kind by name, for its list and for what a deletion would take along,
+//! and the system.
 
 use std::sync::Arc;
 
@@ -18,6 +19,9 @@ pub(super) fn root(_types: &Types) -> Object {
     let mut root = Object::new("Query");
     for row in table::rows() {
         root = root.field(one(row)).field(many(row));
+        if row.allows.delete {
+            root = root.field(delete_preview(row));
+        }
     }
     root.field(event_list()).field(system_field()).field(session_field())
 }
@@ -31,6 +35,23 @@ fn one(row: Row) -> Field {
             let target = Target { project: project.as_deref(), name: &name };
             let shown = resource::get(api, &api.store.snapshot(), &row, target).map_err(failed)?;
             super::shown(&shown)
+        })
+    });
+    let field = field.argument(needed("name", TypeRef::STRING));
+    project_argument(row.scope).into_iter().fold(field, Field::argument)
+}
+
+/// What a deletion would take along, and what it would leave.
+fn delete_preview(row: Row) -> Field {
+    let name = format!("previewDelete{}", object_name(row.kind));
+    let field = Field::new(name, TypeRef::named_nn("DeletePreview"), move |ctx| {
+        FieldFuture::new(async move {
+            caller(&ctx)?;
+            let (api, project) = (api(&ctx)?, project_of(&ctx, &row)?);
+            let name = text(&ctx, "name")?.unwrap_or_default();
+            let target = Target { project: project.as_deref(), name: &name };
+            let preview = row.ops.preview_delete(api, target).map_err(failed)?;
+            Ok(Some(FieldValue::owned_any(serde_json::to_value(preview)?)))
         })
     });
     let field = field.argument(needed("name", TypeRef::STRING));

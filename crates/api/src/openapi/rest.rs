@@ -90,6 +90,12 @@ fn probes(paths: &mut Map<String, Value>) {
         .open()
         .answer(200, "Ready.", &text)
         .at(paths, "get", "/readyz");
+    let pem = [("application/x-pem-file", json!({ "type": "string" }))];
+    system("ca", "The certificate of the server's own CA, where it serves with TLS.")
+        .open()
+        .answer(200, "The certificate.", &pem)
+        .problems(&[404])
+        .at(paths, "get", "/ca.pem");
     system("metrics", "Metrics in Prometheus's text format.")
         .answer(200, "The metrics.", &text)
         .at(paths, "get", "/metrics");

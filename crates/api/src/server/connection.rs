@@ -1,5 +1,6 @@
 //! Accepting and serving connections. Each runs by itself, so a slow client holds up nobody: TLS
-//! handshakes and request heads have deadlines, and there is a limit to their number.
+//! handshakes, request heads and unread answers have deadlines, and there is a limit to their
+//! number.
 
 use std::io;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,8 @@ use crate::auth::Peer;
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// Time for a request's head, also the first one of a connection.
 const HEAD_MAX: Duration = Duration::from_secs(20);
+/// How long a client may leave unread what it was sent.
+const UNREAD_MAX: Duration = Duration::from_mins(1);
 /// Connections per listener, if the process may have that many files open.
 const CONNECTIONS_MAX: usize = 8192;
 /// Pause after accepting failed, mostly for want of file descriptors.
@@ -55,8 +58,7 @@ impl Serving {
             let Some((stream, _)) = survive(accepted).await else { continue };
             let Ok(permit) = limit.clone().try_acquire_owned() else { continue };
             let Ok(local) = stream.local_addr() else { continue };
-            // Without it small answers wait for the client's acknowledgements.
-            let _ = stream.set_nodelay(true);
+            prepare(&stream, UNREAD_MAX);
             let (serving, acceptor) = (self.clone(), acceptor.clone());
             let peer = Peer::Tcp { local, tls: acceptor.is_some() };
             self.connections.spawn(async move {
@@ -115,6 +117,15 @@ impl Serving {
     }
 }
 
+/// Sets what only makes a connection better, so that a failure is none of the client's business.
+fn prepare(stream: &TcpStream, unread_max: Duration) {
+    // Without it small answers wait for the client's acknowledgements.
+    let _ = stream.set_nodelay(true);
+    // Without it a client that reads no more holds its connection for ever: tcp(7).
+    let millis = u32::try_from(unread_max.as_millis()).unwrap_or(u32::MAX);
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, millis);
+}
+
 async fn survive<T>(accepted: io::Result<T>) -> Option<T> {
     match accepted {
         Ok(accepted) => Some(accepted),
@@ -123,5 +134,24 @@ async fn survive<T>(accepted: io::Result<T>) -> Option<T> {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_reads_no_more_is_left() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        prepare(&stream, Duration::from_millis(500));
+        let answer = vec![0; 64 << 20];
+        let written = tokio::time::timeout(Duration::from_mins(1), stream.write_all(&answer)).await;
+        let error = written.expect("the write must not wait for ever").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -98,7 +98,11 @@ async fn graphql_reaches_every_kind_and_verb() {
             "create" if noun == "sign_in_link" => {
                 mutations.contains(&"createSignInLink".to_owned())
             }
-            "create" | "patch" | "delete" | "exec" => mutations.contains(&camel),
+            "delete" => {
+                let preview = format!("previewDelete{}", &camel["delete".len()..]);
+                mutations.contains(&camel) && queries.contains(&preview)
+            }
+            "create" | "patch" | "exec" => mutations.contains(&camel),
             _ if ["vm", "task"].contains(&noun) => mutations.contains(&camel),
             _ => continue,
         };
@@ -106,6 +110,23 @@ async fn graphql_reaches_every_kind_and_verb() {
         assert!(held, "{id} has no place in GraphQL");
     }
     assert!(checked > 50, "{checked}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_is_previewed() {
+    let server = Server::start().await;
+    let query = r#"mutation {
+        createVm(project: "default", input: {
+            meta: {name: "web"}, spec: {disks: [{name: "root", size: 1048576}]}
+        }) { meta { name } }
+    }"#;
+    data(&server, query, json!({})).await;
+    let query = r#"{
+        previewDeleteVm(project: "default", name: "web") { goes { kind name } stays { name } }
+    }"#;
+    let preview = data(&server, query, json!({})).await;
+    let expected = json!({"goes": [{"kind": "volume", "name": "web-root"}], "stays": []});
+    assert_eq!(preview["previewDeleteVm"], expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
