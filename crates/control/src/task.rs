@@ -126,16 +126,15 @@ impl Resource for Task {
 
 /// Ends a task whose goal is reached or out of reach. The oldest one also prunes.
 pub(crate) fn plan(at: &Snapshot, family: &str, now: Time) -> Result<Plan> {
-    let Some(task) = object::by_key::<Task>(at, family)? else { return Ok(Plan::default()) };
-    let home = Home::of(at, &task)?;
-    if prune::oldest(at, family).is_some_and(|oldest| oldest.as_str() == family)
-        && let Some(txn) = prune::plan(at, home.uid, now)
-    {
+    // Before the task is read: one that this version cannot decode must not keep all others.
+    if let Some(txn) = prune::plan(at, family, now) {
         return Ok(Plan::commit(txn));
     }
+    let Some(task) = object::by_key::<Task>(at, family)? else { return Ok(Plan::default()) };
     if task.status.outcome.is_some() {
         return Ok(Plan::default());
     }
+    let home = Home::of(at, &task)?;
     let outcome = match goal::judge(at, &home, &task)? {
         Verdict::Wait => return Ok(Plan::default()),
         Verdict::Done => Outcome { state: TaskState::Succeeded, finished: now, error: None },

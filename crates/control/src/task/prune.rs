@@ -22,8 +22,10 @@ pub(crate) fn oldest(at: &Snapshot, family: &str) -> Option<Key> {
 }
 
 /// Deletes what is too old or too much, oldest first: names are UUIDv7, so key order is age.
-/// `None`: there is nothing to delete.
-pub(super) fn plan(at: &Snapshot, project: Uuid, now: Time) -> Option<Txn> {
+/// `None`: there is nothing to delete, or `family` is not the oldest task of its project.
+pub(super) fn plan(at: &Snapshot, family: &str, now: Time) -> Option<Txn> {
+    oldest(at, family).filter(|oldest| oldest.as_str() == family)?;
+    let project: Uuid = family.split('/').nth(1)?.parse().ok()?;
     let mut txn = Txn { frees: true, ..Txn::new() };
     let mut ended = u64::try_from(at.counter(&counter(project))).unwrap_or(0);
     if ended <= KEPT {

@@ -341,14 +341,17 @@ impl Shared {
         process: Process,
     ) -> Arc<Guest> {
         let guest = self.adopt(guests, handle, process);
-        self.admit(&guest);
+        self.admit(Arc::clone(&guest));
         guest
     }
 
     /// Moves the guest into its own cgroup, which nothing waits for.
-    fn admit(&self, guest: &Guest) {
-        let (cgroups, uid, pid) = (self.cgroups.clone(), guest.handle.uid, guest.process.pid);
-        tokio::task::spawn_blocking(move || cgroups.admit(uid, pid));
+    fn admit(&self, guest: Arc<Guest>) {
+        let cgroups = self.cgroups.clone();
+        let (uid, pid) = (guest.handle.uid, guest.process.pid);
+        tokio::task::spawn_blocking(move || {
+            cgroups.admit(uid, pid, || !guest.gone.is_cancelled());
+        });
     }
 
     fn process(&self, uid: Uuid, pid: u32) -> Result<Option<Process>> {

@@ -32,7 +32,7 @@ impl Shared {
         match guest.qmp().await {
             Ok(_) => {
                 // Not before: while the kernel moves a process, that cannot make threads.
-                self.admit(&guest);
+                self.admit(Arc::clone(&guest));
                 Ok(handle)
             }
             Err(_) if guest.gone.is_cancelled() => Err(self.start_failed(machine, &run)),
