@@ -20,7 +20,7 @@ const HASHED: &str = "assets/";
 const ENCODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 
 const NOT_BUILT: &str = "The web console is not part of this build.\n\n\
-    Build it with `npm ci && npm run build` in console/, then build novacron again.\n\
+    Build it with `make build`, console and all.\n\
     The API is at /v1, its description at /v1/openapi.json.\n";
 
 /// Whatever no route took.

@@ -110,12 +110,12 @@ async fn subscribe(
     Ok(upgrade.protocols(ALL_WEBSOCKET_PROTOCOLS).max_message_size(1 << 20).on_upgrade(serve))
 }
 
-/// A refusal as GraphQL tells it, with the problem's fields as extensions.
 /// An object as the value of a field.
 fn shown(shown: &Shown) -> async_graphql::Result<Option<FieldValue<'static>>> {
     Ok(Some(FieldValue::owned_any(shown.value().map_err(failed)?)))
 }
 
+/// A refusal as GraphQL tells it, with the problem's fields as extensions.
 fn failed(refusal: Refusal) -> async_graphql::Error {
     let Refusal { status, error } = refusal;
     async_graphql::Error::new(error.message.clone()).extend_with(|_, extensions| {
