@@ -1137,6 +1137,7 @@ export interface components {
              * @description The generation that was running.
              */
             generation: number;
+            refused?: components["schemas"]["Error"] | null;
             time: components["schemas"]["Time"];
         };
         /** @enum {string} */
@@ -1188,7 +1189,7 @@ export interface components {
         };
         /** @description What the import found; complete when `ready` is set. */
         ImageContent: {
-            error?: string | null;
+            error?: components["schemas"]["Error"] | null;
             kind: components["schemas"]["ImageKind"];
             ready?: components["schemas"]["Time"] | null;
             /** @description SHA-256 of the source as it arrived. */
@@ -1686,7 +1687,7 @@ export interface components {
             status: components["schemas"]["SnapshotStatus"];
         };
         SnapshotData: {
-            error?: string | null;
+            error?: components["schemas"]["Error"] | null;
             taken?: components["schemas"]["Time"] | null;
             /** @description Volumes that it covers. */
             volumes?: components["schemas"]["Name"][];
@@ -1920,7 +1921,7 @@ export interface components {
         };
         /** @description The file behind a volume. */
         VolumeData: {
-            error?: string | null;
+            error?: components["schemas"]["Error"] | null;
             /**
              * Format: int64
              * @description The generation that `error` or `ready` speaks of.
@@ -2298,7 +2299,10 @@ export interface operations {
     };
     get_node: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Answer with a state at least as new as everything acknowledged so far. */
+                consistent?: boolean;
+            };
             header?: never;
             path: {
                 name: string;
@@ -2480,7 +2484,10 @@ export interface operations {
     };
     get_pool: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Answer with a state at least as new as everything acknowledged so far. */
+                consistent?: boolean;
+            };
             header?: never;
             path: {
                 name: string;
@@ -2693,7 +2700,10 @@ export interface operations {
     };
     get_project: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Answer with a state at least as new as everything acknowledged so far. */
+                consistent?: boolean;
+            };
             header?: never;
             path: {
                 name: string;
@@ -2951,7 +2961,10 @@ export interface operations {
     };
     get_image: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Answer with a state at least as new as everything acknowledged so far. */
+                consistent?: boolean;
+            };
             header?: never;
             path: {
                 project: string;
@@ -3210,7 +3223,10 @@ export interface operations {
     };
     get_network: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Answer with a state at least as new as everything acknowledged so far. */
+                consistent?: boolean;
+            };
             header?: never;
             path: {
                 project: string;
@@ -3430,7 +3446,10 @@ export interface operations {
     };
     get_snapshot: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Answer with a state at least as new as everything acknowledged so far. */
+                consistent?: boolean;
+            };
             header?: never;
             path: {
                 project: string;
@@ -3605,7 +3624,10 @@ export interface operations {
     };
     get_task: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Answer with a state at least as new as everything acknowledged so far. */
+                consistent?: boolean;
+            };
             header?: never;
             path: {
                 project: string;
@@ -3813,7 +3835,10 @@ export interface operations {
     };
     get_vm: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Answer with a state at least as new as everything acknowledged so far. */
+                consistent?: boolean;
+            };
             header?: never;
             path: {
                 project: string;
@@ -4610,7 +4635,10 @@ export interface operations {
     };
     get_volume: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Answer with a state at least as new as everything acknowledged so far. */
+                consistent?: boolean;
+            };
             header?: never;
             path: {
                 project: string;
@@ -4952,7 +4980,10 @@ export interface operations {
     };
     get_token: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Answer with a state at least as new as everything acknowledged so far. */
+                consistent?: boolean;
+            };
             header?: never;
             path: {
                 name: string;

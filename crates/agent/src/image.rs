@@ -171,7 +171,7 @@ fn failed(error: &Error) -> ImageContent {
         sha256: String::new(),
         size: Bytes(0),
         virtual_size: Bytes(0),
-        error: Some(error.message.clone()),
+        error: Some(error.clone()),
     }
 }
 

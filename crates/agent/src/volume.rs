@@ -93,7 +93,7 @@ async fn make(node: &Node, seat: &Seat, at: &Snapshot, volume: &Object<Volume>) 
             let again = worth_another_try(&error);
             let used = old.as_ref().map(|old| old.used).unwrap_or_default();
             let ready = old.as_ref().and_then(|old| old.ready);
-            let error = Some(error.message);
+            let error = Some(error);
             let data = VolumeData { ready, used, error, observed_generation: generation };
             (data, if again { Turn::Retry } else { Turn::Rest })
         }

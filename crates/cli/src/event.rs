@@ -35,6 +35,7 @@ pub struct EventsArgs {
     all: bool,
     /// Begin with at most this many
     #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
 }
 
@@ -56,7 +57,7 @@ impl Level {
 }
 
 pub async fn run(session: &Session, args: &EventsArgs) -> Result<()> {
-    let limit = args.limit.clamp(1, 1000).to_string();
+    let limit = args.limit.to_string();
     let page = session.client.get(&path(session, args, &[("limit", &limit)])).await?;
     // The newest stand first in the API, and last where one reads on.
     let mut events = page.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -76,30 +77,20 @@ pub async fn run(session: &Session, args: &EventsArgs) -> Result<()> {
     let seen = events.last().map_or(0, sequence);
     let from = page.get("revision").and_then(Value::as_u64).unwrap_or(0).to_string();
     let path = path(session, args, &[("watch", "true"), ("from", &from)]);
-    follow(session, &path, args, seen).await
+    follow(session, &path, seen).await
 }
 
-async fn follow(session: &Session, path: &str, args: &EventsArgs, mut seen: u64) -> Result<()> {
+async fn follow(session: &Session, path: &str, mut seen: u64) -> Result<()> {
     let mut stream = EventStream::new(session.client.stream(Call::get(path)).await?);
     while let Some(message) = stream.next().await? {
         let Ok(event) = message.json() else { continue };
         // Whatever else the stream says has no sequence.
         if sequence(&event) > seen {
             seen = sequence(&event);
-            if wanted(&event, args) {
-                print(session, &event)?;
-            }
+            print(session, &event)?;
         }
     }
     Err(Failure::unreachable("NovaCron ended the stream of events").hint("run the command again"))
-}
-
-/// The stream carries all events of its place, whatever was asked for.
-fn wanted(event: &Value, args: &EventsArgs) -> bool {
-    let level = Level::from_str(&text(event, "/level"), false).ok();
-    let object = format!("{}/{}", text(event, "/object/kind"), text(event, "/object/name"));
-    args.object.as_ref().is_none_or(|wanted| *wanted == object)
-        && args.level.is_none_or(|wanted| level.is_none_or(|level| level >= wanted))
 }
 
 fn path(session: &Session, args: &EventsArgs, more: &[(&str, &str)]) -> String {
@@ -119,8 +110,8 @@ fn sequence(event: &Value) -> u64 {
 
 fn print(session: &Session, event: &Value) -> Result<()> {
     output::streamed(session.format, event, || {
-        let words = [time(event), text(event, "/level"), text(event, "/text")];
-        table::one_line(&words.join("  "))
+        let what = format!("{} (by {})", text(event, "/text"), text(event, "/actor"));
+        table::one_line(&[time(event), text(event, "/level"), what].join("  "))
     })
 }
 

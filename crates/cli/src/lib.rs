@@ -43,6 +43,7 @@ mod web;
 
 pub use failure::Failure;
 pub use globals::{Format, Globals, default_data_dir};
+pub use output::value as print;
 pub use reference::reference;
 pub use transport::tls::fingerprint;
 

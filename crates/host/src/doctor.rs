@@ -13,6 +13,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use novacron_model::units::Bytes;
+use serde::Serialize;
 use tokio::process::Command;
 
 use crate::hardware::{self, Hardware};
@@ -29,7 +30,7 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// One or two words: `QEMU`, `disk space`.
     pub what: &'static str,
@@ -40,7 +41,8 @@ pub struct Finding {
     pub todo: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verdict {
     Ok,
     /// Guests run, but less well than they could.

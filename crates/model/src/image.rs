@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::error::Error;
 use crate::meta::{Kind, Meta, Scope};
 use crate::name::Name;
 use crate::units::{Bytes, Time};
@@ -23,7 +24,7 @@ impl Kind for Image {
             _ if meta.deleting.is_some() => (ImageState::Deleting, None),
             None => (ImageState::Importing, None),
             Some(ImageContent { error: Some(error), .. }) => {
-                (ImageState::Failed, Some(error.clone()))
+                (ImageState::Failed, Some(error.message.clone()))
             }
             Some(_) => (ImageState::Ready, None),
         };
@@ -94,7 +95,7 @@ pub struct ImageContent {
     #[serde(default)]
     pub virtual_size: Bytes,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
+    pub error: Option<Error>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::error::Error;
 use crate::meta::{Kind, Meta, NameRule, Scope};
 use crate::name::Name;
 use crate::units::Time;
@@ -23,7 +24,7 @@ impl Kind for Snapshot {
             _ if meta.deleting.is_some() => (SnapshotState::Deleting, None),
             None => (SnapshotState::Creating, None),
             Some(SnapshotData { error: Some(error), .. }) => {
-                (SnapshotState::Failed, Some(error.clone()))
+                (SnapshotState::Failed, Some(error.message.clone()))
             }
             Some(_) => (SnapshotState::Ready, None),
         };
@@ -66,5 +67,5 @@ pub struct SnapshotData {
     #[serde(default)]
     pub volumes: Vec<Name>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
+    pub error: Option<Error>,
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::error::Error;
 use crate::meta::{Kind, Meta, Scope};
 use crate::name::Name;
 use crate::units::{Bytes, Time};
@@ -23,7 +24,7 @@ impl Kind for Volume {
             _ if meta.deleting.is_some() => (VolumeState::Deleting, None),
             None => (VolumeState::Creating, None),
             Some(VolumeData { error: Some(error), .. }) => {
-                (VolumeState::Failed, Some(error.clone()))
+                (VolumeState::Failed, Some(error.message.clone()))
             }
             Some(_) => (VolumeState::Ready, None),
         };
@@ -105,7 +106,7 @@ pub struct VolumeData {
     #[serde(default)]
     pub used: Bytes,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
+    pub error: Option<Error>,
     /// The generation that `error` or `ready` speaks of.
     #[serde(default)]
     pub observed_generation: u64,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use novacron_cli::Globals;
 use novacron_model::{Bytes, Name};
 use serde::{Deserialize, Serialize};
 
@@ -92,13 +93,27 @@ impl Default for Images {
     }
 }
 
+/// Marks errors that only the user can mend, in the settings.
+#[derive(Debug, thiserror::Error)]
+#[error("the settings cannot be used")]
+pub struct Misconfigured;
+
 impl Config {
     /// Reads a file over the defaults. Without a path: the defaults alone.
     pub fn read(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else { return Self::parse("") };
         let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(&text).with_context(|| format!("in {}", path.display()))
+            .with_context(|| format!("cannot read {}", path.display()))
+            .context(Misconfigured)?;
+        Self::parse(&text).with_context(|| format!("in {}", path.display())).context(Misconfigured)
+    }
+
+    /// The data directory: a flag stands over the file, the file over environment and default.
+    pub fn data_dir(&self, globals: &Globals) -> PathBuf {
+        match &self.data_dir {
+            Some(own) if globals.data_dir.is_none() => own.clone(),
+            _ => globals.data_dir(),
+        }
     }
 
     fn parse(text: &str) -> Result<Self> {

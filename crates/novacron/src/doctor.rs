@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
-use novacron_cli::Globals;
+use novacron_cli::{Failure, Format, Globals};
 use novacron_host::doctor::{self, Finding, Verdict};
+use serde_json::json;
 
 use crate::config::Config;
 use crate::data_dir;
@@ -27,7 +28,7 @@ pub async fn run(args: &Args, globals: &Globals) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let data_dir = globals.data_dir();
+    let data_dir = config.data_dir(globals);
     let running = data_dir::in_use(&data_dir);
     let findings = doctor::examine(&doctor::Config {
         qemu: config.qemu.binary,
@@ -36,14 +37,21 @@ pub async fn run(args: &Args, globals: &Globals) -> ExitCode {
         data_dir,
     })
     .await;
-    for finding in &findings {
-        print(finding);
+    if let Err(error) = show(globals.output, &findings) {
+        eprintln!("novacron: {error}");
+        return ExitCode::FAILURE;
     }
     let failed = findings.iter().any(|finding| finding.verdict == Verdict::Fail);
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn print(finding: &Finding) {
+fn show(format: Format, findings: &[Finding]) -> Result<(), Failure> {
+    novacron_cli::print(format, &json!(findings), || {
+        findings.iter().map(line).collect::<Vec<_>>().join("\n")
+    })
+}
+
+fn line(finding: &Finding) -> String {
     let (word, colour) = match finding.verdict {
         Verdict::Ok => ("ok", "32"),
         Verdict::Warn => ("warn", "33"),
@@ -52,8 +60,6 @@ fn print(finding: &Finding) {
     let word = format!("{word:<4}");
     let word =
         if stdout().is_terminal() { format!("\u{1b}[{colour}m{word}\u{1b}[0m") } else { word };
-    println!("{word}  {:<12}  {}", finding.what, finding.sentence);
-    if let Some(todo) = &finding.todo {
-        println!("{:20}{todo}", "");
-    }
+    let todo = finding.todo.as_ref().map(|todo| format!("\n{:20}{todo}", ""));
+    format!("{word}  {:<12}  {}{}", finding.what, finding.sentence, todo.unwrap_or_default())
 }

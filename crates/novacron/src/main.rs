@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use novacron_cli::Globals;
+use novacron_cli::{Format, Globals};
 use rustls::crypto::aws_lc_rs;
 
 use config::Config;
@@ -87,23 +87,26 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Config(ConfigCommand::Show { defaults, config }) => {
-            show(defaults, config.as_deref())
+            show(defaults, config.as_deref(), program.globals.output)
         }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("novacron: {error:#}");
-            ExitCode::FAILURE
+            let usage = error.is::<config::Misconfigured>();
+            if usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
 
-fn show(defaults: bool, file: Option<&Path>) -> anyhow::Result<()> {
+fn show(defaults: bool, file: Option<&Path>, format: Format) -> anyhow::Result<()> {
     if defaults {
         print!("{}", config::DEFAULTS);
         return Ok(());
     }
-    print!("{}", toml::to_string(&Config::read(file)?)?);
-    Ok(())
+    let config = Config::read(file)?;
+    let text = toml::to_string(&config)?;
+    let printed = novacron_cli::print(format, &serde_json::to_value(&config)?, || text);
+    printed.map_err(|failure| anyhow::anyhow!(failure.message))
 }

@@ -7,6 +7,7 @@ use novacron_agent::pool::HostPools;
 use novacron_agent::{Agent, AgentConfig, AgentHandle, Clock, HostFacts, Timing};
 use novacron_host::hardware::Hardware;
 use novacron_host::hypervisor::qemu::{QemuConfig, QemuHypervisor};
+use novacron_host::image::Limits;
 use novacron_host::storage::QemuImg;
 use novacron_model::node::NodeSpec;
 use novacron_model::{Name, Time};
@@ -33,10 +34,11 @@ pub async fn real(config: &Config, data: &DataDir, store: &Arc<dyn Store>) -> Re
     let hypervisor =
         QemuHypervisor::new(qemu).await.context("`novacron doctor` says what to install")?;
     register(store.as_ref(), &node).await?;
+    let limits = Limits { virtual_size: config.images.max_virtual_size, ..Limits::default() };
     let agent = AgentConfig {
         node,
         hypervisor: Arc::new(hypervisor),
-        pools: Arc::new(HostPools::new(data.path(), QemuImg::new("qemu-img"))),
+        pools: Arc::new(HostPools::new(data.path(), QemuImg::new("qemu-img"), limits)),
         cidata: Arc::new(CidataDisks::new(data.path())),
         data_key: data.data_key()?,
         clock: Arc::new(WallClock),
@@ -65,8 +67,7 @@ async fn register(store: &dyn Store, node: &Name) -> Result<()> {
 fn facts(hardware: Hardware) -> HostFacts {
     let mut remarks = Vec::new();
     if !rustix::process::geteuid().is_root() {
-        remarks
-            .push("runs without root: guests share this user and have no cgroup limits".to_owned());
+        remarks.push("runs without root: guests share this user's rights".to_owned());
     }
     HostFacts {
         hostname: hardware.hostname,

@@ -39,12 +39,11 @@ pub struct Args {
 }
 
 pub async fn run(args: &Args, globals: &Globals) -> Result<()> {
-    let config = settings(args, globals)?;
+    let config = settings(args)?;
     logging::start(&config.log)?;
     raise_file_limit();
     let end = ending()?;
-    let data = config.data_dir.clone().unwrap_or_else(novacron_cli::default_data_dir);
-    let data = DataDir::open(&std::path::absolute(&data)?)?;
+    let data = DataDir::open(&std::path::absolute(config.data_dir(globals))?)?;
     data.data_key()?;
     let store = RaftStore::open(&data.path().join("store"), Options::default()).await?;
     let served = serve(args, &config, &data, store.clone(), &end).await;
@@ -62,12 +61,8 @@ fn raise_file_limit() {
 }
 
 /// The file under the command line.
-fn settings(args: &Args, globals: &Globals) -> Result<Config> {
+fn settings(args: &Args) -> Result<Config> {
     let mut config = Config::read(args.config.as_deref())?;
-    let told = globals.data_dir.is_some() || config.data_dir.is_none();
-    if told {
-        config.data_dir = Some(globals.data_dir());
-    }
     if let Some(listen) = args.listen {
         config.api.listen = listen;
     }

@@ -18,12 +18,14 @@ use super::{ImageFiles, ImageOrder, Pool, Pools, Progress, Source, VolumeOrder};
 pub struct HostPools {
     data: PathBuf,
     qemu_img: QemuImg,
+    /// For images.
+    limits: Limits,
 }
 
 impl HostPools {
     /// `data`: the data directory.
-    pub fn new(data: impl Into<PathBuf>, qemu_img: QemuImg) -> Self {
-        Self { data: data.into(), qemu_img }
+    pub fn new(data: impl Into<PathBuf>, qemu_img: QemuImg, limits: Limits) -> Self {
+        Self { data: data.into(), qemu_img, limits }
     }
 }
 
@@ -35,7 +37,7 @@ impl Pools for HostPools {
             None => self.data.join("pools").join(name),
         };
         let pool: Arc<dyn HostPool> = Arc::new(DirPool::open(path, self.qemu_img.clone()).await?);
-        let importer = Importer::new(pool.clone(), self.qemu_img.clone(), Limits::default());
+        let importer = Importer::new(pool.clone(), self.qemu_img.clone(), self.limits);
         Ok(Arc::new(Dir { pool, importer }))
     }
 }

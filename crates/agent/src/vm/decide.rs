@@ -93,7 +93,7 @@ pub fn adopt(runtime: &mut Runtime, guest: &Guest, now: Time) {
 pub fn end_run(runtime: &mut Runtime, view: &View<'_>, cause: ExitCause, detail: Option<String>) {
     let generation = runtime.observed_generation;
     runtime.restarts = policy::counted(runtime.restarts, runtime.started, view.now);
-    runtime.exit = Some(Exit { cause, time: view.now, generation, detail });
+    runtime.exit = Some(Exit { cause, time: view.now, generation, detail, refused: None });
     runtime.started = None;
     runtime.agent = None;
     enter(runtime, VmState::Stopping, None, view.now);

@@ -164,7 +164,9 @@ pub fn start_failed(view: &View<'_>, error: &Error) -> Runtime {
     let mut runtime = view.runtime.clone();
     let generation = view.vm.meta.generation;
     let detail = Some(error.message.clone());
-    runtime.exit = Some(Exit { cause: ExitCause::Crash, time: view.now, generation, detail });
+    let refused = Some(error.clone());
+    runtime.exit =
+        Some(Exit { cause: ExitCause::Crash, time: view.now, generation, detail, refused });
     runtime.observed_generation = generation;
     runtime.retry_at =
         match policy::after_exit(view.vm.spec.restart, ExitCause::Crash, runtime.restarts) {

@@ -126,7 +126,7 @@ async fn snapshot(scene: Scene<'_>, work: &SnapshotWork) -> Result<()> {
         }
         (false, done) => {
             let volumes = scene.vm.spec.disks.iter().filter_map(|disk| disk.volume.clone());
-            let error = done.err().map(|error| error.message);
+            let error = done.err();
             let taken = error.is_none().then(|| node.now());
             let data = SnapshotData { taken, volumes: volumes.collect(), error };
             report::section(at, &key, "data", &data)?

@@ -305,7 +305,8 @@ fn the_cause_of_an_end_is_written_down_before_the_process_goes() {
 
 #[test]
 fn a_shutdown_by_the_guest_stays_unless_always() {
-    let exit = Exit { cause: ExitCause::Guest, time: NOW, generation: 1, detail: None };
+    let exit =
+        Exit { cause: ExitCause::Guest, time: NOW, generation: 1, detail: None, refused: None };
     let mut scene = new();
     scene.runtime = Runtime {
         state: VmState::Stopping,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::dynamic::{Field, FieldFuture, FieldValue, Object, TypeRef};
+use async_graphql::dynamic::{Field, FieldFuture, FieldValue, Object, ResolverContext, TypeRef};
 use novacron_model::{Image, Kind, Vm};
 use serde_json::Value;
 
@@ -96,7 +96,7 @@ fn many(row: Row) -> Field {
     project_argument(row.scope).into_iter().fold(field, Field::argument)
 }
 
-fn limit(ctx: &async_graphql::dynamic::ResolverContext<'_>) -> async_graphql::Result<usize> {
+fn limit(ctx: &ResolverContext<'_>) -> async_graphql::Result<usize> {
     let limit = number(ctx, "limit")?.unwrap_or(list::LIMIT as u64);
     if !(1..=list::LIMIT_MAX as u64).contains(&limit) {
         let message = format!("limit: not a number from 1 to {}", list::LIMIT_MAX);
@@ -109,13 +109,8 @@ fn event_list() -> Field {
     Field::new("events", TypeRef::named_nn("EventPage"), |ctx| {
         FieldFuture::new(async move {
             caller(&ctx)?;
-            let level = ctx.args.get("level").filter(|level| !level.is_null());
-            let level = level.map(|level| level.deserialize()).transpose()?;
-            let object = text(&ctx, "object")?;
             let query = events::Query {
-                project: text(&ctx, "project")?,
-                object: object.as_deref().map(events::parse_object).transpose().map_err(failed)?,
-                level,
+                filter: event_filter(&ctx)?,
                 limit: limit(&ctx)?,
                 page_token: text(&ctx, "pageToken")?,
             };
@@ -128,6 +123,18 @@ fn event_list() -> Field {
     .argument(argument("level", "Level"))
     .argument(argument("limit", TypeRef::INT))
     .argument(argument("pageToken", TypeRef::STRING))
+}
+
+/// What the arguments `project`, `object` and `level` say.
+pub(super) fn event_filter(ctx: &ResolverContext<'_>) -> async_graphql::Result<events::Filter> {
+    let level = ctx.args.get("level").filter(|level| !level.is_null());
+    let object = text(ctx, "object")?;
+    Ok(events::Filter {
+        project: text(ctx, "project")?,
+        cluster: false,
+        object: object.as_deref().map(events::parse_object).transpose().map_err(failed)?,
+        level: level.map(|level| level.deserialize()).transpose()?,
+    })
 }
 
 fn system_field() -> Field {

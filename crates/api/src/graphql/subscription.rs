@@ -8,7 +8,8 @@ use futures::{Stream, StreamExt};
 use novacron_model::{Kind, Scope, Task};
 use serde_json::{Value, json};
 
-use super::inputs::{argument, project_argument, project_of, text, texts};
+use super::inputs::{argument, project_argument, project_of, texts};
+use super::query::event_filter;
 use super::types::{LONG, Shape, Types};
 use super::{api, caller, failed};
 use crate::openapi::schemas::object_name;
@@ -83,8 +84,8 @@ fn events() -> SubscriptionField {
     SubscriptionField::new("events", TypeRef::named_nn("Event"), |ctx| {
         SubscriptionFieldFuture::new(async move {
             let from = Some(api(&ctx)?.store.snapshot().revision());
-            let project = text(&ctx, "project")?;
-            let wanted = Wanted { project, from, events: true, ..Wanted::default() };
+            let events = Some(event_filter(&ctx)?);
+            let wanted = Wanted { from, events, ..Wanted::default() };
             Ok(told(&ctx, wanted)?.filter_map(|told| async {
                 match told.notice {
                     Notice::Event(event) => Some(field_value(event)),
@@ -94,6 +95,8 @@ fn events() -> SubscriptionField {
         })
     })
     .argument(argument("project", TypeRef::STRING))
+    .argument(argument("object", TypeRef::STRING))
+    .argument(argument("level", "Level"))
 }
 
 fn progress() -> SubscriptionField {

@@ -115,6 +115,14 @@ impl Operation {
         self
     }
 
+    pub fn consistent(self) -> Self {
+        self.query(
+            "consistent",
+            &json!({ "type": "boolean" }),
+            "Answer with a state at least as new as everything acknowledged so far.",
+        )
+    }
+
     pub fn json_answer(self, status: u16, description: &str, schema: &str) -> Self {
         self.answer(status, description, &[("application/json", schema_ref(schema))])
     }

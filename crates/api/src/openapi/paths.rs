@@ -58,11 +58,7 @@ fn list(row: &Row) -> Operation {
             &json!({ "type": "integer", "minimum": 0, "maximum": i64::MAX }),
             "With `watch`: the revision after which to begin, in place of a listing.",
         )
-        .query(
-            "consistent",
-            &json!({ "type": "boolean" }),
-            "Answer with a state at least as new as everything acknowledged so far.",
-        )
+        .consistent()
         .answer(200, "One page, or with `watch` a stream of changes.", &content)
         .problems(&[404, 406, 422])
 }
@@ -88,6 +84,7 @@ fn get(row: &Row) -> Operation {
     let name = object_name(row.kind);
     let id = format!("get_{}", row.kind);
     Operation::new(row.plural, &id, &format!("Shows one {}.", row.kind))
+        .consistent()
         .answer_with(200, "The object.", &[("application/json", schema_ref(&name))], &[ETAG])
         .problems(&[404, 406])
 }

@@ -15,22 +15,48 @@ use crate::state::Api;
 use crate::watch::feed::{Feed, Wanted};
 use crate::watch::sse::{self, Form};
 
-/// Which events are asked for.
+/// Which events are meant, in a list as in a stream.
 #[derive(Debug, Clone, Default)]
-pub struct Query {
+pub struct Filter {
+    /// About objects of this project; without one, about all.
     pub project: Option<String>,
+    /// Beside those of the project, also what belongs to none.
+    pub cluster: bool,
     /// (kind, name)
     pub object: Option<(String, String)>,
     /// This level or above.
     pub level: Option<Level>,
+}
+
+impl Filter {
+    pub fn matches(&self, event: &Event) -> bool {
+        let about = event.object.as_ref();
+        let project = about.and_then(|object| object.project.as_ref());
+        let in_project = match (&self.project, project) {
+            (None, _) => true,
+            (Some(_), None) => self.cluster,
+            (Some(wanted), Some(own)) => own.as_str() == wanted,
+        };
+        let of_object = self.object.as_ref().is_none_or(|(kind, name)| {
+            about.is_some_and(|object| object.kind == *kind && object.name == *name)
+        });
+        in_project && of_object && self.level.is_none_or(|level| event.level >= level)
+    }
+}
+
+/// A page of events.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    pub filter: Filter,
     /// Zero: [`list::LIMIT`].
     pub limit: usize,
     pub page_token: Option<String>,
 }
 
 pub async fn list(call: Call) -> Answer<Response> {
-    let known = ["limit", "page_token", "object", "level", "watch", "from"];
+    let known = ["limit", "page_token", "object", "level", "watch", "from", "consistent"];
     let params = call.params(&known)?;
+    params.flag("consistent")?;
     let query = query(&call, &params)?;
     if let Some(project) = call.project() {
         resource::project_uid(&call.api.store.snapshot(), project)?;
@@ -40,7 +66,7 @@ pub async fn list(call: Call) -> Answer<Response> {
         call.accepts("text/event-stream")?;
         let at = call.api.store.snapshot().revision();
         let from = from.or(Some(at));
-        let wanted = Wanted { project: query.project, from, events: true, ..Wanted::default() };
+        let wanted = Wanted { from, events: Some(query.filter), ..Wanted::default() };
         let feed = Feed::open(&call.api, wanted)?;
         return Ok(sse::respond(call.api, call.caller, feed, Form::Plain, call.project));
     }
@@ -50,10 +76,14 @@ pub async fn list(call: Call) -> Answer<Response> {
 
 fn query(call: &Call, params: &Params) -> Answer<Query> {
     let limit = params.number("limit", 1..=list::LIMIT_MAX as u64)?.unwrap_or(0);
-    Ok(Query {
+    let filter = Filter {
         project: call.project.clone(),
+        cluster: false,
         object: params.text("object").map(parse_object).transpose()?,
         level: params.word("level")?,
+    };
+    Ok(Query {
+        filter,
         limit: usize::try_from(limit).unwrap_or(list::LIMIT_MAX),
         page_token: params.text("page_token").map(str::to_owned),
     })
@@ -80,7 +110,7 @@ pub fn page(api: &Api, query: &Query) -> Answer<Value> {
     };
     let limit = if query.limit == 0 { list::LIMIT } else { query.limit };
     let entries = at.stream(event::STREAM, 0).rev().filter(|entry| entry.sequence < before);
-    let mut events = entries.filter_map(read).filter(|event| matches(event, query));
+    let mut events = entries.filter_map(read).filter(|event| query.filter.matches(event));
     let items: Vec<Event> = events.by_ref().take(limit).collect();
     let mut page = json!({ "items": items, "revision": at.revision() });
     if let (Some(last), true) = (items.last(), events.next().is_some()) {
@@ -89,39 +119,11 @@ pub fn page(api: &Api, query: &Query) -> Answer<Value> {
     Ok(page)
 }
 
-fn matches(event: &Event, query: &Query) -> bool {
-    let about = |kind: &str, name: &str| {
-        event.object.as_ref().is_some_and(|object| object.kind == kind && object.name == name)
-    };
-    in_project(event, query.project.as_deref())
-        && query.level.is_none_or(|level| event.level >= level)
-        && query.object.as_ref().is_none_or(|(kind, name)| about(kind, name))
-}
-
-fn in_project(event: &Event, project: Option<&str>) -> bool {
-    let Some(project) = project else { return true };
-    let own = event.object.as_ref().and_then(|object| object.project.as_ref());
-    own.is_some_and(|own| own.as_str() == project)
-}
-
-fn read(entry: &StreamEntry) -> Option<Event> {
+/// An entry of the stream as an event.
+pub fn read(entry: &StreamEntry) -> Option<Event> {
     let mut event: Event = serde_json::from_str(entry.value.get())
         .inspect_err(|error| tracing::warn!(sequence = entry.sequence, %error, "event skipped"))
         .ok()?;
     event.sequence = entry.sequence;
     Some(event)
-}
-
-/// An entry of the stream as it goes out.
-pub fn shown(entry: &StreamEntry) -> Option<Value> {
-    let event = read(entry)?;
-    serde_json::to_value(event).map_err(|error| Error::internal(error.to_string())).ok()
-}
-
-/// Whether an event belongs to a project's stream: its own, and those of the whole cluster.
-pub fn concerns(event: &Value, project: Option<&str>) -> bool {
-    match (project, event["object"]["project"].as_str()) {
-        (Some(wanted), Some(own)) => wanted == own,
-        _ => true,
-    }
 }

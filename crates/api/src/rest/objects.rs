@@ -64,7 +64,7 @@ pub fn resume(call: &Call, params: &Params) -> Answer<Option<u64>> {
 }
 
 pub fn get(row: Row, call: &Call) -> Answer<Response> {
-    call.params(&[])?;
+    call.params(&["consistent"])?.flag("consistent")?;
     call.accepts("application/json")?;
     let shown = resource::get(&call.api, &call.api.store.snapshot(), &row, call.target())?;
     Ok(object(StatusCode::OK, &shown))

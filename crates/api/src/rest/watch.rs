@@ -4,6 +4,7 @@ use axum::response::Response;
 use novacron_model::{Kind, Task, project};
 
 use super::call::Call;
+use super::events::Filter;
 use super::objects::resume;
 use super::params::bad;
 use crate::problem::Answer;
@@ -25,7 +26,11 @@ pub async fn watch(call: Call) -> Answer<Response> {
         rows,
         project: Some(project.clone()),
         from,
-        events,
+        events: events.then(|| Filter {
+            project: Some(project.clone()),
+            cluster: true,
+            ..Filter::default()
+        }),
         ..Wanted::default()
     };
     let feed = Feed::open(&call.api, wanted)?;

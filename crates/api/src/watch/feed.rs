@@ -16,6 +16,7 @@ use super::listing::Listing;
 use super::{Notice, Told};
 use crate::problem::Answer;
 use crate::resource::{self, Shown, list};
+use crate::rest::events;
 use crate::state::Api;
 use crate::table::Row;
 
@@ -23,12 +24,12 @@ use crate::table::Row;
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
     pub rows: Vec<Row>,
-    /// For kinds that live in one, and for events.
+    /// For kinds that live in one.
     pub project: Option<String>,
     pub labels: Vec<(String, String)>,
     /// Start after this revision in place of a listing.
     pub from: Option<Revision>,
-    pub events: bool,
+    pub events: Option<events::Filter>,
     /// Tell the progress of running tasks.
     pub live: bool,
 }
@@ -45,11 +46,12 @@ const LIVE_PAUSE: Duration = Duration::from_millis(100);
 pub struct Feed {
     api: Arc<Api>,
     parts: Vec<Part>,
-    project: Option<String>,
     labels: Vec<(String, String)>,
     listing: Option<Listing>,
     objects: Watch,
     events: Option<Watch>,
+    /// Which of them are told.
+    filter: events::Filter,
     live: Option<watch::Receiver<u64>>,
     live_due: Option<Instant>,
     queue: VecDeque<Told>,
@@ -77,7 +79,7 @@ impl Feed {
         let start = from.unwrap_or(at.revision());
         let objects = api.store.watch(selection(&parts, &wanted.labels), start);
         let stream = || Selection::Stream(event::STREAM.to_owned());
-        let events = wanted.events.then(|| api.store.watch(stream(), start));
+        let events = wanted.events.as_ref().map(|_| api.store.watch(stream(), start));
         let mut queue = VecDeque::new();
         if wanted.from.is_some() && from.is_none() {
             queue.push_back(Told { notice: Notice::Reset, id: None });
@@ -85,11 +87,11 @@ impl Feed {
         Ok(Self {
             api: api.clone(),
             parts,
-            project: wanted.project,
             labels: wanted.labels,
             listing: from.is_none().then(|| Listing::new(at)),
             objects,
             events,
+            filter: wanted.events.unwrap_or_default(),
             live: wanted.live.then(|| api.gateway.live_changes()),
             live_due: None,
             queue,
@@ -222,8 +224,9 @@ impl Feed {
     fn happened(&mut self, entries: &[Change]) {
         for entry in entries {
             if let Change::Entry { entry, .. } = entry
-                && let Some(event) = crate::rest::events::shown(entry)
-                && crate::rest::events::concerns(&event, self.project.as_deref())
+                && let Some(event) = events::read(entry)
+                && self.filter.matches(&event)
+                && let Ok(event) = serde_json::to_value(event)
             {
                 self.queue.push_back(Told { notice: Notice::Event(event), id: None });
             }

@@ -182,6 +182,25 @@ async fn one_stream_carries_kinds_events_and_progress() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_events_tells_what_its_list_would() {
+    let server = Server::start().await;
+    let events = "/v1/projects/default/events";
+    let mut own = server.sse(&format!("{events}?watch=true")).await;
+    let mut of_b = server.sse(&format!("{events}?watch=true&object=network/b")).await;
+    // About no project.
+    server.new_token("ci").await;
+    server.network("a", json!({})).await;
+    server.network("b", json!({})).await;
+    let listed = server.get("/v1/events").await.body;
+    assert!(listed["items"].to_string().contains("\"ci\""), "the token left an event: {listed}");
+    let listed = server.get(events).await.body["items"].as_array().unwrap().clone();
+    for event in listed.iter().rev() {
+        assert_eq!(own.until("event").await.data["sequence"], event["sequence"]);
+    }
+    assert_eq!(of_b.until("event").await.data["object"]["name"], "b");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_shutdown_ends_streams_and_frees_the_port() {
     let mut server = Server::start().await;
     let mut stream = server.sse("/v1/watch").await;

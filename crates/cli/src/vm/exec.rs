@@ -45,14 +45,15 @@ pub async fn exec(session: &Session, args: &ExecArgs) -> Result<()> {
     };
     let path = NOUN.path(&session.project, &args.name) + "/exec";
     let answer = session.client.call(Call::post(path, &json!(request))).await?;
-    if !session.is_table() {
-        return output::value(session.format, &answer.value, String::new);
-    }
-    let result: ExecResult = serde_json::from_value(answer.value).map_err(|error| {
+    let result: ExecResult = serde_json::from_value(answer.value.clone()).map_err(|error| {
         Failure::failed(format!("the server's answer is not a result: {error}"))
     })?;
-    output::bytes(&decoded(&result.stdout)?)?;
-    io::stderr().lock().write_all(&decoded(&result.stderr)?)?;
+    if session.is_table() {
+        output::bytes(&decoded(&result.stdout)?)?;
+        io::stderr().lock().write_all(&decoded(&result.stderr)?)?;
+    } else {
+        output::value(session.format, &answer.value, String::new)?;
+    }
     if result.truncated {
         output::note("the guest agent kept only a part of the output");
     }

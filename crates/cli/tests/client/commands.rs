@@ -63,6 +63,9 @@ async fn exec_is_binary_safe_and_ends_with_the_guests_code() {
     let expected =
         json!({"argv": ["cat", "-n"], "env": ["A=b"], "stdin": "AP8NCg==", "timeout": 300});
     assert_eq!(sent, expected);
+    let did = run(&server, "exec web -o json -- cat").await;
+    assert_eq!(did.code, 42, "also where the result is an object: {did:?}");
+    assert!(did.out.contains("\"exit_code\": 42"), "{did:?}");
 }
 
 #[tokio::test]

@@ -32,24 +32,16 @@ pub(super) fn judge(at: &At, home: &Home, task: &Object<Task>) -> Result<Verdict
     Ok(match task.spec.target.kind.as_str() {
         Vm::KIND => with::<Vm>(at, home, task, vm)?,
         Volume::KIND => with::<Volume>(at, home, task, |_, volume| {
-            let state = volume.status.state;
-            made(
-                state == VolumeState::Ready,
-                state == VolumeState::Failed,
-                volume.status.reason.as_deref(),
-            )
+            let error = volume.status.data.as_ref().and_then(|data| data.error.as_ref());
+            made(volume.status.state == VolumeState::Ready, error)
         })?,
         Image::KIND => with::<Image>(at, home, task, |_, image| {
-            let state = image.status.state;
-            made(
-                state == ImageState::Ready,
-                state == ImageState::Failed,
-                image.status.reason.as_deref(),
-            )
+            let error = image.status.content.as_ref().and_then(|content| content.error.as_ref());
+            made(image.status.state == ImageState::Ready, error)
         })?,
         Snapshot::KIND => with::<Snapshot>(at, home, task, |_, snapshot| {
-            let (state, reason) = (snapshot.status.state, snapshot.status.reason.as_deref());
-            made(state == SnapshotState::Ready, state == SnapshotState::Failed, reason)
+            let error = snapshot.status.data.as_ref().and_then(|data| data.error.as_ref());
+            made(snapshot.status.state == SnapshotState::Ready, error)
         })?,
         other => Verdict::Failed(Error::internal(format!("tasks know no {other}"))),
     })
@@ -101,13 +93,10 @@ fn with<K: Kind>(
     })
 }
 
-fn made(ready: bool, failed: bool, reason: Option<&str>) -> Verdict {
-    match (ready, failed) {
+fn made(ready: bool, error: Option<&Error>) -> Verdict {
+    match (ready, error) {
         (true, _) => Verdict::Done,
-        (_, true) => {
-            let reason = reason.unwrap_or("the node gives no reason");
-            Verdict::Failed(Error::unavailable(reason))
-        }
+        (_, Some(error)) => Verdict::Failed(error.clone()),
         _ => Verdict::Wait,
     }
 }
@@ -180,11 +169,14 @@ fn paused(vm: &Object<Vm>, runtime: &Runtime, followed: bool) -> Verdict {
 }
 
 fn failed(vm: &Object<Vm>, runtime: &Runtime) -> Verdict {
+    let name = vm.name();
     let reason = runtime.reason.as_deref().unwrap_or("its node gives no reason");
-    Verdict::Failed(
-        Error::unavailable(format!("VM \"{}\" has failed: {reason}", vm.name()))
-            .hint(format!("see `novacron logs {}`", vm.name())),
-    )
+    let message = format!("VM \"{name}\" has failed: {reason}");
+    let refused = runtime.exit.as_ref().and_then(|exit| exit.refused.clone());
+    Verdict::Failed(match refused {
+        Some(Error { code, hint: Some(hint), .. }) => Error::new(code, message).hint(hint),
+        _ => Error::unavailable(message).hint(format!("see `novacron logs {name}`")),
+    })
 }
 
 /// No process of the guest is left.

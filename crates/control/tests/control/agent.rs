@@ -109,7 +109,8 @@ pub fn shut_down_guest(world: &mut World, vm: &Object<Vm>) {
         return;
     }
     let generation = runtime.observed_generation;
-    let exit = Exit { cause: ExitCause::Guest, time: world.now, generation, detail: None };
+    let exit =
+        Exit { cause: ExitCause::Guest, time: world.now, generation, detail: None, refused: None };
     let runtime = Runtime { state: VmState::Stopped, exit: Some(exit), ..runtime };
     world.report(&world.key::<Vm>(vm.name()), "runtime", &runtime);
 }

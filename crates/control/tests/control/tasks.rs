@@ -26,7 +26,7 @@ fn a_failed_volume_fails_its_task_with_the_reason() {
     let mut world = World::single();
     let task = world.create::<Volume>("v", json!({"size": 1 << 30})).unwrap();
     world.settle();
-    let data = json!({"ready": null, "error": "the disk of the pool is full"});
+    let data = json!({"ready": null, "error": {"code": "unavailable", "message": "the disk of the pool is full"}});
     world.report(&world.key::<Volume>("v"), "data", &data);
     world.settle();
     assert_eq!(world.outcome(task), "failed: the disk of the pool is full");

@@ -127,13 +127,13 @@ pub fn data_dir(path: &Path, writable: bool, free: Bytes) -> Finding {
 pub fn rights(root: bool) -> Finding {
     let what = "rights";
     if root {
-        return ok(what, "runs as root: each guest can be confined");
+        return ok(what, "runs as root: so does QEMU, inside its sandbox and a cgroup of its own");
     }
     warn(
         what,
-        "runs without root: guests have user-mode networking, share this user's rights on the \
-         host, and have no limits by cgroups",
-        "run the server as root if guests are not to be trusted",
+        "runs without root: guests have user-mode networking and share this user's rights on the \
+         host, beyond what QEMU's sandbox takes away",
+        "run the server as a user that owns nothing else if guests are not to be trusted",
     )
 }
 

@@ -80,6 +80,9 @@ pub struct Exit {
     /// Last words of the hypervisor, where there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Why it was not even started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Error>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -33,7 +33,7 @@ fn a_wrong_checksum_and_a_server_that_vanishes_leave_nothing() {
     let server = Server::of(vec![7; 3 << 20]);
     let wrong = "0".repeat(64);
     let import = ["image", "import", &server.url, "--name", "wrong", "--sha256", &wrong];
-    let said = daemon.refused(1, &import);
+    let said = daemon.refused(2, &import);
     assert!(said.contains("SHA-256") && said.contains(&wrong), "{said}");
 
     // Whoever asks again gets nothing more: the import ends, it does not hang.
@@ -64,8 +64,8 @@ fn an_image_that_reaches_for_other_files_is_refused() {
         (&backing, "backing", "names a backing file"),
         (&outside, "outside", "names an external data file"),
     ] {
-        let said = daemon.refused(1, &["image", "import", path, "--name", name]);
-        assert!(said.contains(why), "{said}");
+        let said = daemon.refused(2, &["image", "import", path, "--name", name]);
+        assert!(said.contains(why) && said.contains("qemu-img convert"), "{said}");
         assert!(!daemon.cli(&["vm", "create", "web", "--image", name]).status.success());
         daemon.run(&["image", "delete", name, "--yes"]);
     }

@@ -13,6 +13,7 @@ mod guest_dies;
 mod hostile_store;
 mod images;
 mod ports;
+mod settings;
 mod sign_in;
 mod snapshots;
 mod tls;

@@ -26,9 +26,10 @@ fn a_port_that_another_program_uses_is_named() {
     let port = taken.local_addr().unwrap().port();
     let forward = format!("{port}:80");
     let launch = ["launch", "micro", "web", "--memory", "256MiB", "--port", &forward];
-    let said = daemon.refused(1, &launch);
+    let said = daemon.refused(4, &launch);
     let why = format!("port {port} on 127.0.0.1 is in use");
     assert!(said.contains(&why), "{said}");
+    assert!(said.contains("hint: end what uses it, or forward another port"), "{said}");
     let vm = daemon.vm("web");
     assert!(vm["status"]["runtime"]["reason"].as_str().unwrap().contains(&why), "{vm:#}");
 
