@@ -27,6 +27,36 @@ test('keys lead everywhere, and ? lists them', async () => {
   await until('the help is closed', async () => (await page.getByRole('dialog').count()) === 0)
 })
 
+test('Esc closes what is open first, then leads back to the list as it was left', async () => {
+  await page.goto(`${world.base}/p/default/vms?q=hel`)
+  await page.locator('tr[data-name=hello]').getByRole('link', { name: 'hello', exact: true }).click()
+  await page.waitForURL('**/vms/hello')
+  const drawer = page.getByRole('region', { name: 'Tasks' }).getByRole('button', { name: /^Tasks/ })
+  await drawer.click()
+  await page.keyboard.press('?')
+  await page.getByRole('dialog', { name: 'Keys' }).waitFor()
+  await page.keyboard.press('Escape')
+  await until('the help is closed', async () => (await page.getByRole('dialog').count()) === 0)
+  assert.equal(await drawer.getAttribute('aria-expanded'), 'true')
+  await page.keyboard.press('Escape')
+  await until('the drawer is closed', async () => (await drawer.getAttribute('aria-expanded')) === 'false')
+  assert.ok(page.url().endsWith('/vms/hello'), page.url())
+  await page.getByRole('button', { name: 'More for hello' }).click()
+  await page.getByRole('menuitem').first().waitFor()
+  await page.keyboard.press('Escape')
+  await until('the menu is closed', async () => (await page.getByRole('menuitem').count()) === 0)
+  assert.ok(page.url().endsWith('/vms/hello'), page.url())
+  await page.keyboard.press('Escape')
+  await page.waitForURL('**/vms?q=hel')
+})
+
+test('Esc in a field leaves nothing', async () => {
+  await page.goto(`${world.base}/p/default/vms/hello/logs`)
+  await page.getByLabel('Search in the log').focus()
+  await page.keyboard.press('Escape')
+  assert.ok(page.url().endsWith('/logs'), page.url())
+})
+
 test('no key works while one types', async () => {
   await page.goto(`${world.base}/p/default/vms`)
   await page.getByLabel('Filter by text').fill('')

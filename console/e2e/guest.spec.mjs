@@ -29,6 +29,7 @@ test('what is typed on the serial console reaches the guest, and its answer come
 
 test('keys of the console rest while the guest has the focus', async () => {
   await page.keyboard.type('?gv')
+  await page.keyboard.press('Escape')
   assert.equal(await page.getByRole('dialog').count(), 0)
   assert.ok(page.url().endsWith('/serial'))
 })

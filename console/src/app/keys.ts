@@ -35,7 +35,7 @@ function onKeyDown(event: KeyboardEvent): void {
 function listens(target: EventTarget | null, control: boolean, key: string): boolean {
   if (!(target instanceof Element)) return true
   if (target.closest('[data-guest]')) return false
-  if (document.querySelector('dialog[open]') || target.closest('[popover]')) return false
+  if (document.querySelector('dialog[open], :popover-open') || target.closest('[popover]')) return false
   if (target.closest('textarea, select, [contenteditable], input:not([type=checkbox])')) return control
   // Enter on a link or button is that element's own.
   if (key === 'Enter') return !target.closest('a, button, summary, input')

@@ -1,8 +1,9 @@
 // What stands around every page: top bar, banner, navigation, task drawer, key bindings.
-import { Outlet, useNavigate } from '@tanstack/react-router'
-import { useCallback, useEffect, useState } from 'react'
+import { Outlet, useLocation, useNavigate, useRouter } from '@tanstack/react-router'
+import { useCallback, useEffect, useRef, useState } from 'react'
 import { onSignedOut } from '../../api/client'
 import { Notices } from '../../components/Notices'
+import { listOf } from '../back'
 import { useKeys } from '../keys'
 import { useLiveStream } from '../liveState'
 import { rememberProject, useProject } from '../project'
@@ -25,7 +26,8 @@ export function Frame() {
   useLiveStream(project, signedOut)
   useEffect(() => onSignedOut(signedOut), [signedOut])
   useEffect(() => rememberProject(project), [project])
-  useFrameKeys(project, setOver, () => setDrawer(false))
+  const goBack = useBack()
+  useFrameKeys(project, setOver, () => (drawer ? setDrawer(false) : goBack()))
 
   return (
     <div className="flex h-dvh flex-col overflow-hidden bg-page">
@@ -49,7 +51,7 @@ export function Frame() {
   )
 }
 
-function useFrameKeys(project: string, setOver: (over: Over) => void, closeDrawer: () => void) {
+function useFrameKeys(project: string, setOver: (over: Over) => void, close: () => void) {
   const navigate = useNavigate()
   const go = (to: string) => () => void navigate({ to })
   useKeys({
@@ -65,6 +67,20 @@ function useFrameKeys(project: string, setOver: (over: Over) => void, closeDrawe
     'g t': go(`/p/${project}/tasks`),
     c: go(`/p/${project}/launch`),
     f: () => document.querySelector<HTMLElement>('[data-filter]')?.focus(),
-    Escape: closeDrawer,
+    Escape: close,
   })
+}
+
+/** From an object's page to its list, filtered and sorted as it was left. */
+function useBack(): () => void {
+  const { history } = useRouter()
+  const { pathname, href } = useLocation()
+  const left = useRef(new Map<string, string>())
+  useEffect(() => {
+    left.current.set(pathname, href)
+  }, [pathname, href])
+  return () => {
+    const list = listOf(pathname)
+    if (list) history.push(left.current.get(list) ?? list)
+  }
 }

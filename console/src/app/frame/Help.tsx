@@ -17,7 +17,7 @@ const KEYS: [string, string][] = [
   ['x', 'Select the row'],
   ['Enter', 'Open the row'],
   ['s', 'Start the VM of the row'],
-  ['Esc', 'Close, back'],
+  ['Esc', 'Close, or back to the list'],
 ]
 
 export function Help({ onClose }: { onClose: () => void }) {
