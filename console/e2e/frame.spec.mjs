@@ -94,6 +94,22 @@ test('the drawer shows what was asked for', async () => {
   await until('the drawer is closed', async () => (await drawer.getAttribute('aria-expanded')) === 'false')
 })
 
+test('an unknown page offers search, by button and by key', async () => {
+  for (const place of ['/p/default/vmz', '/nowhere/at/all']) {
+    await page.goto(world.base + place)
+    await page.getByRole('heading', { level: 1, name: 'There is no such page' }).waitFor()
+    await page.getByRole('navigation', { name: 'Main' }).first().waitFor()
+    await page.keyboard.press('/')
+    await page.getByRole('dialog', { name: 'Search' }).waitFor()
+    await page.keyboard.press('Escape')
+    await until('the search is closed', async () => (await page.getByRole('dialog').count()) === 0)
+    await page.getByRole('main').getByRole('button', { name: 'Search' }).click()
+    await page.getByRole('combobox', { name: 'Search' }).fill('hello')
+    await page.keyboard.press('Enter')
+    await page.waitForURL('**/vms/hello')
+  }
+})
+
 test('an object that does not exist is said so, with a way on', async () => {
   world.expected = [/status of 404/]
   await page.goto(`${world.base}/p/default/vms/nobody`)

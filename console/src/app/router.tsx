@@ -9,7 +9,7 @@ import { Frame } from './frame/Frame'
 import { lastProject } from './project'
 import { Failed, NotFound, Starting } from './states'
 
-const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound })
+const root = createRootRoute({ component: Outlet })
 
 const signIn = createRoute({
   getParentRoute: () => root,
@@ -69,6 +69,7 @@ const routes = root.addChildren([
       page('/networks', lazyRouteComponent(() => import('../pages/networks/NetworksPage'), 'NetworksPage')),
       page('/tasks', lazyRouteComponent(() => import('../pages/tasks/TasksPage'), 'TasksPage')),
       page('/events', lazyRouteComponent(() => import('../pages/events/EventsPage'), 'EventsPage')),
+      page('/$', NotFound),
     ]),
     systemPage('/nodes', lazyRouteComponent(() => import('../pages/nodes/NodesPage'), 'NodesPage')),
     systemPage('/nodes/$name', node),
@@ -76,6 +77,7 @@ const routes = root.addChildren([
     systemPage('/pools', lazyRouteComponent(() => import('../pages/pools/PoolsPage'), 'PoolsPage')),
     systemPage('/tokens', lazyRouteComponent(() => import('../pages/tokens/TokensPage'), 'TokensPage')),
     systemPage('/settings', lazyRouteComponent(() => import('../pages/settings/SettingsPage'), 'SettingsPage')),
+    systemPage('/$', NotFound),
   ]),
 ])
 

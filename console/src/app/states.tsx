@@ -1,17 +1,28 @@
 // What stands in place of a page that does not exist, failed, or has not begun.
-import { Link, useRouter, type ErrorComponentProps } from '@tanstack/react-router'
+import { Link, useLocation, useRouter, type ErrorComponentProps } from '@tanstack/react-router'
+import { Search } from 'lucide-react'
+import { useContext } from 'react'
 import { queryClient } from '../api/cache'
+import { Page } from '../components/Page'
 import { ProblemBox } from '../components/Problem'
+import { OpenSearch } from './openSearch'
 
 export function NotFound() {
+  const search = useContext(OpenSearch)
   return (
-    <main className="flex min-h-dvh flex-col items-center justify-center gap-3 p-4 text-center">
-      <h1 className="text-xl font-semibold">There is no such page</h1>
-      <p className="text-dim">Press / on any page to search for what you were after.</p>
-      <Link to="/" className="btn btn-primary">
-        Overview
-      </Link>
-    </main>
+    <Page title="There is no such page">
+      <p className="mb-4 text-dim">
+        Nothing is at <code className="font-mono text-[13px] wrap-anywhere">{useLocation().pathname}</code>. Press / to search for what you were after.
+      </p>
+      <div className="flex gap-2">
+        <button type="button" className="btn btn-primary" onClick={search}>
+          <Search size={15} aria-hidden="true" /> Search
+        </button>
+        <Link to="/" className="btn">
+          Overview
+        </Link>
+      </div>
+    </Page>
   )
 }
 

@@ -6,6 +6,7 @@ import { Notices } from '../../components/Notices'
 import { listOf } from '../back'
 import { useKeys } from '../keys'
 import { useLiveStream } from '../liveState'
+import { OpenSearch } from '../openSearch'
 import { rememberProject, useProject } from '../project'
 import { Banner } from './Banner'
 import { Drawer } from './Drawer'
@@ -21,6 +22,7 @@ export function Frame() {
   const navigate = useNavigate()
   const [over, setOver] = useState<Over>()
   const [drawer, setDrawer] = useState(false)
+  const search = useCallback(() => setOver('search'), [])
   const signedOut = useCallback(() => void navigate({ to: '/signin', search: { ended: '1' } }), [navigate])
 
   useLiveStream(project, signedOut)
@@ -34,12 +36,14 @@ export function Frame() {
       <a href="#content" className="btn absolute top-2 left-2 z-50 -translate-y-20 focus:translate-y-0">
         Skip to content
       </a>
-      <TopBar project={project} onSearch={() => setOver('search')} onHelp={() => setOver('help')} onTasks={() => setDrawer(!drawer)} />
+      <TopBar project={project} onSearch={search} onHelp={() => setOver('help')} onTasks={() => setDrawer(!drawer)} />
       <Banner />
       <div className="flex min-h-0 flex-1">
         <SideNav project={project} />
         <main id="content" className="min-h-0 min-w-0 flex-1 overflow-y-auto" tabIndex={-1}>
-          <Outlet />
+          <OpenSearch value={search}>
+            <Outlet />
+          </OpenSearch>
         </main>
       </div>
       <Drawer project={project} open={drawer} onToggle={() => setDrawer(!drawer)} />
