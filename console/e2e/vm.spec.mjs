@@ -22,6 +22,23 @@ test('an empty project says how its first VM comes to be', async () => {
   await page.getByText('Simulated hosts').waitFor()
 })
 
+test('a VM is launched without an image, and the line beside the form does the same', async () => {
+  await page.goto(`${world.base}/p/default/launch`)
+  await page.getByRole('button', { name: 'Start with an empty disk' }).click()
+  await page.getByLabel('Name').fill('blank')
+  await page.getByText('S', { exact: true }).click()
+  const line = await page.getByLabel('Summary').locator('code').innerText()
+  assert.equal(line.replace(/\s+/g, ' '), 'novacron vm create blank --cpus 1 --memory 1GiB --disk 10GiB && novacron start blank')
+  await page.getByRole('button', { name: 'Launch blank' }).click()
+  await page.waitForURL('**/vms/blank')
+  await page.getByRole('main').locator('[data-state=running]').first().waitFor()
+  for (const command of line.replaceAll('blank', 'by-line').split('&&')) await world.cli(...command.trim().split(/\s+/).slice(1))
+  const specs = await Promise.all(['blank', 'by-line'].map(async (name) => (await world.api(page, 'GET', `/v1/projects/default/vms/${name}`)).spec))
+  const named = JSON.stringify(specs[1]).replaceAll('by-line', 'blank')
+  assert.deepEqual(JSON.parse(named), specs[0])
+  for (const name of ['blank', 'by-line']) await world.cli('vm', 'delete', name, '--force', '--yes')
+})
+
 test('an image is uploaded from this machine', async () => {
   await page.goto(`${world.base}/p/default/images`)
   await page.getByRole('button', { name: 'Upload' }).click()

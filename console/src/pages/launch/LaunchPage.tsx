@@ -26,20 +26,26 @@ export interface PartProps {
 export function LaunchPage() {
   const project = useProject()
   const query = useList('image', project)
+  const [bare, setBare] = useState(false)
   return (
     <Page title="Launch a VM">
       <Loaded query={query}>
         {(list) => {
           const images = list.items.filter((image) => image.status.state === 'ready' || image.status.state === 'importing')
-          return images.length > 0 ? (
-            <LaunchForm project={project} images={images} />
+          return images.length > 0 || bare ? (
+            <LaunchForm project={project} images={images} empty={bare} />
           ) : (
             <Empty
               text="A VM starts from an image, and there is none yet."
               action={
-                <Link to="/p/$project/images" params={{ project }} className="btn btn-primary">
-                  Import an image
-                </Link>
+                <div className="flex flex-wrap justify-center gap-2">
+                  <Link to="/p/$project/images" params={{ project }} className="btn btn-primary">
+                    Import an image
+                  </Link>
+                  <button type="button" className="btn" onClick={() => setBare(true)}>
+                    Start with an empty disk
+                  </button>
+                </div>
               }
               command={<CommandLine text="novacron image import disk.qcow2 --name debian-12" />}
             />
@@ -56,19 +62,20 @@ export function bringsDisk(image: Image | undefined): boolean {
   return content ? content.kind === 'disk' || content.virtual_size > 0 : false
 }
 
-function LaunchForm({ project, images }: { project: string; images: Image[] }) {
+function LaunchForm({ project, images, empty }: { project: string; images: Image[]; empty: boolean }) {
   const navigate = useNavigate()
   const vms = useList('vm', project).data?.items ?? []
   const { image: asked } = useListState()
   const taken = vms.map((vm) => vm.meta.name)
-  const [form, setForm] = useState<LaunchForm>({ ...EMPTY_FORM, image: firstImage(images, asked) })
+  const [form, setForm] = useState<LaunchForm>({ ...EMPTY_FORM, image: empty ? '' : firstImage(images, asked), empty })
   const [shown, setShown] = useState(false)
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<Problem>()
 
   const filled = { ...form, name: form.name || proposeName(form.image, taken) }
   const image = images.find((each) => each.meta.name === form.image)
-  const { draft, wrong } = readForm(filled, bringsDisk(image))
+  const hasDisk = form.empty || bringsDisk(image)
+  const { draft, wrong } = readForm(filled, hasDisk)
   const set = (change: Partial<LaunchForm>) => {
     setProblem(undefined)
     setForm((before) => ({ ...before, ...change }))
@@ -96,9 +103,12 @@ function LaunchForm({ project, images }: { project: string; images: Image[] }) {
       }}
     >
       <div className="space-y-6">
-        <ImageCards images={images} chosen={form.image} onChoose={(name) => set({ image: name })} />
-        <NameAndSize {...part} name={form.name} hasDisk={bringsDisk(image)} />
-        <Access {...part} />
+        <ImageCards
+          images={images} chosen={form.image} empty={form.empty}
+          onChoose={(name) => set({ image: name, empty: false })} onEmpty={() => set({ image: '', empty: true })}
+        />
+        <NameAndSize {...part} name={form.name} hasDisk={hasDisk} />
+        {!form.empty && <Access {...part} />}
         <Networking {...part} project={project} />
         <More {...part} />
       </div>
@@ -111,7 +121,7 @@ function LaunchForm({ project, images }: { project: string; images: Image[] }) {
         </button>
         <div>
           <h2 className="mb-1 text-dim">The same from the command line</h2>
-          <CommandLine text={cliLine(filled, bringsDisk(image))} stacked />
+          <CommandLine text={cliLine(filled, hasDisk)} stacked />
         </div>
       </aside>
     </form>

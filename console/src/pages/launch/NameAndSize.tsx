@@ -29,7 +29,7 @@ export function NameAndSize({ form, set, wrong, name, hasDisk }: PartProps & { n
         <div className="grid max-w-xl gap-3 sm:grid-cols-3">
           <TextField label="CPUs" inputMode="numeric" value={form.cpus} error={wrong['spec.cpus']} onChange={(event) => set({ cpus: event.target.value })} />
           <TextField label="Memory" value={form.memory} error={wrong['spec.memory']} onChange={(event) => set({ memory: event.target.value })} />
-          {hasDisk && <TextField label="Disk" value={form.disk} error={wrong['spec.disks']} onChange={(event) => set({ disk: event.target.value })} />}
+          {hasDisk && <TextField label="Disk" value={form.disk} error={wrong['spec.disks']} hint={form.empty ? 'Empty: no disk' : undefined} onChange={(event) => set({ disk: event.target.value })} />}
         </div>
       )}
     </section>

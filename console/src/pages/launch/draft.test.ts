@@ -20,6 +20,26 @@ test('an image without a disk gets none', () => {
   expect(readForm(form, false).draft.spec.disks).toBeUndefined()
 })
 
+test('without an image a VM gets an empty disk, and nothing for a guest to read', () => {
+  const empty = { ...form, image: '', empty: true, sshKey: 'ssh-ed25519 AAAA me', password: 'hunter2' }
+  const { draft, wrong } = readForm(empty, true)
+  expect(wrong).toEqual({})
+  expect(draft.spec.image).toBeUndefined()
+  expect(draft.spec.disks).toEqual([{ name: 'root', size: 20 * 2 ** 30, pool: undefined }])
+  expect(draft.spec.cloud_init).toBeUndefined()
+  expect(cliLine(empty, true)).toBe('novacron vm create web --cpus 2 --memory 2GiB --disk 20GiB && novacron start web')
+})
+
+test('without a size it gets no disk at all, whatever the pool', () => {
+  const bare = { ...form, image: '', empty: true, disk: '', pool: 'fast' }
+  expect(readForm(bare, true).draft.spec.disks).toBeUndefined()
+  expect(cliLine(bare, true)).toBe('novacron vm create web --cpus 2 --memory 2GiB && novacron start web')
+})
+
+test('no image is chosen only on purpose', () => {
+  expect(readForm({ ...form, image: '' }, true).wrong['spec.image']).toBe('Choose an image')
+})
+
 test('no secret stands in the command line', () => {
   const line = cliLine({ ...form, password: 'hunter2', sshKey: 'ssh-ed25519 AAAA me' }, true)
   expect(line).not.toContain('hunter2')

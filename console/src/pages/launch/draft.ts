@@ -5,6 +5,8 @@ import { bytesFlag, parseBytes } from '../../components/format'
 
 export interface LaunchForm {
   image: string
+  /** No image: it starts with an empty disk, or with none. */
+  empty: boolean
   name: string
   size: string
   cpus: string
@@ -34,7 +36,7 @@ export const SIZES: Size[] = [
 ]
 
 export const EMPTY_FORM: LaunchForm = {
-  image: '', name: '', size: 'M', cpus: '2', memory: '2GiB', disk: '20GiB', sshKey: '', password: '', userData: '',
+  image: '', empty: false, name: '', size: 'M', cpus: '2', memory: '2GiB', disk: '20GiB', sshKey: '', password: '', userData: '',
   network: '', ports: '', pool: '', restart: 'on_failure', labels: '',
 }
 
@@ -43,10 +45,10 @@ export type Wrong = Partial<Record<string, string>>
 
 const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
-/** `hasDisk`: the image comes with a disk, so a root disk is made. */
+/** `hasDisk`: a root disk is made, because the image comes with one or because there is no image. */
 export function readForm(form: LaunchForm, hasDisk: boolean): { draft: VmDraft; wrong: Wrong } {
   const wrong: Wrong = {}
-  if (!form.image) wrong['spec.image'] = 'Choose an image'
+  if (!form.image && !form.empty) wrong['spec.image'] = 'Choose an image'
   if (!NAME.test(form.name)) wrong['meta.name'] = 'Use 1 to 63 of a-z, 0-9 and -, starting and ending with a letter or digit'
   const cpus = Number(form.cpus)
   if (!Number.isInteger(cpus) || cpus < 1 || cpus > 1024) wrong['spec.cpus'] = 'A whole number from 1 to 1024'
@@ -59,20 +61,25 @@ export function readForm(form: LaunchForm, hasDisk: boolean): { draft: VmDraft; 
   const labels = readLabelPairs(form.labels)
   if (!labels) wrong['meta.labels'] = 'Write key=value, separated by spaces'
   const keys = form.sshKey.split('\n').map((line) => line.trim()).filter(Boolean)
-  if (!keys.every((key) => /^(ssh-|ecdsa-|sk-)\S+ \S+/.test(key))) wrong['spec.cloud_init.ssh_keys'] = 'A public key begins with ssh-ed25519, ssh-rsa or ecdsa-…'
+  if (!form.empty && !keys.every((key) => /^(ssh-|ecdsa-|sk-)\S+ \S+/.test(key))) wrong['spec.cloud_init.ssh_keys'] = 'A public key begins with ssh-ed25519, ssh-rsa or ecdsa-…'
 
-  const spec: VmSpec = { run: 'running', image: form.image, cpus, memory, restart: form.restart }
-  if (size || (hasDisk && form.pool)) spec.disks = [{ name: 'root', size, pool: form.pool || undefined }]
+  const spec: VmSpec = { run: 'running', image: form.image || undefined, cpus, memory, restart: form.restart }
+  if (size || (hasDisk && form.pool && !form.empty)) spec.disks = [{ name: 'root', size, pool: form.pool || undefined }]
   if (form.network || (Array.isArray(ports) && ports.length > 0))
     spec.nics = [{ network: form.network || undefined, ports: Array.isArray(ports) ? ports : [] }]
-  const cloud: CloudInit = {}
-  if (keys.length > 0) cloud.ssh_keys = keys
-  if (form.password) cloud.password = form.password
-  if (form.userData.trim()) cloud.user_data = form.userData
+  const cloud = form.empty ? {} : cloudInit(form, keys)
   if (Object.keys(cloud).length > 0) spec.cloud_init = cloud
   const meta: VmDraft['meta'] = { name: form.name }
   if (labels && Object.keys(labels).length > 0) meta.labels = labels
   return { draft: { meta, spec }, wrong }
+}
+
+function cloudInit(form: LaunchForm, keys: string[]): CloudInit {
+  const cloud: CloudInit = {}
+  if (keys.length > 0) cloud.ssh_keys = keys
+  if (form.password) cloud.password = form.password
+  if (form.userData.trim()) cloud.user_data = form.userData
+  return cloud
 }
 
 /** `[ADDR:]HOST:GUEST[/udp]`, separated by spaces or commas; or a sentence about what is wrong. */
@@ -103,16 +110,19 @@ function readLabelPairs(text: string): Record<string, string> | undefined {
 
 /** The command that does the same. What would stand in a file or be secret is shown as such. */
 export function cliLine(form: LaunchForm, hasDisk: boolean): string {
-  const parts = ['novacron', 'launch', quoted(form.image || 'IMAGE'), quoted(form.name || 'NAME')]
+  const name = quoted(form.name || 'NAME')
+  const parts = form.empty ? ['novacron', 'vm', 'create', name] : ['novacron', 'launch', quoted(form.image || 'IMAGE'), name]
   const flag = (name: string, value: string) => parts.push(name, quoted(value))
   flag('--cpus', form.cpus || '2')
   flag('--memory', sizeFlag(form.memory))
   if (hasDisk && form.disk.trim()) flag('--disk', sizeFlag(form.disk))
   for (const port of form.ports.split(/[\s,]+/).filter(Boolean)) flag('--port', port)
   if (form.network) flag('--network', form.network)
-  if (form.pool) flag('--pool', form.pool)
+  if (form.pool && !(form.empty && !form.disk.trim())) flag('--pool', form.pool)
   if (form.restart !== 'on_failure') flag('--restart', form.restart) // the others have no underscore
   for (const label of form.labels.split(/[\s,]+/).filter(Boolean)) flag('--label', label)
+  // Without an image nobody reads a key, and `create` does not start.
+  if (form.empty) return `${parts.join(' ')} && novacron start ${name}`
   if (form.sshKey.trim()) flag('--ssh-key', 'KEY.pub')
   parts.push('--no-ssh-key')
   if (form.password) parts.push('--password-stdin')
