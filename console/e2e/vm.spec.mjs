@@ -36,6 +36,7 @@ test('a VM is launched without an image, and the line beside the form does the s
   const specs = await Promise.all(['blank', 'by-line'].map(async (name) => (await world.api(page, 'GET', `/v1/projects/default/vms/${name}`)).spec))
   const named = JSON.stringify(specs[1]).replaceAll('by-line', 'blank')
   assert.deepEqual(JSON.parse(named), specs[0])
+  await page.goto(`${world.base}/p/default/vms`)
   for (const name of ['blank', 'by-line']) await world.cli('vm', 'delete', name, '--force', '--yes')
 })
 
@@ -140,6 +141,20 @@ test('a volume is created, attached to a stopped VM, and detached', async () => 
   await page.getByRole('button', { name: 'Detach data from from-cli' }).click()
   await page.getByRole('button', { name: 'Attach data' }).waitFor()
   await picture(page, 'volumes')
+})
+
+test('volumes and images say what holds them', async () => {
+  await world.cli('snapshot', 'create', 'web', 'before')
+  const cell = async (row, title) => {
+    const titles = await page.getByRole('columnheader').allInnerTexts()
+    return page.locator(`tr[data-name="${row}"] td`).nth(titles.findIndex((each) => each.trim() === title))
+  }
+  await page.goto(`${world.base}/p/default/volumes`)
+  await state('web-root').waitFor()
+  await (await cell('web-root', 'Snapshots')).filter({ hasText: /^1$/ }).waitFor()
+  await page.goto(`${world.base}/p/default/images`)
+  await state('debian-12').waitFor()
+  await (await cell('debian-12', 'Used by')).filter({ hasText: '2 VMs, 2 volumes' }).waitFor()
 })
 
 test('deleting lists what goes, asks about power, and begins with the focus on Cancel', async () => {

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest'
-import type { ClusterEvent, Node } from '../api/types'
+import type { ClusterEvent, Node, Snapshot, Vm, Volume } from '../api/types'
 import { eventMatches } from './events/filter'
 import { nameFromFile } from './images/names'
+import { imageUsers, usersText } from './images/users'
 import { capacityOf } from './nodes/capacity'
 import { readLabels } from './vms/labels'
+import { snapshotCounts } from './volumes/snapshots'
 
 test('labels are set and taken away in one line', () => {
   expect(readLabels('tier=web, old- a/b=1')).toEqual({ tier: 'web', old: null, 'a/b': '1' })
@@ -13,6 +15,21 @@ test('labels are set and taken away in one line', () => {
 test('an image is named after its file', () => {
   expect(nameFromFile('https://example.org/a/Debian_12-generic.qcow2?x=1')).toBe('debian-12-generic')
   expect(nameFromFile('micro.tar.gz')).toBe('micro')
+})
+
+test('an image is used by VMs and by volumes', () => {
+  const from = (...images: (string | undefined)[]) => images.map((image) => ({ spec: { image } }))
+  const users = imageUsers(from('debian', 'debian', undefined) as Vm[], from('debian', 'micro') as Volume[])
+  expect(usersText(users('debian'))).toBe('2 VMs, 1 volume')
+  expect(usersText(users('micro'))).toBe('1 volume')
+  expect(usersText(users('unused'))).toBe('')
+})
+
+test('a volume is held by the snapshots that cover it', () => {
+  const covers = (...volumes: string[]) => ({ status: { data: { volumes } } }) as unknown as Snapshot
+  const creating = { status: {} } as unknown as Snapshot
+  const held = snapshotCounts([covers('web-root', 'data'), covers('web-root'), creating])
+  expect(['web-root', 'data', 'other'].map(held)).toEqual([2, 1, 0])
 })
 
 test('a level lets through itself and what is worse', () => {

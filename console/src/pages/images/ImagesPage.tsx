@@ -15,6 +15,7 @@ import type { Column } from '../../components/table/columns'
 import { ListPage } from '../../components/table/ListPage'
 import { ImportImage } from './ImportImage'
 import { UploadImage } from './UploadImage'
+import { imageUsers, usersText, type Users } from './users'
 
 function Checksum({ image }: { image: Image }) {
   const found = image.status.content?.sha256
@@ -30,7 +31,8 @@ function Checksum({ image }: { image: Image }) {
   )
 }
 
-function columns(usedBy: (image: Image) => number): Column<Image>[] {
+function columns(users: (image: string) => Users): Column<Image>[] {
+  const sum = (image: Image) => users(image.meta.name).vms + users(image.meta.name).volumes
   return [
     {
       id: 'state', title: 'State', width: '7.5rem', narrow: true, sort: (image) => image.status.state,
@@ -48,7 +50,10 @@ function columns(usedBy: (image: Image) => number): Column<Image>[] {
       cell: (image) => (image.status.content?.virtual_size ? bytes(image.status.content.virtual_size) : <Dash />),
     },
     { id: 'checksum', title: 'SHA-256', width: '8.5rem', choice: 'shown', cell: (image) => <Checksum image={image} /> },
-    { id: 'used', title: 'Used by', width: '5rem', right: true, choice: 'shown', sort: usedBy, cell: usedBy },
+    {
+      id: 'used', title: 'Used by', width: '10rem', choice: 'shown', sort: sum,
+      cell: (image) => usersText(users(image.meta.name)) || <Dash />,
+    },
     ageColumn(),
     { id: 'actions', title: '', width: '3.5rem', narrow: true, right: true, cell: (image) => <RowDelete target={refOf('image', image)} /> },
   ]
@@ -58,11 +63,11 @@ export function ImagesPage() {
   const project = useProject()
   const [over, setOver] = useState<'import' | 'upload'>()
   const vms = useList('vm', project).data?.items ?? []
-  const usedBy = (image: Image) => vms.filter((vm) => vm.spec.image === image.meta.name).length
+  const volumes = useList('volume', project).data?.items ?? []
   return (
     <>
       <ListPage
-        title="Images" id="images" query={useList('image', project)} columns={columns(usedBy)}
+        title="Images" id="images" query={useList('image', project)} columns={columns(imageUsers(vms, volumes))}
         texts={(image) => [image.status.state, image.spec.os, image.status.content?.kind ?? '']}
         signature={(image) => [image.status.state, image.status.content?.size].join('|')}
         empty={<Empty text="No images yet. A VM starts from one." command={<CommandLine text="novacron image import disk.qcow2 --name debian-12" />} />}

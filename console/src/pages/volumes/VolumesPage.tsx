@@ -18,8 +18,9 @@ import type { Column } from '../../components/table/columns'
 import { ListPage } from '../../components/table/ListPage'
 import { AttachDialog } from './AttachDialog'
 import { CreateVolume } from './CreateVolume'
+import { snapshotCounts } from './snapshots'
 
-const COLUMNS: Column<Volume>[] = [
+const columns = (snapshots: (volume: string) => number): Column<Volume>[] => [
   {
     id: 'state', title: 'State', width: '6rem', narrow: true, sort: (volume) => volume.status.state,
     cell: (volume) => <StateMark state={volume.status.state} title={volume.status.reason} />,
@@ -39,6 +40,10 @@ const COLUMNS: Column<Volume>[] = [
   {
     id: 'attached', title: 'Attached to', width: '7rem', choice: 'shown', sort: (volume) => volume.status.attachment?.vm ?? '',
     cell: (volume) => <AttachedTo volume={volume} />,
+  },
+  {
+    id: 'snapshots', title: 'Snapshots', width: '6rem', right: true, choice: 'shown', sort: (volume) => snapshots(volume.meta.name),
+    cell: (volume) => snapshots(volume.meta.name) || <Dash />,
   },
   { id: 'node', title: 'Node', width: '6rem', choice: 'hidden', cell: (volume) => volume.status.location?.node ?? <Dash /> },
   ageColumn(),
@@ -84,6 +89,7 @@ function Actions({ volume }: { volume: Volume }) {
 export function VolumesPage() {
   const project = useProject()
   const [creating, setCreating] = useState(false)
+  const snapshots = useList('snapshot', project).data?.items ?? []
   const create = (
     <button type="button" className="btn btn-primary" onClick={() => setCreating(true)}>
       Create a volume
@@ -92,7 +98,7 @@ export function VolumesPage() {
   return (
     <>
       <ListPage
-        title="Volumes" id="volumes" query={useList('volume', project)} columns={COLUMNS} actions={create}
+        title="Volumes" id="volumes" query={useList('volume', project)} columns={columns(snapshotCounts(snapshots))} actions={create}
         texts={(volume) => [volume.status.state, volume.spec.pool, volume.spec.image ?? '', volume.status.attachment?.vm ?? '']}
         signature={(volume) => [volume.status.state, volume.status.attachment?.vm, volume.spec.size].join('|')}
         empty={<Empty text="No volumes yet. Launching a VM makes one for its disk." command={<CommandLine text="novacron volume create data --size 20GiB" />} />}
