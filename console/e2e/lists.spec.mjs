@@ -108,3 +108,18 @@ test('many are labelled and deleted at once; deleting wants a word typed', async
     return items.length === 0
   })
 })
+
+test('deleting many lists them all, and what goes with each', async () => {
+  await world.api(page, 'POST', '/v1/projects/default/vms', { meta: { name: 'z-disk' }, spec: { disks: [{ name: 'root', size: 1 << 24 }] } })
+  await page.goto(`${world.base}/p/default/vms`)
+  await page.locator('tr[data-name]').first().waitFor()
+  await page.getByLabel('Select all VMs').check()
+  await page.getByRole('button', { name: 'Delete' }).click()
+  const dialog = page.getByRole('dialog')
+  const total = Number(/\d+/.exec(await dialog.getByRole('heading', { level: 2 }).innerText())?.[0])
+  assert.ok(total > 50, `only ${total}`)
+  await dialog.getByRole('heading', { name: `Goes for good ${total + 1}` }).waitFor()
+  await dialog.getByText('vm-299').waitFor()
+  await dialog.getByText('z-disk-root').waitFor()
+  await dialog.getByRole('button', { name: 'Cancel' }).click()
+})

@@ -49,8 +49,8 @@ export async function setLabels(
   await request('PATCH', objectPath(kind, project, name), { body: { meta: { labels } } })
 }
 
-export function previewDelete(ref: ObjectRef): Promise<DeletePreview> {
-  return request<DeletePreview>('DELETE', `${refPath(ref)}?dry_run=true`)
+export function previewDelete(ref: ObjectRef, signal?: AbortSignal): Promise<DeletePreview> {
+  return request<DeletePreview>('DELETE', `${refPath(ref)}?dry_run=true`, { signal })
 }
 
 export async function remove(ref: ObjectRef, force: boolean): Promise<void> {

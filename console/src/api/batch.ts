@@ -12,3 +12,21 @@ export async function forEachOf<T>(items: readonly T[], act: (item: T) => Promis
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker))
   return failures
 }
+
+/** The answers in the order of the items, asked for a few at a time; throws the first failure. */
+export async function allOf<T, U>(items: readonly T[], ask: (item: T) => Promise<U>): Promise<U[]> {
+  const answers: U[] = []
+  const rest = items.entries()
+  let failed = false
+  const worker = async () => {
+    for (const [index, item] of rest) {
+      if (failed) return
+      answers[index] = await ask(item).catch((error: unknown) => {
+        failed = true
+        throw error
+      })
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker))
+  return answers
+}

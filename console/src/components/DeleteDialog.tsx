@@ -1,16 +1,21 @@
-// Asks before something goes for good: lists what goes with it and what stays, as the server says.
+// Asks before something goes for good: lists what goes with it and what stays, as the server says; of
+// many, also themselves.
 // The focus starts on Cancel; for many at once a word has to be typed.
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { previewDelete, remove } from '../api/actions'
-import { forEachOf } from '../api/batch'
+import { allOf, forEachOf } from '../api/batch'
 import { displayKind } from '../api/kinds'
-import type { DeletePreview, ObjectRef } from '../api/types'
+import type { ObjectRef } from '../api/types'
 import { Dialog } from './Dialog'
 import { TextField } from './Field'
+import { count } from './format'
 import { notify, notifyError } from './notices'
 import { Skeleton } from './Page'
 import { ProblemBox } from './Problem'
+
+/** Each target is asked about by itself; beyond this many the dialog says how many it did not ask about. */
+const PREVIEWED_MAX = 500
 
 interface Props {
   targets: ObjectRef[]
@@ -27,9 +32,10 @@ export function DeleteDialog({ targets, running = [], onClose, onDone }: Props) 
   const [first] = targets
   const what = targets.length === 1 && first ? `${displayKind(first.kind)} ${first.name}` : `${targets.length} objects`
   const phrase = targets.length > 1 ? `delete ${targets.length}` : undefined
+  const unseen = Math.max(0, targets.length - PREVIEWED_MAX)
   const preview = useQuery({
     queryKey: ['delete-preview', ...targets.map((target) => target.uid)],
-    queryFn: () => previewAll(targets),
+    queryFn: ({ signal }) => allOf(targets.slice(0, PREVIEWED_MAX), (target) => previewDelete(target, signal)),
     gcTime: 0,
     retry: false,
   })
@@ -62,8 +68,13 @@ export function DeleteDialog({ targets, running = [], onClose, onDone }: Props) 
         <ProblemBox error={preview.error} compact />
       ) : preview.data ? (
         <div className="space-y-3">
-          <Refs title="Goes for good" refs={preview.data.goes} />
-          <Refs title="Stays" refs={preview.data.stays} />
+          <Refs title="Goes for good" refs={[...(targets.length > 1 ? targets : []), ...preview.data.flatMap((each) => each.goes)]} />
+          <Refs title="Stays" refs={preview.data.flatMap((each) => each.stays)} />
+          {unseen > 0 && (
+            <p className="text-warn">
+              What belongs to the last {count(unseen, 'object')} goes, too; it is not listed here.
+            </p>
+          )}
         </div>
       ) : (
         <Skeleton rows={2} />
@@ -85,16 +96,13 @@ export function DeleteDialog({ targets, running = [], onClose, onDone }: Props) 
   )
 }
 
-async function previewAll(targets: ObjectRef[]): Promise<DeletePreview> {
-  const previews = await Promise.all(targets.slice(0, 50).map(previewDelete))
-  return { goes: previews.flatMap((each) => each.goes), stays: previews.flatMap((each) => each.stays) }
-}
-
 function Refs({ title, refs }: { title: string; refs: ObjectRef[] }) {
   if (refs.length === 0) return null
   return (
     <section>
-      <h3 className="mb-1 font-medium">{title}</h3>
+      <h3 className="mb-1 font-medium">
+        {title} {refs.length > 1 && <span className="font-normal text-dim">{refs.length}</span>}
+      </h3>
       <ul className="max-h-40 overflow-y-auto">
         {refs.map((ref) => (
           <li key={ref.uid} className="truncate">
