@@ -94,6 +94,41 @@ test('the drawer shows what was asked for', async () => {
   await until('the drawer is closed', async () => (await drawer.getAttribute('aria-expanded')) === 'false')
 })
 
+test('a click on a task of the drawer tells all about it', async () => {
+  await page.goto(`${world.base}/p/default`)
+  await page.getByRole('region', { name: 'Tasks' }).getByRole('button', { name: /^Tasks/ }).click()
+  await page.getByRole('tab', { name: 'Recent' }).click()
+  const row = page.getByRole('tabpanel').getByRole('listitem').filter({ has: page.getByRole('button', { name: 'Details of create hello' }) })
+  await row.getByText('succeeded').click({ force: true }) // the whole row is the button
+  await row.getByText('Asked for by').waitFor()
+  await row.getByText('Took', { exact: true }).waitFor()
+  await row.locator('[data-event]').first().waitFor()
+  await picture(page, 'task')
+  await row.getByRole('link', { name: 'Logs of hello' }).click()
+  await page.waitForURL('**/vms/hello/logs')
+})
+
+test('a failed task tells why, with what to do', async () => {
+  // Simulated hosts fail at nothing: the answer is bent on its way.
+  const tasks = '**/v1/projects/default/tasks?*'
+  await page.route(tasks, async (route) => {
+    const list = await (await route.fetch()).json()
+    const error = { code: 'storage_full', message: 'pool "default" is full', hint: 'delete what is not needed' }
+    for (const { meta, status } of list.items) Object.assign(status, { state: 'failed', outcome: { state: 'failed', finished: meta.created, error } })
+    await route.fulfill({ json: list })
+  })
+  await page.goto(`${world.base}/p/default`)
+  await page.getByRole('region', { name: 'Tasks' }).getByRole('button', { name: /^Tasks/ }).click()
+  await page.getByRole('tab', { name: /^Failed/ }).click()
+  await page.getByRole('button', { name: 'Details of create hello' }).click()
+  const alert = page.getByRole('tabpanel').getByRole('alert')
+  await alert.getByText('Pool "default" is full.').waitFor()
+  await alert.getByText('Delete what is not needed.').waitFor()
+  await alert.getByText('storage_full').waitFor()
+  await picture(page, 'task-failed')
+  await page.unroute(tasks)
+})
+
 test('an unknown page offers search, by button and by key', async () => {
   for (const place of ['/p/default/vmz', '/nowhere/at/all']) {
     await page.goto(world.base + place)

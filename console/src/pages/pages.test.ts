@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
-import type { ClusterEvent, Node, Snapshot, Vm, Volume } from '../api/types'
+import type { ClusterEvent, Node, Snapshot, Task, Vm, Volume } from '../api/types'
 import { eventMatches } from './events/filter'
 import { nameFromFile } from './images/names'
 import { imageUsers, usersText } from './images/users'
 import { capacityOf } from './nodes/capacity'
+import { eventsDuring } from './tasks/story'
 import { readLabels } from './vms/labels'
 import { snapshotCounts } from './volumes/snapshots'
 
@@ -37,6 +38,17 @@ test('a level lets through itself and what is worse', () => {
   expect(eventMatches(event, '', 'warning')).toBe(true)
   expect(eventMatches(event, 'paused n1', '')).toBe(true)
   expect(eventMatches(event, '', 'error')).toBe(false)
+})
+
+test('a task’s story is what happened to its target, and not to another of its name, while it ran', () => {
+  const task = (finished?: string) =>
+    ({
+      meta: { created: '2026-01-01T10:00:00Z' }, spec: { target: { kind: 'vm', name: 'web', uid: 'a' } }, status: { outcome: finished && { finished } },
+    }) as unknown as Task
+  const event = (uid: string, time: string) => ({ time: `2026-01-01T${time}Z`, object: { kind: 'vm', name: 'web', uid } }) as ClusterEvent
+  const events = [event('a', '10:05:00'), event('b', '10:01:00'), event('a', '10:00:30'), event('a', '09:59:59')]
+  expect(eventsDuring(task('2026-01-01T10:01:00Z'), events)).toEqual([events[2]])
+  expect(eventsDuring(task(), events)).toEqual([events[0], events[2]])
 })
 
 test('a node promises its memory less what the host keeps', () => {

@@ -1,14 +1,16 @@
 // The task drawer at the bottom: closed it shows the newest task, open it lists running, failed and
-// recent ones. A failure stays until it is dismissed in this browser.
-import { ChevronDown, ChevronUp, X } from 'lucide-react'
-import { useState } from 'react'
+// recent ones, each with its details at a click. A failure stays until it is dismissed in this browser.
+import { ChevronDown, ChevronRight, ChevronUp, X } from 'lucide-react'
+import { lazy, Suspense, useState } from 'react'
 import { useList } from '../../api/queries'
 import type { Task } from '../../api/types'
-import { useStored } from '../../components/hooks'
+import { useNow, useStored } from '../../components/hooks'
+import { Skeleton } from '../../components/Page'
 import { StateMark } from '../../components/StateMark'
 import { CancelTask, TaskProgress, TaskTarget, taskMark, took } from '../../pages/tasks/parts'
-import { useNow } from '../../components/hooks'
 import { failedTasks, newestFirst, type Tab } from './drawerTasks'
+
+const TaskDetails = lazy(() => import('../../pages/tasks/TaskDetails').then((module) => ({ default: module.TaskDetails })))
 
 interface Props {
   project: string
@@ -89,24 +91,48 @@ function Open({ tasks, failed, onDismiss }: { tasks: Task[]; failed: Task[]; onD
   )
 }
 
+/** A click anywhere on the row but on its links and buttons opens the details. */
 function DrawerRow({ task, onDismiss }: { task: Task; onDismiss?: () => void }) {
   const now = useNow()
+  const [open, setOpen] = useState(false)
   const error = task.status.outcome?.error
+  const what = `${task.spec.action} ${task.spec.target.name}`
+  const Arrow = open ? ChevronDown : ChevronRight
   return (
-    <li className="flex min-h-9 flex-wrap items-center gap-x-3 border-b border-line px-2 last:border-0">
-      <span className="shrink-0 md:w-28">{taskMark(task)}</span>
-      <span className="min-w-0 truncate max-md:flex-1 md:w-64 md:shrink-0">
-        {task.spec.action} <TaskTarget task={task} />
-      </span>
-      <span className="min-w-0 flex-1 truncate max-md:order-last max-md:basis-full max-md:pb-1 max-md:whitespace-normal max-md:empty:hidden" title={error?.hint ?? undefined}>
-        {error ? <span className="text-bad">{error.message}</span> : <TaskProgress task={task} />}
-      </span>
-      <span className="text-dim">{took(task, now)}</span>
-      <CancelTask task={task} />
-      {onDismiss && (
-        <button type="button" className="btn btn-quiet btn-icon" aria-label={`Dismiss ${task.spec.action} ${task.spec.target.name}`} onClick={onDismiss}>
-          <X size={14} aria-hidden="true" />
+    <li className="border-b border-line last:border-0">
+      <div className="relative flex min-h-9 flex-wrap items-center gap-x-3 rounded px-2 hover:bg-hover">
+        <button
+          type="button" aria-expanded={open} aria-label={`Details of ${what}`} onClick={() => setOpen(!open)}
+          className="shrink-0 text-dim after:absolute after:inset-0"
+        >
+          <Arrow size={14} aria-hidden="true" />
         </button>
+        <span className="shrink-0 md:w-28">{taskMark(task)}</span>
+        <span className="min-w-0 truncate max-md:flex-1 md:w-64 md:shrink-0">
+          {task.spec.action}{' '}
+          <span className="relative">
+            <TaskTarget task={task} />
+          </span>
+        </span>
+        <span className="min-w-0 flex-1 truncate max-md:order-last max-md:basis-full max-md:pb-1 max-md:whitespace-normal max-md:empty:hidden">
+          {error ? <span className="text-bad">{error.message}</span> : <TaskProgress task={task} />}
+        </span>
+        <span className="text-dim">{took(task, now)}</span>
+        <span className="relative flex empty:hidden">
+          <CancelTask task={task} />
+          {onDismiss && (
+            <button type="button" className="btn btn-quiet btn-icon" aria-label={`Dismiss ${what}`} onClick={onDismiss}>
+              <X size={14} aria-hidden="true" />
+            </button>
+          )}
+        </span>
+      </div>
+      {open && (
+        <div className="px-2 pl-8">
+          <Suspense fallback={<Skeleton rows={3} />}>
+            <TaskDetails task={task} />
+          </Suspense>
+        </div>
       )}
     </li>
   )
