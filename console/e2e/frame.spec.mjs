@@ -129,6 +129,37 @@ test('a failed task tells why, with what to do', async () => {
   await page.unroute(tasks)
 })
 
+test('a project is created, entered, and deleted once it is empty', async () => {
+  await page.goto(`${world.base}/p/default`)
+  await page.getByRole('button', { name: 'Project default' }).click()
+  assert.equal(await page.getByRole('menuitem', { name: /^Delete/ }).count(), 0, 'the first project is always there')
+  await page.getByRole('menuitem', { name: /^Create a project/ }).click()
+  await page.getByLabel('Name').fill('lab')
+  await page.getByLabel(/^Description/).fill('for trying things')
+  await page.getByRole('button', { name: 'Create', exact: true }).click()
+  await page.waitForURL('**/p/lab')
+  const made = await world.api(page, 'GET', '/v1/projects/lab')
+  assert.equal(made.spec.description, 'for trying things')
+  await world.api(page, 'POST', '/v1/projects/lab/vms', { meta: { name: 'inside' }, spec: {} })
+
+  const remove = async () => {
+    await page.getByRole('button', { name: 'Project lab' }).click()
+    await page.getByRole('menuitem', { name: 'Delete lab …' }).click()
+    await page.getByRole('dialog').getByText('network').first().waitFor()
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+  }
+  world.expected = [/status of 4\d\d/]
+  await remove()
+  await page.getByText(/still has .*inside/i).waitFor()
+  assert.ok(page.url().endsWith('/p/lab'), page.url())
+  await world.cli('--project', 'lab', 'vm', 'delete', 'inside', '--yes')
+  await remove()
+  await page.waitForURL('**/p/default')
+  await page.getByRole('button', { name: 'Project default' }).click()
+  await until('it is gone from the switch', async () => (await page.getByRole('menuitemcheckbox', { name: 'lab' }).count()) === 0)
+  await page.keyboard.press('Escape')
+})
+
 test('an unknown page offers search, by button and by key', async () => {
   for (const place of ['/p/default/vmz', '/nowhere/at/all']) {
     await page.goto(world.base + place)

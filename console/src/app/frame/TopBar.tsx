@@ -1,13 +1,14 @@
 // The top bar: project switch, search, Launch, running tasks, theme, user.
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
-import { ChevronDown, CircleHelp, LoaderCircle, LogOut, Moon, Plus, Search, Sun, SunMoon, UserRound } from 'lucide-react'
+import { CircleHelp, LoaderCircle, LogOut, Moon, Plus, Search, Sun, SunMoon, UserRound } from 'lucide-react'
 import { signOut } from '../../api/actions'
 import { queryClient } from '../../api/cache'
 import { sessionQuery, useList } from '../../api/queries'
 import { Menu } from '../../components/Menu'
 import { notifyError } from '../../components/notices'
 import { setTheme, useTheme, type Theme } from '../theme'
+import { ProjectSwitch } from './ProjectSwitch'
 
 interface Props {
   project: string
@@ -40,28 +41,6 @@ export function TopBar({ project, onSearch, onHelp, onTasks }: Props) {
       <ThemeMenu />
       <UserMenu onHelp={onHelp} />
     </header>
-  )
-}
-
-function ProjectSwitch({ project }: { project: string }) {
-  const navigate = useNavigate()
-  const projects = useList('project', '').data?.items ?? []
-  const names = projects.map((each) => each.meta.name).sort()
-  return (
-    <Menu
-      label={`Project ${project}`} className="btn btn-quiet min-w-0 shrink"
-      button={
-        <>
-          <span className="max-w-32 truncate">{project}</span>
-          <ChevronDown size={14} className="text-dim" aria-hidden="true" />
-        </>
-      }
-      items={(names.length > 0 ? names : [project]).map((name) => ({
-        label: name,
-        checked: name === project,
-        onSelect: () => void navigate({ to: '/p/$project', params: { project: name } }),
-      }))}
-    />
   )
 }
 
