@@ -157,6 +157,21 @@ test('volumes and images say what holds them', async () => {
   await (await cell('debian-12', 'Used by')).filter({ hasText: '2 VMs, 2 volumes' }).waitFor()
 })
 
+for (const [what, place, first] of [['network', '/p/default/networks', 'user'], ['pool', '/pools', 'default']])
+  test(`a ${what} is created and deleted; the first one stays`, async () => {
+    await page.goto(world.base + place)
+    await page.getByRole('button', { name: `Create a ${what}` }).click()
+    await page.getByLabel('Name').fill('second')
+    await page.getByRole('button', { name: 'Create', exact: true }).click()
+    await page.locator('tr[data-name=second]').waitFor()
+    assert.equal(await page.getByRole('button', { name: `Delete ${first}` }).count(), 0)
+    await page.getByRole('button', { name: 'Delete second' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+    await page.locator(`tr[data-name="${first}"]`).hover()
+    await page.mouse.move(5, 5) // rows stay while the pointer is over them
+    await until('it is gone', async () => (await page.locator('tr[data-name=second]').count()) === 0)
+  })
+
 test('deleting lists what goes, asks about power, and begins with the focus on Cancel', async () => {
   await page.goto(`${world.base}/p/default/vms/web`)
   await page.getByRole('button', { name: 'More for web' }).click()

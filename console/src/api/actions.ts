@@ -28,6 +28,13 @@ export const createVolume = (project: string, draft: VolumeDraft) => create<Volu
 
 export const createImage = (project: string, draft: ImageDraft) => create<Image>('image', project, draft)
 
+/** On the host's own stack, the one kind there is. */
+export const createNetwork = (project: string, name: string) =>
+  create('network', project, { meta: { name }, spec: { kind: 'user' } })
+
+/** Without a path it lies in each node's data directory. */
+export const createPool = (name: string, path?: string) => create('pool', '', { meta: { name }, spec: { kind: 'dir', path } })
+
 export const createProject = (name: string, description: string) =>
   create('project', '', { meta: { name }, spec: { description } })
 

@@ -1,14 +1,21 @@
-// The list of pools.
+// The list of pools: create, delete.
+import { useState } from 'react'
 import { useList } from '../../api/queries'
+import { refOf } from '../../api/refs'
 import type { Pool, Volume } from '../../api/types'
 import { useProject } from '../../app/project'
 import { ageColumn, Dash, nameColumn } from '../../components/cells'
 import { CopyText } from '../../components/Copy'
 import { bytes, percent } from '../../components/format'
 import { Empty } from '../../components/Page'
+import { RowDelete } from '../../components/RowDelete'
 import { StateMark } from '../../components/StateMark'
 import type { Column } from '../../components/table/columns'
 import { ListPage } from '../../components/table/ListPage'
+import { CreatePool } from './CreatePool'
+
+/** It is always there. */
+const FIRST = 'default'
 
 function Usage({ pool }: { pool: Pool }) {
   const usage = pool.status.usage
@@ -39,16 +46,29 @@ function columns(volumes: Volume[]): Column<Pool>[] {
     { id: 'usage', title: 'Used', width: '15.5rem', sort: (pool) => (pool.status.usage ? 1 - pool.status.usage.free / pool.status.usage.total : 0), cell: (pool) => <Usage pool={pool} /> },
     { id: 'volumes', title: 'Volumes', width: '5rem', right: true, narrow: true, sort: count, cell: count },
     ageColumn(),
+    {
+      id: 'actions', title: '', width: '3.5rem', narrow: true, right: true,
+      cell: (pool) => pool.meta.name !== FIRST && <RowDelete target={refOf('pool', pool)} />,
+    },
   ]
 }
 
 export function PoolsPage() {
   const volumes = useList('volume', useProject()).data?.items ?? []
+  const [creating, setCreating] = useState(false)
+  const create = (
+    <button type="button" className="btn btn-primary" onClick={() => setCreating(true)}>
+      Create a pool
+    </button>
+  )
   return (
-    <ListPage
-      title="Pools" id="pools" query={useList('pool', '')} columns={columns(volumes)}
-      signature={(pool) => pool.status.state}
-      empty={<Empty text="No pools. Every cluster begins with one named default." />}
-    />
+    <>
+      <ListPage
+        title="Pools" id="pools" query={useList('pool', '')} columns={columns(volumes)} actions={create}
+        signature={(pool) => pool.status.state}
+        empty={<Empty text="No pools. Every cluster begins with one named default." />}
+      />
+      {creating && <CreatePool onClose={() => setCreating(false)} />}
+    </>
   )
 }
