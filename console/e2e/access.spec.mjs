@@ -47,7 +47,7 @@ for (const [look, options] of LOOKS)
 test('dialogs have no serious fault either', async () => {
   const page = await world.visitor({ bypassCSP: true })
   const faults = []
-  for (const [place, button] of [['/p/default/volumes', 'Create a volume'], ['/p/default/images', 'Import from a URL'], ['/tokens', 'Create a token']]) {
+  for (const [place, button] of [['/p/default/volumes', 'Create a volume'], ['/p/default/images', 'Import from a URL'], ['/tokens', 'Create a token'], ['/p/default/networks', 'Create a network'], ['/pools', 'Create a pool']]) {
     await page.goto(world.base + place)
     await page.getByRole('button', { name: button }).first().click()
     await page.getByRole('dialog').waitFor()

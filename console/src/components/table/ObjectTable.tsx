@@ -48,7 +48,8 @@ export function ObjectTable<T extends AnyObject>(props: Props<T>) {
       <table className="w-full table-fixed border-separate border-spacing-0 text-left" style={{ minWidth: leastWidth(columns) }} aria-label={props.label} aria-rowcount={rows.length + 1}>
         <Columns columns={columns} selectable={onSelect !== undefined} />
         <Head {...props} />
-        <tbody onPointerEnter={() => onHover(true)} onPointerLeave={() => onHover(false)}>
+        {/* A row's dialog lies inside of the table, and goes without the pointer having left it. */}
+        <tbody onPointerOver={(event) => onHover(!isInDialog(event.target))} onPointerLeave={() => onHover(false)}>
           <Gap height={above} width={width} />
           {shown.map(({ index }) => {
             const row = rows[index]
@@ -179,4 +180,8 @@ function BodyRow<T extends AnyObject>({ row, index, columns, current, selected, 
       ))}
     </tr>
   )
+}
+
+function isInDialog(target: EventTarget): boolean {
+  return target instanceof Element && target.closest('dialog') !== null
 }
