@@ -1,7 +1,9 @@
 // Takes the pictures of the README from a real node with a few real guests.
-// NOVACRON_GUEST_MICRO names the micro guest's bundle; NOVACRON_PICTURES the folder to write to.
+// NOVACRON_GUEST_MICRO names the micro guest's bundle; NOVACRON_PICTURES the folder to write to,
+// docs/pictures unless said.
 import { until, World } from './world.mjs'
 
+const PICTURES = process.env.NOVACRON_PICTURES ?? new URL('../../docs/pictures', import.meta.url).pathname
 const BOOT_MS = 180_000
 const GUESTS = [
   ['hello', ['--label', 'tier=demo']],
@@ -20,7 +22,7 @@ try {
   const page = await world.visitor({ colorScheme: 'light' })
   const take = async (name) => {
     await page.waitForLoadState('load')
-    await page.screenshot({ path: `${process.env.NOVACRON_PICTURES}/${name}.png` })
+    await page.screenshot({ path: `${PICTURES}/${name}.png` })
   }
   await page.getByRole('main').getByText('hello').first().waitFor()
   await take('overview')
