@@ -5,7 +5,9 @@ use novacron_control::{families, plan_all, task, vm};
 use novacron_model::request::StopRequest;
 use novacron_model::vm::{Run, VmState};
 use novacron_model::{Image, Task, Vm, Volume};
+use novacron_store::{Key, Put, Txn};
 use serde_json::json;
+use serde_json::value::to_raw_value;
 
 use super::world::{World, says};
 
@@ -144,4 +146,22 @@ fn the_newest_five_hundred_tasks_are_kept() {
     assert!(world.find::<Task>(&first.unwrap().to_string()).is_none());
     let project = world.project().meta.uid;
     assert_eq!(world.at().counter(&format!("tasks/{project}")), 500);
+}
+
+#[test]
+fn a_task_that_cannot_be_read_does_not_keep_the_others() {
+    let mut world = World::single();
+    world.create::<Vm>("a", json!({"run": "running", "nics": []})).unwrap();
+    world.run();
+    let oldest = world.list::<Task>()[0].name().to_owned();
+    for _ in 0..560 {
+        world.verb("a", vm::start).unwrap();
+    }
+    world.settle();
+    let value = to_raw_value(&json!({"meta": "of another version"})).unwrap();
+    let key = Key::from(world.key::<Task>(&oldest));
+    world.commit(&Txn { puts: vec![Put { key, value, index: Vec::new() }], ..Txn::new() }).unwrap();
+    world.pass(24 * 3600);
+    world.settle();
+    assert_eq!(world.list::<Task>().len(), 499, "five hundred with the one that cannot be read");
 }

@@ -111,14 +111,17 @@ async fn a_guest_has_a_cgroup_of_its_own_where_it_can() {
     }
     in_own_cgroups(&handle).await;
     drop(driver);
-    // As a daemon leaves it that dies right after the start.
-    for group in novacron_cgroups() {
-        fs::write(group.join("cgroup.procs"), handle.pid.to_string()).unwrap();
+    // As daemons leave it that die between the start and the first tree, or between two trees.
+    let groups = novacron_cgroups();
+    for left in 1..=groups.len() {
+        for group in groups.iter().rev().take(left) {
+            fs::write(group.join("cgroup.procs"), handle.pid.to_string()).unwrap();
+        }
+        let driver = qemu.hypervisor().await;
+        assert_eq!(driver.find(machine.uid).await.unwrap(), Some(handle.clone()));
+        in_own_cgroups(&handle).await;
     }
-    let driver = qemu.hypervisor().await;
-    assert_eq!(driver.find(machine.uid).await.unwrap(), Some(handle.clone()));
-    in_own_cgroups(&handle).await;
-    contract::end(&driver, &handle).await;
+    contract::end(&qemu.hypervisor().await, &handle).await;
 }
 
 #[tokio::test]
