@@ -52,6 +52,31 @@ fn a_remote_context_trusts_by_fingerprint() {
     assert_eq!(client(&["--context", "lab", "list"]).status.code(), Some(5), "still the same CA");
 }
 
+#[test]
+fn a_certificate_of_the_users_own_is_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(path("cert.pem"), own.cert.pem()).unwrap();
+    std::fs::write(path("key.pem"), own.signing_key.serialize_pem()).unwrap();
+    let settings = |cert: &str| format!("[tls]\ncert = {cert:?}\nkey = {:?}\n", path("key.pem"));
+    std::fs::write(path("good.toml"), settings(&path("cert.pem"))).unwrap();
+    std::fs::write(path("bad.toml"), settings(&path("absent.pem"))).unwrap();
+
+    let args = ["--config", &path("good.toml")];
+    let mut daemon = Daemon::stopped(&dir.path().join("data"), &args).listen("0.0.0.0:0");
+    daemon.up();
+    let port = said_after(&daemon, "url=https://").rsplit_once(':').unwrap().1.to_owned();
+    let url = format!("https://localhost:{port}/healthz");
+    assert_eq!(host("curl", &["-sf", "--cacert", &path("cert.pem"), &url]), "ok\n");
+
+    let server = ["server", "--listen", "0.0.0.0:0", "--config", &path("bad.toml")];
+    let refused = novacron().args(server).args(["--data-dir", &path("other")]).output().unwrap();
+    assert!(!refused.status.success());
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("absent.pem"), "{said}");
+}
+
 /// The rest of the word, or of the line, that follows in the daemon's output.
 fn said_after(daemon: &Daemon, mark: &str) -> String {
     let log = daemon.log();
