@@ -1,9 +1,11 @@
 //! `Idempotency-Key`: the answer to a creation is found again by its key for a day, also after a
 //! restart, because a record of it is committed with the creation itself.
 
+use std::collections::BTreeSet;
+
 use novacron_control::Admitted;
 use novacron_model::{Error, Seconds, Time};
-use novacron_store::{Key, Precondition, Put, Snapshot, Txn};
+use novacron_store::{Key, Precondition, Put, Record, Snapshot, Txn};
 use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
 use uuid::Uuid;
@@ -12,10 +14,9 @@ use crate::edge;
 use crate::problem::Answer;
 
 const PREFIX: &str = "idempotency/";
-/// Index row that finds records by the day they were made.
-const DAY_INDEX: &str = "idempotency-day";
 const LIFETIME: Seconds = Seconds(24 * 60 * 60);
-/// How many outdated records a new one sweeps away.
+/// How many of its neighbours a new record looks at, to take the outdated ones away. Keys are
+/// hashes, so every record is somebody's neighbour before long.
 const SWEEP: usize = 16;
 
 /// A key as a request presents it.
@@ -78,13 +79,64 @@ pub fn remember(at: &Snapshot, claim: &Claim, record: &Earlier, txn: &mut Txn) -
         Some(old) => Precondition::At(key.clone(), old.revision),
     });
     let value = to_raw_value(record).map_err(|error| Error::internal(error.to_string()))?;
-    let today = day(record.time);
-    let outdated = (2..=8).flat_map(|ago| at.indexed(DAY_INDEX, &(today - ago).to_string(), ""));
-    txn.deletes.extend(outdated.filter(|old| *old != key).take(SWEEP));
-    txn.puts.push(Put { key, value, index: vec![(DAY_INDEX.to_owned(), today.to_string())] });
+    let neighbours = at.scan(PREFIX, &claim.key).chain(at.scan(PREFIX, PREFIX)).take(SWEEP);
+    let old = neighbours.filter(|near| near.key != key && outdated(near, record.time));
+    txn.deletes.extend(old.map(|old| old.key.clone()).collect::<BTreeSet<_>>());
+    txn.puts.push(Put { key, value, index: Vec::new() });
     Ok(())
 }
 
-fn day(time: Time) -> i64 {
-    time.0.div_euclid(24 * 60 * 60 * 1000)
+fn outdated(record: &Record, now: Time) -> bool {
+    let earlier: Option<Earlier> = serde_json::from_str(record.value.get()).ok();
+    earlier.is_some_and(|earlier| earlier.time.plus(LIFETIME) <= now)
+}
+
+#[cfg(test)]
+mod tests {
+    use novacron_store::{MemStore, Store};
+
+    use super::*;
+
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+
+    async fn create(store: &MemStore, key: &str, time: Time) {
+        let (at, claim) = (store.snapshot(), Claim::new("ana", key, "/v1", &"".into()));
+        let (family, request) = (key.to_owned(), claim.request.clone());
+        let record = Earlier { request, time, family, task: None };
+        let mut txn = Txn::new();
+        assert!(remember(&at, &claim, &record, &mut txn).is_ok());
+        store.commit(txn).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn outdated_records_go_and_others_stay() {
+        let store = MemStore::new();
+        for number in 0..100 {
+            create(&store, &format!("old {number}"), Time(0)).await;
+        }
+        // Long after, and a few at a time.
+        for number in 0..100 {
+            create(&store, &format!("new {number}"), Time(30 * DAY)).await;
+        }
+        let at = store.snapshot();
+        let left: Vec<Earlier> = at
+            .scan(PREFIX, PREFIX)
+            .map(|record| serde_json::from_str(record.value.get()).unwrap())
+            .collect();
+        let fresh = left.iter().filter(|record| record.time == Time(30 * DAY)).count();
+        assert_eq!((left.len(), fresh), (100, 100));
+    }
+
+    #[tokio::test]
+    async fn a_key_stands_for_its_request_for_a_day() {
+        let store = MemStore::new();
+        create(&store, "a", Time(0)).await;
+        let (at, claim) = (store.snapshot(), Claim::new("ana", "a", "/v1", &"".into()));
+        assert!(matches!(earlier(&at, &claim, Time(DAY - 1)), Ok(Some(_))));
+        assert!(matches!(earlier(&at, &claim, Time(DAY)), Ok(None)));
+        let other = Claim { request: "other".to_owned(), ..claim };
+        assert!(earlier(&at, &other, Time(DAY - 1)).is_err());
+        create(&store, "a", Time(2 * DAY)).await;
+        assert_eq!(store.snapshot().scan(PREFIX, PREFIX).count(), 1);
+    }
 }
