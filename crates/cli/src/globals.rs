@@ -35,7 +35,8 @@ pub struct Globals {
         long,
         global = true,
         value_name = "DIR",
-        help = "Data directory of the daemon on this machine [env: NOVACRON_DATA_DIR]"
+        help = "Data directory of the daemon on this machine [env: NOVACRON_DATA_DIR, or \
+            NOVACRON_SOCKET for its socket alone]"
     )]
     pub data_dir: Option<PathBuf>,
 

@@ -4,6 +4,13 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use crate::failure::{Failure, Result, USAGE};
 
+/// Before something that costs little to repeat, but may surprise: asks whoever sits there, and
+/// lets scripts pass.
+pub fn confirm_on_terminal(question: &str, yes: bool) -> Result<()> {
+    let nobody = !io::stdin().is_terminal() || !io::stderr().is_terminal();
+    confirm(question, yes || nobody)
+}
+
 /// Goes on only after a yes. Without a terminal nobody can be asked: then `--yes` must be given.
 pub fn confirm(question: &str, yes: bool) -> Result<()> {
     if yes {

@@ -9,6 +9,7 @@ use crate::client::Call;
 use crate::failure::Result;
 use crate::noun::Noun;
 use crate::output;
+use crate::prompt;
 use crate::session::{Session, now};
 use crate::table::{Column, age, labels, text};
 use crate::verbs::several::Several;
@@ -60,6 +61,9 @@ pub enum TokenCommand {
         /// One or more names
         #[arg(required = true, value_name = "TOKEN")]
         names: Vec<String>,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -80,7 +84,10 @@ pub async fn run(session: &Session, command: TokenCommand) -> Result<()> {
             list::list(session, &NOUN, &args, keep).await
         }
         TokenCommand::Show { name } => session.show(&NOUN, &session.read(&NOUN, &name).await?),
-        TokenCommand::Revoke { names } => revoke(session, &names).await,
+        TokenCommand::Revoke { names, yes } => {
+            prompt::confirm_on_terminal("Who uses them is signed out at once. Revoke?", yes)?;
+            revoke(session, &names).await
+        }
     }
 }
 

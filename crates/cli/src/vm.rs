@@ -78,7 +78,7 @@ pub enum VmCommand {
     /// Stop and start VMs
     Restart(lifecycle::Stop),
     /// Press the reset button
-    Reset(lifecycle::Names),
+    Reset(lifecycle::Reset),
     /// Halt the CPUs of VMs
     Pause(lifecycle::Names),
     /// Let paused VMs go on
@@ -126,7 +126,7 @@ pub async fn run(session: &Session, command: VmCommand) -> Result<()> {
         VmCommand::Start(args) => lifecycle::plain(session, "start", "started", &args).await,
         VmCommand::Stop(args) => lifecycle::stop(session, "stop", "stopped", &args).await,
         VmCommand::Restart(args) => lifecycle::stop(session, "restart", "restarted", &args).await,
-        VmCommand::Reset(args) => lifecycle::plain(session, "reset", "reset", &args).await,
+        VmCommand::Reset(args) => lifecycle::reset(session, &args).await,
         VmCommand::Pause(args) => lifecycle::plain(session, "pause", "paused", &args).await,
         VmCommand::Resume(args) => lifecycle::plain(session, "resume", "resumed", &args).await,
         VmCommand::Console(args) => console::console(session, &args).await,

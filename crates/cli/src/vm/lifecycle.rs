@@ -8,6 +8,7 @@ use super::NOUN;
 use crate::args::{WaitArgs, put, typed};
 use crate::client::Call;
 use crate::failure::Result;
+use crate::prompt;
 use crate::session::Session;
 use crate::task;
 use crate::verbs::several::Several;
@@ -22,6 +23,15 @@ pub struct Names {
 }
 
 #[derive(Debug, Clone, Args)]
+pub struct Reset {
+    #[command(flatten)]
+    names: Names,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct Stop {
     /// One or more VMs
     #[arg(required = true, value_name = "VM")]
@@ -32,6 +42,9 @@ pub struct Stop {
     /// Cut the power when the time is up; otherwise the guest runs on
     #[arg(long)]
     force: bool,
+    /// Do not ask before --force
+    #[arg(long)]
+    yes: bool,
     /// Print the task's id and do not wait for it
     #[arg(long)]
     no_wait: bool,
@@ -41,7 +54,18 @@ pub async fn plain(session: &Session, verb: &str, done: &str, args: &Names) -> R
     perform(session, verb, done, &args.names, &args.wait, &json!({})).await
 }
 
+/// The guest has no say in it.
+pub async fn reset(session: &Session, args: &Reset) -> Result<()> {
+    prompt::confirm_on_terminal("What the guests have not written yet is lost. Reset?", args.yes)?;
+    plain(session, "reset", "reset", &args.names).await
+}
+
 pub async fn stop(session: &Session, verb: &str, done: &str, args: &Stop) -> Result<()> {
+    if args.force {
+        let question =
+            "A guest that does not stop in time loses what it has not written yet. Go on?";
+        prompt::confirm_on_terminal(question, args.yes)?;
+    }
     let mut body = json!({"force": args.force});
     put(&mut body, "timeout", args.timeout.map(|timeout| timeout.0));
     let wait = WaitArgs { no_wait: args.no_wait, timeout: None };
