@@ -102,6 +102,7 @@ test('a click on a task of the drawer tells all about it', async () => {
   await row.getByText('succeeded').click({ force: true }) // the whole row is the button
   await row.getByText('Asked for by').waitFor()
   await row.getByText('Took', { exact: true }).waitFor()
+  await row.getByText('starting the guest').waitFor()
   await row.locator('[data-event]').first().waitFor()
   await picture(page, 'task')
   await row.getByRole('link', { name: 'Logs of hello' }).click()

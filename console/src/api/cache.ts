@@ -4,7 +4,7 @@ import { QueryClient } from '@tanstack/react-query'
 import { applyEvent, applyLive, applyToList, ChangeLog, type Change, type Listing } from './changes'
 import { Problem, request } from './client'
 import { listPath, objectPath, scopeOf } from './kinds'
-import type { AnyObject, ClusterEvent, KindName, Kinds, Page, Task } from './types'
+import type { AnyObject, ClusterEvent, KindName, Kinds, Page, Task, Unreadable } from './types'
 
 export const queryClient = new QueryClient({
   defaultOptions: {
@@ -34,6 +34,7 @@ export async function fetchList<K extends KindName>(
 ): Promise<Listing<Kinds[K]>> {
   const mark = log.mark
   const items: Kinds[K][] = []
+  const unreadable: Unreadable[] = []
   let token: string | null | undefined
   do {
     const query = new URLSearchParams({ limit: String(kind === 'task' ? NEWEST_TASKS : PAGE) })
@@ -41,9 +42,10 @@ export async function fetchList<K extends KindName>(
     if (token) query.set('page_token', token)
     const page = await request<Page<Kinds[K]>>('GET', `${listPath(kind, project)}?${query}`, { signal })
     items.push(...page.items)
+    unreadable.push(...(page.unreadable ?? []))
     token = kind === 'task' ? undefined : page.next_page_token
   } while (token)
-  return applyToList<Kinds[K] & AnyObject>({ items }, ofList(log.since(mark), kind, scopeOf(kind, project)))
+  return applyToList<Kinds[K] & AnyObject>({ items, unreadable }, ofList(log.since(mark), kind, scopeOf(kind, project)))
 }
 
 export async function fetchObject<K extends KindName>(

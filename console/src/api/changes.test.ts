@@ -39,7 +39,7 @@ test('what the console does not know is passed over', () => {
 test('progress reaches only a task that still runs', () => {
   const running = { ...object('t1'), status: { state: 'running' } } as Task
   const done = { ...object('t2'), status: { state: 'succeeded' } } as Task
-  const live = { step: 'downloading', done: 1, total: 2 }
+  const live = { step: 'downloading', number: 1, of: 3, done: 1, total: 2, log: [] }
   const list = { items: [running, done] }
   expect(applyLive(list, 't1', live).items[0]?.status.live).toEqual(live)
   expect(applyLive(list, 't2', live)).toBe(list)

@@ -2,7 +2,7 @@
 // `live` reads the messages, `cache` keeps the results.
 import { readKind, scopeOf } from './kinds'
 import type { SseMessage } from './sse'
-import type { AnyObject, ClusterEvent, KindName, Live, Task } from './types'
+import type { AnyObject, ClusterEvent, KindName, Live, Task, Unreadable } from './types'
 
 export type Change =
   | { type: 'object'; kind: KindName; scope: string; object: AnyObject }
@@ -13,6 +13,8 @@ export type Change =
 
 export interface Listing<T> {
   items: T[]
+  /** What is there and cannot be read by this version of the server. */
+  unreadable?: Unreadable[]
 }
 
 /** Reads a message of the multiplexed stream; `undefined` for what the console has no use for. */
@@ -47,7 +49,7 @@ export function applyToList<T extends AnyObject>(list: Listing<T>, changes: read
     else byName.delete(change.name)
     changed = true
   }
-  return changed ? { items: [...byName.values()] } : list
+  return changed ? { ...list, items: [...byName.values()] } : list
 }
 
 /** Gives a running task its newest progress. */

@@ -1104,6 +1104,8 @@ export interface components {
             next_page_token?: string;
             /** @description The store's revision that this page shows. */
             revision: number;
+            /** @description Objects of this page that this version cannot read. */
+            unreadable?: components["schemas"]["Unreadable"][];
         };
         /** @description Body of `exec`. */
         ExecRequest: {
@@ -1211,6 +1213,8 @@ export interface components {
             next_page_token?: string;
             /** @description The store's revision that this page shows. */
             revision: number;
+            /** @description Objects of this page that this version cannot read. */
+            unreadable?: components["schemas"]["Unreadable"][];
         };
         ImagePatch: {
             meta?: {
@@ -1262,6 +1266,15 @@ export interface components {
              * @description Units done and in all (bytes, mostly); both zero when unknown.
              */
             done?: number;
+            /** @description What was done up to now, oldest first, at most [`LOG_LINES`]. */
+            log?: components["schemas"]["LogLine"][];
+            /**
+             * Format: int32
+             * @description Which of the `of` steps of such a task this is, from 1; both zero when it is none of them.
+             */
+            number?: number;
+            /** Format: int32 */
+            of?: number;
             /** @description What happens now: `downloading`, `converting`, `waiting for the guest to stop`. */
             step: string;
             /** Format: int64 */
@@ -1270,6 +1283,10 @@ export interface components {
         /** @description The node that holds a file. */
         Location: {
             node: components["schemas"]["Name"];
+        };
+        LogLine: {
+            text: string;
+            time: components["schemas"]["Time"];
         };
         /** @description Identity and history of an object. */
         Meta: {
@@ -1330,6 +1347,8 @@ export interface components {
             next_page_token?: string;
             /** @description The store's revision that this page shows. */
             revision: number;
+            /** @description Objects of this page that this version cannot read. */
+            unreadable?: components["schemas"]["Unreadable"][];
         };
         NetworkPatch: {
             meta?: {
@@ -1371,6 +1390,8 @@ export interface components {
             next_page_token?: string;
             /** @description The store's revision that this page shows. */
             revision: number;
+            /** @description Objects of this page that this version cannot read. */
+            unreadable?: components["schemas"]["Unreadable"][];
         };
         NodePatch: {
             meta?: {
@@ -1507,6 +1528,8 @@ export interface components {
             next_page_token?: string;
             /** @description The store's revision that this page shows. */
             revision: number;
+            /** @description Objects of this page that this version cannot read. */
+            unreadable?: components["schemas"]["Unreadable"][];
         };
         PoolPatch: {
             meta?: {
@@ -1585,6 +1608,8 @@ export interface components {
             next_page_token?: string;
             /** @description The store's revision that this page shows. */
             revision: number;
+            /** @description Objects of this page that this version cannot read. */
+            unreadable?: components["schemas"]["Unreadable"][];
         };
         ProjectPatch: {
             meta?: {
@@ -1702,6 +1727,8 @@ export interface components {
             next_page_token?: string;
             /** @description The store's revision that this page shows. */
             revision: number;
+            /** @description Objects of this page that this version cannot read. */
+            unreadable?: components["schemas"]["Unreadable"][];
         };
         SnapshotPatch: {
             meta?: {
@@ -1767,6 +1794,8 @@ export interface components {
             next_page_token?: string;
             /** @description The store's revision that this page shows. */
             revision: number;
+            /** @description Objects of this page that this version cannot read. */
+            unreadable?: components["schemas"]["Unreadable"][];
         };
         TaskSpec: {
             action: components["schemas"]["Action"];
@@ -1788,6 +1817,11 @@ export interface components {
         TaskState: "running" | "succeeded" | "failed" | "cancelled";
         TaskStatus: {
             live?: components["schemas"]["Live"] | null;
+            /**
+             * @description What was done, oldest first, at most [`LOG_LINES`]. Writer: the agent of the target's node,
+             *     with the report that ends its work; until then see `live`.
+             */
+            log?: components["schemas"]["LogLine"][];
             outcome?: components["schemas"]["Outcome"] | null;
             /** @description Derived from the rest. */
             state?: components["schemas"]["TaskState"];
@@ -1824,6 +1858,8 @@ export interface components {
             next_page_token?: string;
             /** @description The store's revision that this page shows. */
             revision: number;
+            /** @description Objects of this page that this version cannot read. */
+            unreadable?: components["schemas"]["Unreadable"][];
         };
         TokenPatch: {
             meta?: {
@@ -1849,6 +1885,10 @@ export interface components {
             purpose?: components["schemas"]["TokenPurpose"] | null;
         };
         TokenStatus: Record<string, never>;
+        Unreadable: {
+            name: string;
+            reason: string;
+        };
         Vm: {
             meta: components["schemas"]["Meta"];
             spec: components["schemas"]["VmSpec"];
@@ -1864,6 +1904,8 @@ export interface components {
             next_page_token?: string;
             /** @description The store's revision that this page shows. */
             revision: number;
+            /** @description Objects of this page that this version cannot read. */
+            unreadable?: components["schemas"]["Unreadable"][];
         };
         VmPatch: {
             meta?: {
@@ -1941,6 +1983,8 @@ export interface components {
             next_page_token?: string;
             /** @description The store's revision that this page shows. */
             revision: number;
+            /** @description Objects of this page that this version cannot read. */
+            unreadable?: components["schemas"]["Unreadable"][];
         };
         VolumePatch: {
             meta?: {

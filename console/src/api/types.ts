@@ -31,7 +31,9 @@ export interface Page<T> {
   items: T[]
   next_page_token?: string | null
   revision: number
+  unreadable?: Unreadable[]
 }
+export type Unreadable = S['Unreadable']
 
 export type Vm = Obj<Sent<S['VmSpec']>, Sent<S['VmStatus']>>
 export type VmDraft = S['VmDraft']
@@ -56,6 +58,7 @@ export type Snapshot = Obj<Sent<S['SnapshotSpec']>, Sent<S['SnapshotStatus']>>
 export type Task = Obj<Sent<S['TaskSpec']>, Sent<S['TaskStatus']>>
 export type TaskState = S['TaskState']
 export type Live = Sent<S['Live']>
+export type LogLine = S['LogLine']
 
 export type Level = S['Level']
 export type ClusterEvent = Sent<S['Event']>

@@ -4,7 +4,7 @@ import { eventMatches } from './events/filter'
 import { nameFromFile } from './images/names'
 import { imageUsers, usersText } from './images/users'
 import { capacityOf } from './nodes/capacity'
-import { eventsDuring } from './tasks/story'
+import { eventsDuring, taskLog, timeLeft } from './tasks/story'
 import { readLabels } from './vms/labels'
 import { snapshotCounts } from './volumes/snapshots'
 
@@ -49,6 +49,24 @@ test('a task’s story is what happened to its target, and not to another of its
   const events = [event('a', '10:05:00'), event('b', '10:01:00'), event('a', '10:00:30'), event('a', '09:59:59')]
   expect(eventsDuring(task('2026-01-01T10:01:00Z'), events)).toEqual([events[2]])
   expect(eventsDuring(task(), events)).toEqual([events[0], events[2]])
+})
+
+test('a task’s log comes with its progress until it is stored', () => {
+  const [line, last] = [{ time: '2026-01-01T10:00:00Z', text: 'downloading' }, { time: '2026-01-01T10:01:00Z', text: 'checking' }]
+  const task = (log: object[], live?: object) => ({ status: { log, live } }) as unknown as Task
+  expect(taskLog(task([], { log: [line] }))).toEqual([line])
+  expect(taskLog(task([line, last]))).toEqual([line, last])
+  expect(taskLog(task([]))).toEqual([])
+})
+
+test('the time that is left follows from the pace of the running step', () => {
+  const begun = '2026-01-01T10:00:00Z'
+  const live = { step: 'downloading', number: 1, of: 3, done: 25, total: 100, log: [{ time: begun, text: 'downloading' }] }
+  const at = (seconds: number) => Date.parse(begun) + seconds * 1000
+  expect(timeLeft(live, at(10))).toBe(30_000)
+  expect(timeLeft(live, at(1)), 'too early to tell').toBeUndefined()
+  expect(timeLeft({ ...live, total: 0 }, at(10))).toBeUndefined()
+  expect(timeLeft({ ...live, log: [] }, at(10))).toBeUndefined()
 })
 
 test('a node promises its memory less what the host keeps', () => {

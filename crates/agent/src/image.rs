@@ -94,8 +94,10 @@ async fn delete(node: &Node, seat: &Seat, at: &Snapshot, image: &Object<Image>) 
     }
     let pool = node.pool(at, image.spec.pool.as_str()).await?;
     pool.delete_image(image.meta.uid).await?;
-    let txn = report::cleaned(at, seat.family(), SECTION)?;
-    commit(node, seat.family(), txn).await
+    let txn = report::cleaned(node, at, seat.family(), image.meta.uid, SECTION)?;
+    commit(node, seat.family(), txn).await?;
+    node.board.clear(image.meta.uid);
+    Ok(())
 }
 
 /// Imports and reports; without a source, what has arrived already.
@@ -112,7 +114,7 @@ async fn import(
         () = deleted(node, seat, uid) => None,
         () = node.ending.cancelled() => None,
     };
-    node.board.clear(uid);
+    node.board.pause(uid);
     let Some(imported) = imported else { return Ok(()) };
     let content = imported.unwrap_or_else(|error| failed(&error));
     let at = node.store.snapshot();
@@ -125,7 +127,10 @@ async fn import(
         }
     };
     report::add_event(&mut txn, node, image, level, kind, text)?;
-    commit(node, seat.family(), txn).await
+    report::add_log(&mut txn, node, &at, seat.family(), uid)?;
+    commit(node, seat.family(), txn).await?;
+    node.board.clear(uid);
+    Ok(())
 }
 
 async fn bring_in(
@@ -237,7 +242,7 @@ impl Coming {
 impl Drop for Coming {
     fn drop(&mut self) {
         self.node.uploads.lock().remove(&self.uid);
-        self.node.board.clear(self.uid);
+        self.node.board.pause(self.uid);
     }
 }
 

@@ -41,10 +41,11 @@ pub(crate) struct Node {
 
 impl Node {
     pub fn new(config: AgentConfig, store: Arc<dyn Store>) -> Arc<Self> {
+        let board = Board::new(config.clock.clone());
         Arc::new(Self {
             config,
             store,
-            board: Board::default(),
+            board,
             actors: Arc::default(),
             uploads: Uploads::default(),
             starts: Semaphore::new(STARTS),

@@ -4,12 +4,14 @@
 //! bring back a piece of what was removed.
 
 use novacron_model::event::{self, Event, Level};
-use novacron_model::{Error, Kind, Object, Result, key};
+use novacron_model::task::LOG_LINES;
+use novacron_model::{Error, Kind, Object, Result, Task, key};
 use novacron_store::txn::Append;
 use novacron_store::{CommitError, Key, Precondition, Snapshot, Txn, object};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use crate::node::Node;
 
@@ -26,13 +28,20 @@ pub(crate) fn section<T: Serialize + DeserializeOwned>(
 }
 
 /// A transaction that says that nothing of a deleted object is left here.
-pub(crate) fn cleaned(at: &Snapshot, family: &Key, own_section: &str) -> Result<Txn> {
+pub(crate) fn cleaned(
+    node: &Node,
+    at: &Snapshot,
+    family: &Key,
+    target: Uuid,
+    own_section: &str,
+) -> Result<Txn> {
     let mut txn = section(at, family, key::CLEANED, &serde_json::json!({}))?;
     txn.frees = true;
     let own = key::section(family.as_str(), own_section);
     if at.get(&own).is_some() {
         txn = txn.delete(own);
     }
+    add_log(&mut txn, node, at, family, target)?;
     Ok(txn)
 }
 
@@ -62,6 +71,33 @@ pub(crate) fn add_event<K: Kind>(
     let text = serde_json::to_string(&event).map_err(|error| Error::internal(error.to_string()))?;
     let value = RawValue::from_string(text).map_err(|error| Error::internal(error.to_string()))?;
     txn.appends.push(Append { stream: event::STREAM.to_owned(), value, keep: event::KEEP });
+    Ok(())
+}
+
+/// Adds to the open tasks about an object the log of the work that ends with this report. The caller
+/// clears the board once the report is stored.
+pub(crate) fn add_log(
+    txn: &mut Txn,
+    node: &Node,
+    at: &Snapshot,
+    family: &Key,
+    target: Uuid,
+) -> Result<()> {
+    let log = node.board.log(target);
+    if log.is_empty() {
+        return Ok(());
+    }
+    for waiting in at.indexed(key::WAITS_ON, family.as_str(), "") {
+        let task = Key::new(waiting.family());
+        let Some(open) = object::by_key::<Task>(at, task.as_str()).ok().flatten() else { continue };
+        if open.spec.target.uid == target {
+            let mut lines = open.status.log;
+            lines.extend_from_slice(&log);
+            lines.drain(..lines.len().saturating_sub(LOG_LINES));
+            txn.preconditions.push(Precondition::Present(task.clone()));
+            object::put_section(txn, at, task.as_str(), "log", &lines, Vec::new())?;
+        }
+    }
     Ok(())
 }
 

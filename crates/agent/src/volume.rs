@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use novacron_host::storage::Base;
 use novacron_model::event::Level;
+use novacron_model::task::step;
 use novacron_model::volume::VolumeData;
 use novacron_model::{Code, Error, Image, Object, Result, Volume};
 use novacron_store::{Snapshot, object};
@@ -79,7 +80,7 @@ async fn delete(node: &Node, seat: &Seat, at: &Snapshot, volume: &Object<Volume>
     }
     let pool = node.pool(at, volume.spec.pool.as_str()).await?;
     pool.delete_volume(volume.meta.uid).await?;
-    let txn = report::cleaned(at, seat.family(), SECTION)?;
+    let txn = report::cleaned(node, at, seat.family(), volume.meta.uid, SECTION)?;
     Ok(committed(seat, node.commit(txn).await))
 }
 
@@ -106,8 +107,12 @@ async fn make(node: &Node, seat: &Seat, at: &Snapshot, volume: &Object<Volume>) 
         let text = format!("volume \"{}\" could not be made: {error}", volume.name());
         report::add_event(&mut txn, node, volume, Level::Error, "volume.failed", text)?;
     }
+    report::add_log(&mut txn, node, at, seat.family(), volume.meta.uid)?;
     match committed(seat, node.commit(txn).await) {
-        Turn::Rest => Ok(turn),
+        Turn::Rest => {
+            node.board.clear(volume.meta.uid);
+            Ok(turn)
+        }
         Turn::Retry => Ok(Turn::Retry),
     }
 }
@@ -130,9 +135,9 @@ async fn ensure(
             None => None,
         };
         let order = VolumeOrder { uid, size: volume.spec.size, format, image };
-        node.board.step(uid, "making the disk");
+        node.board.step(uid, step::MAKE_DISK);
         let made = pool.ensure_volume(&order).await;
-        node.board.clear(uid);
+        node.board.pause(uid);
         made?;
     }
     Ok(VolumeData {

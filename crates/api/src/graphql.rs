@@ -54,7 +54,8 @@ pub fn routes(api: &Arc<Api>) -> Router<Arc<Api>> {
 pub fn schema(api: Arc<Api>) -> Result<Schema, SchemaError> {
     let types = types::Types::new();
     let builder = Schema::build("Query", Some("Mutation"), Some("Subscription"));
-    let builder = subscription::change_types().into_iter().fold(builder, SchemaBuilder::register);
+    let answers = subscription::change_types().into_iter().chain(mutation::created_types());
+    let builder = answers.fold(builder, SchemaBuilder::register);
     types
         .register(builder)
         .register(query::root(&types))

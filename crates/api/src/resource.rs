@@ -23,7 +23,7 @@ use crate::auth::Caller;
 use crate::problem::{Answer, Refusal};
 use crate::state::Api;
 
-pub use typed::Typed;
+pub use typed::{Typed, live};
 
 /// An object as it goes out: secrets masked, derived fields and live progress filled in.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use crate::client::{Call, segment};
 use crate::failure::{Failure, Result};
 use crate::output;
 use crate::session::{Session, now};
-use crate::table::{self, Column, text};
+use crate::table::{self, Column, seconds, text};
 
 /// The text names the object.
 const COLUMNS: &[Column] = &[
@@ -115,10 +115,8 @@ fn print(session: &Session, event: &Value) -> Result<()> {
     })
 }
 
-/// To the second.
 fn time(event: &Value) -> String {
-    let time = text(event, "/time");
-    time.split_once('.').map_or(time.clone(), |(seconds, _)| format!("{seconds}Z"))
+    seconds(&text(event, "/time"))
 }
 
 #[cfg(test)]

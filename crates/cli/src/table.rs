@@ -111,6 +111,11 @@ pub fn duration(millis: u64) -> String {
     }
 }
 
+/// A moment of the API, to the second.
+pub fn seconds(time: &str) -> String {
+    time.split_once('.').map_or_else(|| time.to_owned(), |(seconds, _)| format!("{seconds}Z"))
+}
+
 /// Texts of an array, joined.
 pub fn joined(object: &Value, pointer: &str) -> String {
     let items = object.pointer(pointer).and_then(Value::as_array);

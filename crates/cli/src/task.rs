@@ -11,7 +11,7 @@ use crate::failure::Result;
 use crate::noun::Noun;
 use crate::output;
 use crate::session::Session;
-use crate::table::{Column, NONE, age, duration, text};
+use crate::table::{Column, NONE, age, duration, seconds, text};
 use crate::verbs::several::Several;
 use crate::verbs::{ListArgs, list};
 
@@ -29,6 +29,7 @@ pub const NOUN: Noun = Noun::of::<Task>(&[
     Column::new("Age", |task, now| age(task, "/meta/created", now)).right(),
     Column::detail("Took", |task, _| took(task)),
     Column::detail("By", |task, _| text(task, "/meta/owner")),
+    Column::detail("Log", |task, _| log(task)),
     Column::detail("Error", |task, _| text(task, "/status/outcome/error/message")),
     Column::detail("Hint", |task, _| text(task, "/status/outcome/error/hint")),
 ]);
@@ -140,6 +141,17 @@ fn step(task: &Value) -> String {
         return step;
     }
     format!("{step} {} %", u128::from(done) * 100 / u128::from(total))
+}
+
+/// What was done, and when.
+fn log(task: &Value) -> String {
+    let log = |pointer: &str| task.pointer(pointer).and_then(Value::as_array);
+    let lines = log("/status/log").or_else(|| log("/status/live/log"));
+    let lines = lines.into_iter().flatten();
+    let shown: Vec<String> = lines
+        .map(|line| format!("{}  {}", seconds(&text(line, "/time")), text(line, "/text")))
+        .collect();
+    shown.join("\n")
 }
 
 fn took(task: &Value) -> String {

@@ -25,7 +25,7 @@ pub const VM: &str = "vm";
 pub const PORT: &str = "port";
 pub const TARGET: &str = "target";
 pub const TASK: &str = "task";
-pub const WAITS_ON: &str = "waits-on";
+pub const WAITS_ON: &str = novacron_model::key::WAITS_ON;
 pub const PENDING: &str = "pending";
 
 /// The value of [`TASK`] and [`PENDING`].

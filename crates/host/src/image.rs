@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes as Chunk;
 use futures::stream::BoxStream;
-use novacron_model::task::Live;
+use novacron_model::task::{Live, step as steps};
 use novacron_model::units::Bytes;
 use novacron_model::volume::DiskFormat;
 use novacron_model::{Code, Error, Result};
@@ -153,11 +153,11 @@ impl Importer {
     ) -> Result<()> {
         let work = Staging::fresh(staging.join(WORK))?;
         let source = staging.join(SOURCE);
-        step(progress, "checking");
+        step(progress, steps::CHECK);
         let mut record = Record::new(arrival);
         match detect::detect(&source)? {
             Detected::Bundle => {
-                step(progress, "unpacking");
+                step(progress, steps::UNPACK);
                 let bundle = bundle::unpack(&source, &work.path, self.limits.virtual_size).await?;
                 if let Some(disk) = &bundle.disk {
                     record.virtual_size = self.make_disk(disk, &work.path, progress).await?;
@@ -193,7 +193,7 @@ impl Importer {
                 return Ok(size);
             }
         }
-        let mut percent = |done| report(progress, "converting", done, 100);
+        let mut percent = |done| report(progress, steps::CONVERT, done, 100);
         percent(0);
         let to = (to.as_path(), DiskFormat::Qcow2);
         self.qemu_img.convert((from, format), to, size, &mut percent).await?;
@@ -256,5 +256,5 @@ fn step(progress: Progress<'_>, step: &str) {
 }
 
 fn report(progress: Progress<'_>, step: &str, done: u64, total: u64) {
-    progress(Live { step: step.into(), done, total });
+    progress(Live::at(step, done, total));
 }

@@ -14,6 +14,10 @@ pub const CLUSTER: &str = "-";
 /// by `vm#placement`, `volume#location` and `image#location`.
 pub const NODE_INDEX: &str = "node";
 
+/// The index under which a family finds what waits for it to change: (`waits-on`, the family's key),
+/// carried by `task#open` and `vm#releasing`.
+pub const WAITS_ON: &str = "waits-on";
+
 /// The section that an agent puts, empty, once nothing of a deleted object is left on its node;
 /// whoever sees it may remove the object.
 pub const CLEANED: &str = "cleaned";

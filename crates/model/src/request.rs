@@ -28,17 +28,6 @@ pub struct DraftMeta {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// One page of a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Page<T> {
-    pub items: Vec<T>,
-    /// Pass as `page_token` for the next page; absent on the last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_page_token: Option<String>,
-    /// The store's revision that this page shows; watches can start from it.
-    pub revision: u64,
-}
-
 /// Body of `stop` and `restart`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StopRequest {

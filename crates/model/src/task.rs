@@ -62,6 +62,10 @@ pub struct TaskStatus {
     /// Writer: the task controller, once, at the end.
     #[serde(default)]
     pub outcome: Option<Outcome>,
+    /// What was done, oldest first, at most [`LOG_LINES`]. Writer: the agent of the target's node,
+    /// with the report that ends its work; until then see `live`.
+    #[serde(default)]
+    pub log: Vec<LogLine>,
     /// Flows from the agent while the task runs; never stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<Live>,
@@ -85,14 +89,104 @@ pub struct Outcome {
     pub error: Option<Error>,
 }
 
+/// How many lines the log of a task keeps: its newest.
+pub const LOG_LINES: usize = 64;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogLine {
+    pub time: Time,
+    pub text: String,
+}
+
 /// How far a running task has come.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Live {
     /// What happens now: `downloading`, `converting`, `waiting for the guest to stop`.
     pub step: String,
+    /// Which of the `of` steps of such a task this is, from 1; both zero when it is none of them.
+    #[serde(default)]
+    pub number: u32,
+    #[serde(default)]
+    pub of: u32,
     /// Units done and in all (bytes, mostly); both zero when unknown.
     #[serde(default)]
     pub done: u64,
     #[serde(default)]
     pub total: u64,
+    /// What was done up to now, oldest first, at most [`LOG_LINES`].
+    #[serde(default)]
+    pub log: Vec<LogLine>,
+}
+
+impl Live {
+    /// Without a place among others, which the API knows, and a log, which the agent keeps.
+    pub fn at(step: &str, done: u64, total: u64) -> Self {
+        Self { step: step.to_owned(), done, total, ..Self::default() }
+    }
+}
+
+/// What agents and hosts call the steps of their work.
+pub mod step {
+    pub const WAIT_FOR_DISKS: &str = "waiting for its disks";
+    pub const START: &str = "starting the guest";
+    pub const STOP: &str = "waiting for the guest to stop";
+    pub const CLEAN_UP: &str = "cleaning up";
+    pub const MAKE_DISK: &str = "making the disk";
+    pub const TAKE_SNAPSHOT: &str = "taking";
+    pub const DELETE_SNAPSHOT: &str = "deleting";
+    pub const DOWNLOAD: &str = "downloading";
+    pub const RECEIVE: &str = "receiving";
+    pub const CHECK: &str = "checking";
+    pub const CONVERT: &str = "converting";
+    pub const UNPACK: &str = "unpacking";
+}
+
+impl TaskSpec {
+    /// The steps that such a task usually goes through, in order; empty where there is but one.
+    pub fn steps(&self) -> &'static [&'static str] {
+        match (self.action, self.target.kind.as_str()) {
+            (Action::Create, "vm") => &[step::WAIT_FOR_DISKS, step::START],
+            (Action::Restart, _) => &[step::STOP, step::START],
+            (Action::Import, _) => &[step::DOWNLOAD, step::CHECK, step::CONVERT],
+            _ => &[],
+        }
+    }
+
+    /// `live` with its step's place among [`Self::steps`]. What arrives from a client stands where a
+    /// download would, and what is unpacked where a disk is converted.
+    pub fn place(&self, mut live: Live) -> Live {
+        let known = match live.step.as_str() {
+            step::RECEIVE => step::DOWNLOAD,
+            step::UNPACK => step::CONVERT,
+            other => other,
+        };
+        let steps = self.steps();
+        if let Some(index) = steps.iter().position(|step| *step == known) {
+            live.number = u32::try_from(index + 1).unwrap_or(0);
+            live.of = u32::try_from(steps.len()).unwrap_or(0);
+        }
+        live
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(action: Action, kind: &str, step: &str) -> (u32, u32) {
+        let (name, uid) = (String::new(), uuid::Uuid::nil());
+        let target = ObjectRef { kind: kind.into(), project: None, name, uid };
+        let spec = TaskSpec { action, target, generation: 1, order: 0, cancel: false };
+        let live = spec.place(Live::at(step, 1, 2));
+        (live.number, live.of)
+    }
+
+    #[test]
+    fn steps_know_their_place() {
+        assert_eq!(place(Action::Create, "vm", step::START), (2, 2));
+        assert_eq!(place(Action::Import, "image", step::RECEIVE), (1, 3));
+        assert_eq!(place(Action::Import, "image", step::UNPACK), (3, 3));
+        assert_eq!(place(Action::Stop, "vm", step::STOP), (0, 0));
+        assert_eq!(place(Action::Create, "vm", "thinking"), (0, 0));
+    }
 }

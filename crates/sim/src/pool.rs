@@ -13,7 +13,7 @@ use novacron_host::hypervisor::Boot;
 use novacron_host::storage::Base;
 use novacron_model::image::{ImageContent, ImageKind};
 use novacron_model::pool::{PoolSpec, PoolUsage};
-use novacron_model::task::Live;
+use novacron_model::task::{Live, step as steps};
 use novacron_model::volume::DiskFormat;
 use novacron_model::{Bytes, Code, Error, Result};
 use uuid::Uuid;
@@ -128,7 +128,7 @@ impl Pool for SimPool {
                 while let Some(chunk) = content.next().await {
                     size += chunk?.len() as u64;
                     let total = length.unwrap_or(0);
-                    progress(Live { step: "receiving".to_owned(), done: size, total });
+                    progress(Live::at(steps::RECEIVE, size, total));
                 }
                 (ImageKind::Disk, Bytes(size))
             }
@@ -152,7 +152,7 @@ impl Pool for SimPool {
     }
 
     async fn finish(&self, uid: Uuid, progress: Progress) -> Result<ImageContent> {
-        progress(Live { step: "converting".to_owned(), done: 0, total: 0 });
+        progress(Live::at(steps::CONVERT, 0, 0));
         let mut state = self.all.lock();
         if let Some(content) = state.arrived.remove(&uid) {
             state.images.insert(uid, content);
@@ -192,7 +192,7 @@ async fn fetch(url: &str, progress: &Progress) -> Result<(ImageKind, Bytes)> {
     }
     for step in 0..STEPS {
         let (done, total) = (FETCHED.0 / STEPS * step, FETCHED.0);
-        progress(Live { step: "downloading".to_owned(), done, total });
+        progress(Live::at(steps::DOWNLOAD, done, total));
         tokio::time::sleep(STEP).await;
     }
     let bundle = url.rsplit('.').next() == Some("tar");

@@ -4,10 +4,12 @@ import type { UseQueryResult } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useMemo, useRef, useState, type ReactNode } from 'react'
 import type { Listing } from '../../api/changes'
-import type { AnyObject } from '../../api/types'
+import type { AnyObject, Unreadable } from '../../api/types'
 import { useKeys } from '../../app/keys'
+import { count } from '../format'
 import { useNarrow, useStored } from '../hooks'
 import { Loaded, Page } from '../Page'
+import { StateMark } from '../StateMark'
 import { calm, type Row } from './calm'
 import { sortRows, type Column } from './columns'
 import { labelsInUse, matches } from './filter'
@@ -41,9 +43,32 @@ export function ListPage<T extends AnyObject>(props: ListPageProps<T>) {
   return (
     <Page title={props.title} actions={props.actions} fill>
       <Loaded query={props.query} rows={10}>
-        {(list) => (list.items.length === 0 ? props.empty : <List {...props} items={list.items} />)}
+        {(list) => (
+          <>
+            <UnreadableObjects objects={list.unreadable ?? []} />
+            {list.items.length === 0 ? props.empty : <List {...props} items={list.items} />}
+          </>
+        )}
       </Loaded>
     </Page>
+  )
+}
+
+function UnreadableObjects({ objects }: { objects: Unreadable[] }) {
+  if (objects.length === 0) return null
+  return (
+    <details className="mb-3 rounded border border-line px-3 py-2" role="alert">
+      <summary>
+        <StateMark state="warning" word={`${count(objects.length, 'object')} cannot be read by this version`} />
+      </summary>
+      <ul className="mt-1 text-dim">
+        {objects.map(({ name, reason }) => (
+          <li key={name}>
+            {name}: {reason}
+          </li>
+        ))}
+      </ul>
+    </details>
   )
 }
 

@@ -3,14 +3,14 @@ import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { Problem } from '../../api/client'
 import { useEvents } from '../../api/queries'
-import type { Task } from '../../api/types'
+import type { LogLine, Task } from '../../api/types'
 import { dateTime } from '../../components/format'
 import { useNow } from '../../components/hooks'
 import { Facts } from '../../components/Page'
 import { ProblemBox } from '../../components/Problem'
 import { EventList } from '../events/EventList'
 import { taskMark, TaskProgress, took } from './parts'
-import { eventsDuring } from './story'
+import { eventsDuring, taskLog } from './story'
 
 type Fact = [string, ReactNode]
 
@@ -33,7 +33,10 @@ export function TaskDetails({ task }: { task: Task }) {
         {error && <ProblemBox compact error={new Problem({ status: 0, code: error.code, message: error.message, field: error.field ?? undefined, hint: error.hint ?? undefined })} />}
         <TargetLinks task={task} />
       </div>
-      <Story task={task} />
+      <div className="min-w-0 space-y-3">
+        <Log lines={taskLog(task)} />
+        <Story task={task} />
+      </div>
     </div>
   )
 }
@@ -54,6 +57,25 @@ function TargetLinks({ task }: { task: Task }) {
         </Link>
       ))}
     </p>
+  )
+}
+
+function Log({ lines }: { lines: LogLine[] }) {
+  if (lines.length === 0) return null
+  return (
+    <section>
+      <h3 className="mb-1 font-medium">Log</h3>
+      <ol className="divide-y divide-line">
+        {lines.map((line, index) => (
+          <li key={index} className="flex gap-x-4 px-3 py-1">
+            <time className="shrink-0 text-dim" dateTime={line.time}>
+              {dateTime(line.time).slice(11)}
+            </time>
+            <span className="min-w-0 break-words">{line.text}</span>
+          </li>
+        ))}
+      </ol>
+    </section>
   )
 }
 

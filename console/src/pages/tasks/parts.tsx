@@ -4,9 +4,11 @@ import { cancelTask } from '../../api/actions'
 import { displayKind } from '../../api/kinds'
 import type { ObjectRef, Task } from '../../api/types'
 import { percent, span } from '../../components/format'
+import { useNow } from '../../components/hooks'
 import { notifyError } from '../../components/notices'
 import { StateMark } from '../../components/StateMark'
 import { refHref } from './href'
+import { timeLeft } from './story'
 
 export function taskMark(task: Task) {
   const state = task.status.state
@@ -35,12 +37,17 @@ export function TaskTarget({ task }: { task: Task }) {
 }
 
 export function TaskProgress({ task }: { task: Task }) {
+  const now = useNow()
   const live = task.status.live
   if (task.status.state !== 'running' || !live) return null
   const share = percent(live.done, live.total)
+  const left = timeLeft(live, now)
   return (
     <span className="flex min-w-0 items-center gap-2">
-      <span className="min-w-0 truncate text-dim">{live.step}</span>
+      <span className="min-w-0 truncate text-dim">
+        {live.of > 1 && `Step ${live.number} of ${live.of}: `}
+        {live.step}
+      </span>
       {live.total > 0 && (
         <span
           className="h-1.5 w-20 shrink-0 overflow-hidden rounded-full bg-line" role="progressbar" aria-label={live.step}
@@ -50,6 +57,7 @@ export function TaskProgress({ task }: { task: Task }) {
         </span>
       )}
       {live.total > 0 && <span className="w-9 text-right">{share} %</span>}
+      {left !== undefined && <span className="shrink-0 text-dim max-md:hidden">{span(left)} left</span>}
     </span>
   )
 }

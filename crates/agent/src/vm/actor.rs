@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use novacron_host::Handle;
+use novacron_model::task::step;
 use novacron_model::vm::{Runtime, VmState};
 use novacron_model::{Error, Object, Result, Vm};
 use novacron_store::{CommitError, Precondition, Snapshot, object};
@@ -226,18 +227,22 @@ impl Actor {
             let happened::Happening { level, kind, text } = happening;
             report::add_event(&mut txn, node, vm, level, kind, text).map_err(unwritable)?;
         }
+        if step_of(runtime.state).is_none() {
+            report::add_log(&mut txn, node, at, family, vm.meta.uid).map_err(unwritable)?;
+        }
         node.commit(txn).await
     }
 
     /// Puts on the board what the VM is waiting for.
     fn show(&self, vm: &Object<Vm>) {
         let (board, uid) = (&self.node.board, vm.meta.uid);
-        match self.runtime.state {
-            _ if vm.meta.deleting.is_some() => board.step(uid, "cleaning up"),
-            VmState::Creating => board.step(uid, "waiting for its disks"),
-            VmState::Starting => board.step(uid, "starting the guest"),
-            VmState::Stopping => board.step(uid, "waiting for the guest to stop"),
-            _ => board.clear(uid),
+        let going_on = match vm.meta.deleting {
+            Some(_) => Some(step::CLEAN_UP),
+            None => step_of(self.runtime.state),
+        };
+        match going_on {
+            Some(step) => board.step(uid, step),
+            None => board.clear(uid),
         }
     }
 
@@ -246,6 +251,9 @@ impl Actor {
             return if *effect == Effect::CleanUp { Next::Leave } else { Next::Again };
         };
         tracing::warn!(vm = %self.seat.family(), ?effect, %error, "could not be done");
+        if let Some(uid) = self.uid {
+            self.node.board.write(uid, error.to_string());
+        }
         match effect {
             Effect::Destroy | Effect::CleanUp | Effect::Snapshot(_) => Next::Pause,
             _ => Next::Again,
@@ -267,5 +275,15 @@ impl Actor {
                 }
             }
         }
+    }
+}
+
+/// What a VM in this state is waiting for; none if it rests.
+fn step_of(state: VmState) -> Option<&'static str> {
+    match state {
+        VmState::Creating => Some(step::WAIT_FOR_DISKS),
+        VmState::Starting => Some(step::START),
+        VmState::Stopping => Some(step::STOP),
+        _ => None,
     }
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use novacron_host::hypervisor::{Control, NicPort};
 use novacron_host::{Handle, Machine, Stop};
 use novacron_model::snapshot::SnapshotData;
+use novacron_model::task::step;
 use novacron_model::vm::Protocol;
 use novacron_model::{Error, Object, Result, Snapshot as VmSnapshot, Vm, key};
 use novacron_store::{Key, Snapshot, object};
@@ -108,7 +109,7 @@ async fn clean_up(scene: Scene<'_>) -> Result<()> {
     let Scene { node, at, family, vm, .. } = scene;
     node.config.hypervisor.forget(vm.meta.uid).await?;
     node.config.cidata.remove(vm.meta.uid).await?;
-    node.commit(report::cleaned(at, family, "runtime")?).await.map_err(|error| {
+    node.commit(report::cleaned(node, at, family, vm.meta.uid, "runtime")?).await.map_err(|error| {
         report::warn(family, &error);
         Error::unavailable(error.to_string())
     })
@@ -122,20 +123,24 @@ async fn snapshot(scene: Scene<'_>, work: &SnapshotWork) -> Result<()> {
     let txn = match (work.delete, done) {
         (true, done) => {
             done?;
-            report::cleaned(at, &key, "data")?
+            report::cleaned(node, at, &key, work.uid, "data")?
         }
         (false, done) => {
             let volumes = scene.vm.spec.disks.iter().filter_map(|disk| disk.volume.clone());
             let error = done.err();
             let taken = error.is_none().then(|| node.now());
             let data = SnapshotData { taken, volumes: volumes.collect(), error };
-            report::section(at, &key, "data", &data)?
+            let mut txn = report::section(at, &key, "data", &data)?;
+            report::add_log(&mut txn, node, at, &key, work.uid)?;
+            txn
         }
     };
     node.commit(txn).await.map_err(|error| {
         report::warn(&key, &error);
         Error::unavailable(error.to_string())
-    })
+    })?;
+    node.board.clear(work.uid);
+    Ok(())
 }
 
 async fn on_disks(scene: Scene<'_>, work: &SnapshotWork) -> Result<()> {
@@ -143,13 +148,14 @@ async fn on_disks(scene: Scene<'_>, work: &SnapshotWork) -> Result<()> {
     let snapshots = node.config.hypervisor.snapshots();
     let snapshots = snapshots.ok_or_else(no_snapshots)?;
     let drives = machine::drives(node, at, family, vm).await?;
-    node.board.step(work.uid, if work.delete { "deleting" } else { "taking" });
+    let step = if work.delete { step::DELETE_SNAPSHOT } else { step::TAKE_SNAPSHOT };
+    node.board.step(work.uid, step);
     let done = if work.delete {
         snapshots.delete(handle, &drives, work.uid).await
     } else {
         snapshots.take(handle, &drives, work.uid).await
     };
-    node.board.clear(work.uid);
+    node.board.pause(work.uid);
     done
 }
 

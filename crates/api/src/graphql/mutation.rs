@@ -6,10 +6,10 @@ use async_graphql::dynamic::{Field, FieldFuture, FieldValue, Object, ResolverCon
 use async_graphql::{Error, Result};
 use novacron_control::DeleteOptions;
 use novacron_model::{Kind, Task, Token, Vm};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::inputs::{argument, body, flag, needed, number, project_argument, project_of, text};
-use super::types::{LONG, Types, input_name};
+use super::types::{LONG, Shape, Types, input_name, plain};
 use super::{api, caller, failed};
 use crate::openapi::schemas::{object_name, patch_name};
 use crate::resource::idempotency::Claim;
@@ -40,9 +40,23 @@ pub(super) fn root(types: &Types) -> Object {
     root.field(exec(components.clone())).field(ticket(components)).field(sign_in_link())
 }
 
+/// What a creation answers: for each kind the object, and the task that makes it.
+pub(super) fn created_types() -> Vec<Object> {
+    let rows = table::rows().into_iter().filter(|row| row.allows.create);
+    rows.map(|row| {
+        let object = object_name(row.kind);
+        let made = if row.kind == Token::KIND { "NewToken".to_owned() } else { object.clone() };
+        Object::new(format!("Created{object}"))
+            .description("`task` is the one that makes the object, where that takes time")
+            .field(plain("object", Shape::Object(made), true))
+            .field(plain("task", Shape::Object(object_name(Task::KIND)), false))
+    })
+    .collect()
+}
+
 fn create(row: Row, components: Components) -> Field {
     let object = object_name(row.kind);
-    let answer = if row.kind == Token::KIND { "NewToken".to_owned() } else { object.clone() };
+    let answer = format!("Created{object}");
     let draft = format!("{object}Draft");
     let input = input_name(&draft);
     let field = Field::new(format!("create{object}"), TypeRef::named_nn(answer), move |ctx| {
@@ -54,8 +68,13 @@ fn create(row: Row, components: Components) -> Field {
             let path = format!("graphql create {} {}", project.as_deref().unwrap_or("-"), row.kind);
             let key = text(&ctx, "idempotencyKey")?;
             let claim = key.map(|key| Claim::new(&caller.actor, &key, &path, &body));
-            let created = row.create(api, caller, project.as_deref(), body, claim).await;
-            super::shown(&created.map_err(failed)?.shown)
+            let project = project.as_deref();
+            let created = row.create(api, caller, project, body, claim).await.map_err(failed)?;
+            let task = created.task.map(|task| objects::task(api, project, &task.to_string()));
+            let task = task.transpose().map_err(failed)?.map(|task| task.value());
+            let object = created.shown.value().map_err(failed)?;
+            let task = task.transpose().map_err(failed)?;
+            Ok(Some(FieldValue::owned_any(json!({ "object": object, "task": task }))))
         })
     });
     let field = field

@@ -1,16 +1,16 @@
 //! `Subscription`: the lists of every kind as they change, events, and the progress of tasks.
 
 use async_graphql::dynamic::{
-    Field, FieldFuture, FieldValue, InputValue, Object, ResolverContext, Subscription,
-    SubscriptionField, SubscriptionFieldFuture, TypeRef,
+    FieldValue, InputValue, Object, ResolverContext, Subscription, SubscriptionField,
+    SubscriptionFieldFuture, TypeRef,
 };
 use futures::{Stream, StreamExt};
 use novacron_model::{Kind, Scope, Task};
 use serde_json::{Value, json};
 
-use super::inputs::{argument, project_argument, project_of, texts};
+use super::inputs::{argument, number, project_argument, project_of, texts};
 use super::query::event_filter;
-use super::types::{LONG, Shape, Types};
+use super::types::{LONG, Shape, Types, plain};
 use super::{api, caller, failed};
 use crate::openapi::schemas::object_name;
 use crate::resource::list;
@@ -49,16 +49,6 @@ fn change_type(row: &Row) -> Object {
         .field(plain("revision", Shape::Scalar(LONG), false))
 }
 
-fn plain(name: &'static str, shape: Shape, required: bool) -> Field {
-    Field::new(name, shape.output(required), move |ctx| {
-        let shape = shape.clone();
-        FieldFuture::new(async move {
-            let parent = ctx.parent_value.try_downcast_ref::<Value>()?;
-            Ok(parent.get(name).and_then(|value| shape.borrowed(value)))
-        })
-    })
-}
-
 fn changes(row: Row) -> SubscriptionField {
     let change = format!("{}Change", object_name(row.kind));
     let field = SubscriptionField::new(row.plural, TypeRef::named_nn(change), move |ctx| {
@@ -69,21 +59,22 @@ fn changes(row: Row) -> SubscriptionField {
                 rows: vec![row],
                 project: project_of(&ctx, &row)?,
                 labels: labels.collect::<Result<_, _>>().map_err(failed)?,
+                from: number(&ctx, "from")?,
                 ..Wanted::default()
             };
             Ok(told(&ctx, wanted)?.filter_map(|told| async { change_value(told).map(field_value) }))
         })
     });
     let labels = InputValue::new("label", TypeRef::named_nn_list(TypeRef::STRING));
-    project_argument(row.scope)
-        .into_iter()
-        .fold(field.argument(labels), SubscriptionField::argument)
+    let field = field.argument(labels).argument(argument("from", LONG));
+    project_argument(row.scope).into_iter().fold(field, SubscriptionField::argument)
 }
 
 fn events() -> SubscriptionField {
     SubscriptionField::new("events", TypeRef::named_nn("Event"), |ctx| {
         SubscriptionFieldFuture::new(async move {
-            let from = Some(api(&ctx)?.store.snapshot().revision());
+            let now = api(&ctx)?.store.snapshot().revision();
+            let from = Some(number(&ctx, "from")?.unwrap_or(now));
             let events = Some(event_filter(&ctx)?);
             let wanted = Wanted { from, events, ..Wanted::default() };
             Ok(told(&ctx, wanted)?.filter_map(|told| async {
@@ -97,6 +88,7 @@ fn events() -> SubscriptionField {
     .argument(argument("project", TypeRef::STRING))
     .argument(argument("object", TypeRef::STRING))
     .argument(argument("level", "Level"))
+    .argument(argument("from", LONG))
 }
 
 fn progress() -> SubscriptionField {

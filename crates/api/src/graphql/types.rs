@@ -218,3 +218,14 @@ pub(super) fn camel(name: &str) -> String {
     }
     out
 }
+
+/// A field that stands under its own name in the parent's JSON.
+pub(super) fn plain(name: &'static str, shape: Shape, required: bool) -> Field {
+    Field::new(name, shape.output(required), move |ctx| {
+        let shape = shape.clone();
+        FieldFuture::new(async move {
+            let parent = ctx.parent_value.try_downcast_ref::<Value>()?;
+            Ok(parent.get(name).and_then(|value| shape.borrowed(value)))
+        })
+    })
+}

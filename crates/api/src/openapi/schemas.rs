@@ -23,6 +23,7 @@ pub(crate) fn components(rows: &[Row]) -> Components {
         add_object(&mut all, row);
     }
     all.insert("EventPage".to_owned(), page(&schema_ref("Event")));
+    all.insert("Unreadable".to_owned(), unreadable());
     all.insert("Secret".to_owned(), secret());
     name_drafts(&mut all);
     if let Some(port) = all.get_mut("PortForward") {
@@ -131,7 +132,21 @@ fn page(item: &Value) -> Value {
                 "minimum": 0,
                 "description": "The store's revision that this page shows.",
             },
+            "unreadable": {
+                "type": "array",
+                "items": schema_ref("Unreadable"),
+                "description": "Objects of this page that this version cannot read.",
+            },
         },
+    })
+}
+
+/// An object whose records another version wrote.
+fn unreadable() -> Value {
+    json!({
+        "type": "object",
+        "required": ["name", "reason"],
+        "properties": { "name": { "type": "string" }, "reason": { "type": "string" } },
     })
 }
 

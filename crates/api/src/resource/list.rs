@@ -81,6 +81,15 @@ pub struct Page {
     #[serde(skip_serializing_if = "Option::is_none")]
     next_page_token: Option<String>,
     revision: Revision,
+    /// Objects of this page whose records another version wrote and this one cannot read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<Unreadable>,
+}
+
+#[derive(Debug, Serialize)]
+struct Unreadable {
+    name: String,
+    reason: String,
 }
 
 /// Reads one page.
@@ -99,14 +108,17 @@ pub fn page(api: &Api, row: &Row, project: Option<&str>, query: &Query) -> Answe
     let more = entries.len() > limit;
     entries.truncate(limit);
     let next = more.then(|| entries.last().map(|last| encode(last, list, at.revision())));
-    let mut items = Vec::with_capacity(entries.len());
+    let (mut items, mut unreadable) = (Vec::with_capacity(entries.len()), Vec::new());
     for entry in &entries {
         match row.ops.show(api, &at, &at.family(&entry.family)) {
             Ok(shown) => items.extend(shown.map(|shown| shown.json)),
-            Err(refusal) => tracing::warn!(error = %refusal.error, "object left out of a list"),
+            Err(refusal) => {
+                let name = entry.name().to_owned();
+                unreadable.push(Unreadable { name, reason: refusal.error.to_string() });
+            }
         }
     }
-    Ok(Page { items, next_page_token: next.flatten(), revision: at.revision() })
+    Ok(Page { items, next_page_token: next.flatten(), revision: at.revision(), unreadable })
 }
 
 /// Whether an order is that of names, and if so whether it runs down. Names of tasks are UUIDv7

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use novacron_control::{DeleteOptions, Request, Resource};
 use novacron_model::meta::check_name;
 use novacron_model::request::{DeletePreview, Draft};
+use novacron_model::task::{Live, TaskSpec};
 use novacron_model::{Code, Error, Object, Task, key};
 use novacron_store::{Record, Snapshot, object};
 use serde_json::Value;
@@ -149,7 +150,7 @@ fn shown<K: Resource>(api: &Api, at: &Snapshot, mut object: Object<K>) -> Answer
     if let Some(task) = (&mut object as &mut dyn Any).downcast_mut::<Object<Task>>()
         && task.status.outcome.is_none()
     {
-        task.status.live = api.gateway.live(task.spec.target.uid);
+        task.status.live = live(api, &task.spec);
     }
     let json = super::to_json(&object)?;
     let mut shown = Shown { meta: object.meta, json };
@@ -159,6 +160,11 @@ fn shown<K: Resource>(api: &Api, at: &Snapshot, mut object: Object<K>) -> Answer
         shown.json = super::to_json(&value)?;
     }
     Ok(shown)
+}
+
+/// How far a running task has come.
+pub fn live(api: &Api, task: &TaskSpec) -> Option<Live> {
+    api.gateway.live(task.target.uid).map(|live| task.place(live))
 }
 
 impl IfMatch {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use novacron_model::event;
+use novacron_model::task::TaskSpec;
 use novacron_model::{Kind, Task, key};
 use novacron_store::{Change, Compacted, Record, Revision, Selection, Snapshot, Watch};
 use serde_json::Value;
@@ -58,7 +59,7 @@ pub struct Feed {
     /// Objects that were told, by family: their uid when they are gone.
     known: BTreeMap<String, Uuid>,
     /// Running tasks that were told: what they work on, and the progress told last.
-    running: BTreeMap<String, (Uuid, Value)>,
+    running: BTreeMap<String, (TaskSpec, Value)>,
 }
 
 impl Feed {
@@ -196,11 +197,11 @@ impl Feed {
         if row.kind == Task::KIND && self.live.is_some() {
             let task = shown.value().unwrap_or_default();
             let over = !task["status"]["outcome"].is_null();
-            let target = task["spec"]["target"]["uid"].as_str();
-            match target.and_then(|uid| uid.parse().ok()).filter(|_| !over) {
-                Some(uid) => {
+            let spec = serde_json::from_value(task["spec"].clone()).ok();
+            match spec.filter(|_| !over) {
+                Some(spec) => {
                     let last = task["status"]["live"].clone();
-                    self.running.insert(shown.meta.name.clone(), (uid, last));
+                    self.running.insert(shown.meta.name.clone(), (spec, last));
                 }
                 None => {
                     self.running.remove(&shown.meta.name);
@@ -234,8 +235,8 @@ impl Feed {
     }
 
     fn progressed(&mut self) {
-        for (task, (target, told)) in &mut self.running {
-            let live = self.api.gateway.live(*target);
+        for (task, (spec, told)) in &mut self.running {
+            let live = resource::live(&self.api, spec);
             let live = live.and_then(|live| serde_json::to_value(live).ok()).unwrap_or_default();
             if !live.is_null() && live != *told {
                 told.clone_from(&live);

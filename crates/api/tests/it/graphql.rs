@@ -24,15 +24,16 @@ async fn graphql_does_what_rest_does() {
     let server = Server::start().await;
     let made = data(
         &server,
-        "mutation($in: VmDraftInput!) { createVm(input: $in) {
-            meta { name uid labels } spec { cpus memory run cloudInit { password } } serialUrl } }",
+        "mutation($in: VmDraftInput!) { createVm(input: $in) { task { spec { action } } object {
+            meta { name uid labels } spec { cpus memory run cloudInit { password } } serialUrl } } }",
         json!({ "in": {
             "meta": { "name": "web", "labels": { "tier": "front" } },
             "spec": { "cpus": 1, "cloudInit": { "sshKeys": ["ssh-ed25519 AAAA"], "password": "p" } },
         } }),
     )
     .await;
-    let vm = &made["createVm"];
+    assert_eq!(made["createVm"]["task"]["spec"]["action"], "create");
+    let vm = &made["createVm"]["object"];
     assert_eq!(vm["spec"]["cloudInit"]["password"], json!({ "set": true }));
     assert_eq!(vm["spec"]["run"], "stopped");
     assert_eq!(vm["serialUrl"], format!("{VMS}/web/serial"));
@@ -118,7 +119,7 @@ async fn a_deletion_is_previewed() {
     let query = r#"mutation {
         createVm(project: "default", input: {
             meta: {name: "web"}, spec: {disks: [{name: "root", size: 1048576}]}
-        }) { meta { name } }
+        }) { object { meta { name } } }
     }"#;
     data(&server, query, json!({})).await;
     let query = r#"{

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use novacron_store::{Put, Store, Txn};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use reqwest::StatusCode;
+use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
 use crate::harness::{NETWORKS, Server};
@@ -49,6 +51,29 @@ async fn pages_hold_everything_once_in_order() {
         assert_eq!(walk(&server, "&label=all=x&label=parity=even", limit).await, even);
         assert_eq!(walk(&server, "&label=all=y", limit).await, Vec::<String>::new());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_version_wrote_is_named_not_hidden() {
+    let server = Server::start().await;
+    for name in ["a", "b", "c"] {
+        server.network(name, json!({ "x": "y" })).await;
+    }
+    let at = server.store.snapshot();
+    let key = at.scan("network/", "network/").map(|record| record.key.clone());
+    let key = key.into_iter().find(|key| key.as_str().ends_with("/b")).unwrap();
+    let value = to_raw_value(&json!({ "meta": "of another version" })).unwrap();
+    let put = Put { index: vec![("label:x".into(), "y".into())], key, value };
+    server.store.commit(Txn { puts: vec![put], ..Txn::new() }).await.unwrap();
+    assert_eq!(walk(&server, "&label=x=y", 1).await, ["a", "c"]);
+    let page = server.get(NETWORKS).await.expect(StatusCode::OK);
+    let unreadable = page["unreadable"].as_array().unwrap();
+    assert_eq!((unreadable.len(), &unreadable[0]["name"]), (1, &json!("b")));
+    let reason = unreadable[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("cannot be read by this version"), "{reason}");
+    let query = "{ networks { items { meta { name } } unreadable { name } } }";
+    let page = server.post("/graphql", json!({ "query": query })).await.body;
+    assert_eq!(page["data"]["networks"]["unreadable"], json!([{ "name": "b" }]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use novacron_model::task::Live;
+use novacron_model::task::{Live, step};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -169,11 +169,14 @@ async fn one_stream_carries_kinds_events_and_progress() {
     assert_eq!(kinds, ["task", "vm"]);
 
     let uid = vm["meta"]["uid"].as_str().unwrap().parse().unwrap();
-    let live = Live { step: "converting".into(), done: 3, total: 7 };
+    let live = Live::at(step::START, 3, 7);
     server.gateway.live.lock().unwrap().insert(uid, live);
     server.gateway.moved.send_modify(|n| *n += 1);
     let event = stream.until("live").await;
-    assert_eq!(event.data["live"], json!({ "step": "converting", "done": 3, "total": 7 }));
+    assert_eq!(
+        event.data["live"],
+        json!({ "step": "starting the guest", "number": 2, "of": 2, "done": 3, "total": 7, "log": [] })
+    );
     let name = event.data["task"].as_str().unwrap();
     let task = server.get(&format!("/v1/projects/default/tasks/{name}")).await.body;
     assert_eq!(task["status"]["live"]["done"], 3);

@@ -8,7 +8,7 @@ use crate::failure::{Failure, Result};
 use crate::noun::Noun;
 use crate::output;
 use crate::session::{Session, now};
-use crate::table;
+use crate::table::{self, text};
 
 /// The API's largest page.
 const PAGE: usize = 1000;
@@ -66,10 +66,18 @@ pub async fn objects(
             return Err(Failure::failed("the server's answer is not a page of a list"));
         };
         objects.extend(items.into_iter().filter(|item| keep(item)));
+        unreadable(&page);
         page_token = page.get("next_page_token").and_then(Value::as_str).map(str::to_owned);
         if objects.len() >= enough || page_token.is_none() {
             objects.truncate(enough);
             return Ok(objects);
         }
+    }
+}
+
+/// Says on stderr what is there and cannot be shown.
+fn unreadable(page: &Value) {
+    for object in page.get("unreadable").and_then(Value::as_array).into_iter().flatten() {
+        output::note(format!("\"{}\": {}", text(object, "/name"), text(object, "/reason")));
     }
 }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
+use novacron_model::task::step as steps;
 use novacron_model::{Error, Result};
 use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE,
@@ -87,7 +88,7 @@ impl Fetch {
         let mut body = response.bytes_stream();
         while let Some(chunk) = body.next().await {
             sink.write(&chunk.map_err(|error| self.trouble(error))?).await?;
-            report(progress, "downloading", sink.size, self.total.unwrap_or(0));
+            report(progress, steps::DOWNLOAD, sink.size, self.total.unwrap_or(0));
         }
         match self.total {
             Some(total) if sink.size < total => {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes as Chunk;
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use novacron_model::task::step as steps;
 use novacron_model::units::Bytes;
 use novacron_model::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
@@ -87,7 +88,7 @@ async fn take(
     sink.expect(length)?;
     while let Some(chunk) = content.next().await {
         sink.write(&chunk?).await?;
-        report(progress, "receiving", sink.size, length.unwrap_or(0));
+        report(progress, steps::RECEIVE, sink.size, length.unwrap_or(0));
     }
     match length {
         Some(length) if length != sink.size => {

@@ -34,6 +34,7 @@ async fn an_image_is_fetched_with_progress() {
     stage.wait_until("progress", |_| agent.live(uid).is_some_and(|live| live.done > 0)).await;
     assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
     assert_eq!((state(&stage, "debian"), agent.live(uid)), (ImageState::Ready, None));
+    assert_eq!(stage.log(task), ["downloading", "converting"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,6 +45,7 @@ async fn a_guest_that_listens_stops_at_the_power_button() {
     assert_eq!(runtime.state, VmState::Stopped);
     assert_eq!(runtime.exit.map(|exit| exit.cause), Some(ExitCause::Requested));
     assert_eq!((runtime.handle, runtime.pid, stage.witness.presses(uid)), (None, None, 1));
+    assert_eq!(stage.log(task), ["waiting for the guest to stop"]);
     assert!(stage.machine.world.guests().is_empty());
     let task = stage.start("web").await;
     assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
@@ -109,6 +110,7 @@ async fn each_order_is_performed_once() {
     let task = stage.hand.act::<Vm>("web", restart).await.unwrap().unwrap();
     assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
     assert_ne!(stage.pid("web"), first);
+    assert_eq!(stage.log(task), ["waiting for the guest to stop", "starting the guest"]);
     let task = stage.hand.act::<Vm>("web", vm::reset).await.unwrap().unwrap();
     assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
     sleep(Duration::from_mins(2)).await;

@@ -124,6 +124,12 @@ impl Stage {
         find().unwrap()
     }
 
+    /// What the agent has left in a task's log.
+    pub fn log(&self, task: Uuid) -> Vec<String> {
+        let task = self.hand.get::<Task>(&task.to_string()).unwrap().unwrap();
+        task.status.log.into_iter().map(|line| line.text).collect()
+    }
+
     pub async fn wait_state(&self, name: &str, state: VmState) {
         self.wait_until(&format!("{name} to be {state:?}"), |stage| {
             let vm = stage.vm(name);
