@@ -83,5 +83,7 @@ pub enum Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFiles {
     pub disk: Option<Base>,
+    /// The file of an ISO: raw, read-only, and no base for a volume.
+    pub iso: Option<PathBuf>,
     pub boot: Boot,
 }

@@ -97,6 +97,7 @@ pub(crate) fn settle(
 /// The size of a volume made from an image: the image's unless a larger one is asked for.
 fn size_from(image: &Object<Image>, asked: Bytes, path: &str) -> Result<Bytes> {
     let name = image.name();
+    refuse_iso(image, &format!("{path}.image"))?;
     let content = image.status.content.as_ref();
     let virtual_size = content.map(|content| content.virtual_size).unwrap_or_default();
     if virtual_size == Bytes(0) {
@@ -113,7 +114,17 @@ fn size_from(image: &Object<Image>, asked: Bytes, path: &str) -> Result<Bytes> {
     Ok(asked)
 }
 
-/// Size of the disk in an image; `None` if it has none (a bundle of kernel and initrd).
+/// A CD is no disk that something could start from.
+pub(crate) fn refuse_iso(image: &Object<Image>, field: &str) -> Result<()> {
+    let content = image.status.content.as_ref();
+    if content.is_none_or(|content| content.kind != ImageKind::Iso) {
+        return Ok(());
+    }
+    let message = format!("image \"{}\" is an ISO, not a disk to start from", image.name());
+    Err(Error::invalid(field, message).hint("a VM has it as a CD-ROM, beside a disk of its own"))
+}
+
+/// Size of the disk in an image; `None` if it has none (a bundle of kernel and initrd, an ISO).
 pub(crate) fn disk_of(image: &Object<Image>) -> Option<Bytes> {
     let content = image.status.content.as_ref()?;
     let has_disk = content.kind == ImageKind::Disk || content.virtual_size > Bytes(0);

@@ -12,6 +12,7 @@
 mod bundle;
 mod detect;
 mod fetch;
+mod iso;
 mod receive;
 mod record;
 
@@ -41,6 +42,7 @@ pub(crate) const WORK: &str = "work";
 /// The image as it arrived, in the staging folder.
 pub(crate) const SOURCE: &str = "source";
 const DISK: &str = "disk.qcow2";
+const CD: &str = "cd.iso";
 
 /// Where an image comes from.
 pub enum Source {
@@ -165,6 +167,10 @@ impl Importer {
                 }
                 record.set_bundle(bundle);
             }
+            Detected::Iso => {
+                keep(&source, &work.path.join(CD))?;
+                record.set_iso();
+            }
             _ => record.virtual_size = self.make_disk(&source, &work.path, progress).await?,
         }
         record.write(&work.path)?;
@@ -177,8 +183,9 @@ impl Importer {
         let (format, size, as_is) = match detect::detect(from)? {
             Detected::Qcow2(header) => (DiskFormat::Qcow2, header.virtual_size, header.is_plain()),
             Detected::Raw(size) => (DiskFormat::Raw, size, false),
-            Detected::Bundle => {
-                return Err(Error::invalid("spec.source", "a bundle's disk is itself a bundle")
+            what @ (Detected::Bundle | Detected::Iso) => {
+                let what = if what == Detected::Iso { "an ISO" } else { "itself a bundle" };
+                return Err(Error::invalid("spec.source", format!("a bundle's disk is {what}"))
                     .hint("a bundle's disk is a qcow2 or a raw file"));
             }
         };
@@ -219,6 +226,13 @@ impl Drop for Busy {
     fn drop(&mut self) {
         self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.image);
     }
+}
+
+/// Gives a file that stays as it came its name in the image; the file system copies it where it
+/// knows no second names.
+fn keep(from: &Path, to: &Path) -> Result<()> {
+    let linked = std::fs::hard_link(from, to);
+    linked.or_else(|_| std::fs::copy(from, to).map(drop)).map_err(fault::at(to, "write"))
 }
 
 /// A folder that goes with its owner unless it is kept.

@@ -91,7 +91,7 @@ pub struct ImageContent {
     /// Bytes of the source as it arrived.
     #[serde(default)]
     pub size: Bytes,
-    /// Size of the disk that a guest sees; zero for a bundle without disk.
+    /// Size of the disk that a guest sees; zero for a bundle without disk and for an ISO.
     #[serde(default)]
     pub virtual_size: Bytes,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,4 +105,6 @@ pub enum ImageKind {
     Disk,
     /// A kernel with initrd, command line and, where it has one, a disk: booted directly.
     Bundle,
+    /// A CD or DVD (ISO 9660), kept as it came; no volume starts from it.
+    Iso,
 }

@@ -174,18 +174,19 @@ impl Pool for SimPool {
         let dir = self.path.join("images").join(uid.to_string());
         let disk = Base { path: dir.join("disk.qcow2"), format: DiskFormat::Qcow2 };
         let boot = match content.kind {
-            ImageKind::Disk => Boot::Firmware,
+            ImageKind::Disk | ImageKind::Iso => Boot::Firmware,
             ImageKind::Bundle => Boot::Kernel {
                 kernel: dir.join("kernel"),
                 initrd: Some(dir.join("initrd")),
                 cmdline: "console=ttyS0".to_owned(),
             },
         };
-        Ok(ImageFiles { disk: (content.kind == ImageKind::Disk).then_some(disk), boot })
+        let iso = (content.kind == ImageKind::Iso).then(|| dir.join("cd.iso"));
+        Ok(ImageFiles { disk: (content.kind == ImageKind::Disk).then_some(disk), iso, boot })
     }
 }
 
-/// Pretends to download. What ends in `.tar` is a bundle, what ends in `missing` is not there.
+/// Pretends to download. What ends in `.tar` is a bundle, in `.iso` an ISO; what ends in `missing` is not there.
 async fn fetch(url: &str, progress: &Progress) -> Result<(ImageKind, Bytes)> {
     if url.ends_with("missing") {
         return Err(Error::unavailable("the server answers 404 Not Found"));
@@ -195,6 +196,10 @@ async fn fetch(url: &str, progress: &Progress) -> Result<(ImageKind, Bytes)> {
         progress(Live::at(steps::DOWNLOAD, done, total));
         tokio::time::sleep(STEP).await;
     }
-    let bundle = url.rsplit('.').next() == Some("tar");
-    Ok((if bundle { ImageKind::Bundle } else { ImageKind::Disk }, FETCHED))
+    let kind = match url.rsplit('.').next() {
+        Some("tar") => ImageKind::Bundle,
+        Some("iso") => ImageKind::Iso,
+        _ => ImageKind::Disk,
+    };
+    Ok((kind, FETCHED))
 }

@@ -108,6 +108,6 @@ impl Pool for Dir {
             Error::unavailable(format!("the files of image {uid} are gone"))
                 .hint("import the image again")
         })?;
-        Ok(ImageFiles { disk: files.disk, boot: files.boot })
+        Ok(ImageFiles { disk: files.disk, iso: files.iso, boot: files.boot })
     }
 }

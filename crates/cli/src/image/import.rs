@@ -29,7 +29,7 @@ const RETRY: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Clone, Args)]
 pub struct ImportArgs {
-    /// File (qcow2, raw, or a bundle) or http(s) URL
+    /// File (qcow2, raw, ISO, or a bundle) or http(s) URL
     #[arg(value_name = "PATH|URL")]
     source: String,
     /// Name of the image; from the source unless said
@@ -161,7 +161,7 @@ fn name_from(source: &str) -> Result<String> {
     let plain =
         if is_url(source) { source.split(['?', '#']).next().unwrap_or(source) } else { source };
     let file = plain.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    let stem = [".gz", ".xz", ".zst", ".tar", ".qcow2", ".raw", ".img"]
+    let stem = [".gz", ".xz", ".zst", ".tar", ".qcow2", ".raw", ".img", ".iso", ".vmdk", ".vhdx"]
         .iter()
         .fold(file.to_ascii_lowercase(), |stem, end| {
             stem.strip_suffix(end).map(str::to_owned).unwrap_or(stem)
@@ -186,6 +186,7 @@ mod tests {
         assert_eq!(name("./My Disk_2.img"), "my-disk-2");
         assert_eq!(name("micro.tar.gz"), "micro");
         assert_eq!(name("micro.tar"), "micro");
+        assert_eq!(name("Win11.ISO"), "win11");
         assert_eq!(name_from("/").unwrap_err().exit, 2);
     }
 }

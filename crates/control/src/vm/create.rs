@@ -31,6 +31,9 @@ pub(super) fn create(request: &mut Request<'_>, draft: Draft<Vm>) -> Result<Admi
         Some(name) => Some(reference::image(request.at, &mut txn, &home, name, "spec.image")?),
         None => None,
     };
+    if let Some(image) = &image {
+        volume::refuse_iso(image, "spec.image")?;
+    }
     let mut rows = rows(&home, image.as_ref());
     let nics = spec.nics.get_or_insert_with(|| vec![Nic::default()]);
     rows.extend(ports::settle(request.at, &mut txn, &home, nics, None)?);

@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 use novacron_control::{Resource, vm};
 use novacron_model::request::{AttachRequest, DetachRequest, DraftMeta, StopRequest};
-use novacron_model::{Image, Name, Network, Node, Pool, Project, Task, Token, Vm, Volume};
+use novacron_model::{Bytes, Image, Name, Network, Node, Pool, Project, Task, Token, Vm, Volume};
 use serde_json::{Value, json};
 
 use super::world::{World, says};
@@ -336,6 +336,30 @@ fn a_password_is_sealed_and_kept() {
     assert_eq!(password(&world), r#"{"sealed":"sealed hunter2"}"#);
     world.set::<Vm>("web", &json!({"cloud_init": {"password": "new"}})).unwrap();
     assert_eq!(password(&world), r#"{"sealed":"sealed new"}"#);
+}
+
+#[test]
+fn nothing_starts_from_an_iso() {
+    let mut world = world();
+    world.image_of_kind("setup", "iso", Bytes(0));
+    check(
+        world.create::<Vm>("cd", json!({"image": "setup"})),
+        &expect![[
+            r#"invalid spec.image: image "setup" is an ISO, not a disk to start from; a VM has it as a CD-ROM, beside a disk of its own"#
+        ]],
+    );
+    check(
+        world.create::<Volume>("cd", json!({"size": 1 << 30, "image": "setup"})),
+        &expect![[
+            r#"invalid spec.image: image "setup" is an ISO, not a disk to start from; a VM has it as a CD-ROM, beside a disk of its own"#
+        ]],
+    );
+    check(
+        world.create::<Vm>("cd", json!({"disks": [{"name": "a", "image": "setup"}]})),
+        &expect![[
+            r#"invalid spec.disks[0].image: image "setup" is an ISO, not a disk to start from; a VM has it as a CD-ROM, beside a disk of its own"#
+        ]],
+    );
 }
 
 #[test]

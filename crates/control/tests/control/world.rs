@@ -209,13 +209,16 @@ impl World {
 
     /// An image with a disk of this many GiB (none: a bundle without disk), imported.
     pub fn image(&mut self, name: &str, gib: Option<u64>) {
+        let kind = if gib.is_some() { "disk" } else { "bundle" };
+        self.image_of_kind(name, kind, Bytes::gib(gib.unwrap_or(0)));
+    }
+
+    /// Any image, imported.
+    pub fn image_of_kind(&mut self, name: &str, kind: &str, virtual_size: Bytes) {
         self.create::<Image>(name, json!({"source": {"upload": {}}})).unwrap();
         self.settle();
-        let content = json!({
-            "kind": if gib.is_some() { "disk" } else { "bundle" },
-            "ready": self.now.to_string(),
-            "virtual_size": Bytes::gib(gib.unwrap_or(0)),
-        });
+        let ready = self.now.to_string();
+        let content = json!({"kind": kind, "ready": ready, "virtual_size": virtual_size});
         self.report(&self.key::<Image>(name), "content", &content);
         self.run();
     }

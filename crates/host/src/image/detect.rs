@@ -8,6 +8,7 @@ use std::path::Path;
 use novacron_model::units::Bytes;
 use novacron_model::{Code, Error, Result};
 
+use super::iso;
 use crate::storage::fault;
 use crate::storage::qcow2::{self, Extension, Header};
 
@@ -16,6 +17,8 @@ pub enum Detected {
     Qcow2(Header),
     /// Anything that is nothing else; its size, in whole sectors.
     Raw(Bytes),
+    /// A CD or DVD.
+    Iso,
     /// A tar archive.
     Bundle,
 }
@@ -63,6 +66,11 @@ pub fn detect(path: &Path) -> Result<Detected> {
         return Ok(Detected::Bundle);
     }
     refuse_foreign(&head)?;
+    // A CD keeps its first 32 KiB free for others, so this comes after all that may stand there.
+    if iso::is_iso(&file).map_err(fault::at(path, "read"))? {
+        iso::check(&file, length)?;
+        return Ok(Detected::Iso);
+    }
     let mut tail = [0; 512];
     if length > SECTOR {
         read_at(&file, &mut tail, length - SECTOR).map_err(fault::at(path, "read"))?;
@@ -128,7 +136,7 @@ fn foreign(name: &str, qemu_name: &str) -> Error {
         .hint(format!("convert it first: qemu-img convert -f {qemu_name} -O qcow2 OLD NEW"))
 }
 
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<()> {
+pub(super) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<()> {
     let mut done = 0;
     while done < buffer.len() {
         match file.read_at(&mut buffer[done..], at + done as u64)? {

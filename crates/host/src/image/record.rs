@@ -1,7 +1,7 @@
 //! What a pool keeps about an image, beside its files, and what is read back from there.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use novacron_model::image::ImageKind;
 use novacron_model::units::Bytes;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::bundle::{self, Bundle};
-use super::{Arrival, DISK};
+use super::{Arrival, CD, DISK};
 use crate::hypervisor::Boot;
 use crate::storage::{Base, Pool, fault};
 
@@ -32,6 +32,8 @@ pub struct ImageFiles {
     pub os: String,
     /// What volumes of this image lie over.
     pub disk: Option<Base>,
+    /// The CD that a machine reads as it is.
+    pub iso: Option<PathBuf>,
     pub boot: Boot,
 }
 
@@ -69,7 +71,7 @@ struct Kernel {
 }
 
 impl Record {
-    /// Of a disk, until [`Record::set_bundle`].
+    /// Of a disk, until [`Record::set_bundle`] or [`Record::set_iso`].
     pub fn new(arrival: &Arrival) -> Self {
         Self {
             format: FORMAT,
@@ -86,6 +88,10 @@ impl Record {
         self.kind = ImageKind::Bundle;
         self.os = bundle.os;
         self.kernel = Some(Kernel { initrd: bundle.initrd, cmdline: bundle.cmdline });
+    }
+
+    pub fn set_iso(&mut self) {
+        self.kind = ImageKind::Iso;
     }
 
     pub fn write(&self, dir: &Path) -> Result<()> {
@@ -112,6 +118,7 @@ impl Record {
             virtual_size: self.virtual_size,
             os: self.os,
             disk: (self.virtual_size > Bytes(0)).then_some(disk),
+            iso: (self.kind == ImageKind::Iso).then(|| dir.join(CD)),
             boot,
         }
     }

@@ -28,6 +28,11 @@ pub fn full(path: &Path) -> Error {
     Error::new(Code::StorageFull, message).hint("remove volumes or images, or enlarge the disk")
 }
 
+/// For a file whose path tells the user nothing.
+pub fn unreadable(error: &IoError) -> Error {
+    Error::internal(format!("the image cannot be read: {error}"))
+}
+
 /// Whether a program's words say that the disk is full.
 pub fn tells_full(words: &str) -> bool {
     words.contains("No space left on device") || words.contains("Disk quota exceeded")

@@ -11,7 +11,7 @@ use novacron_model::units::Bytes;
 use novacron_model::{Code, Error};
 use uuid::Uuid;
 
-use crate::image::{assert_untouched, importer, qcow2, quiet, upload};
+use crate::image::{assert_untouched, cd, importer, qcow2, quiet, upload};
 use crate::tool::{Place, noise, place, qemu_img};
 
 async fn refusal(place: &Place, content: Vec<u8>) -> Error {
@@ -153,6 +153,40 @@ async fn headers_that_lie_are_refused() {
         short.truncate(length);
         assert_eq!(refusal(&place, short).await.code, Code::Invalid, "{length} bytes");
     }
+}
+
+#[tokio::test]
+async fn isos_that_lie_are_refused() {
+    let place = place().await;
+    let honest = cd(400_000);
+    let at = 16 * 2048;
+    let lies: [(&str, usize, &[u8]); 6] = [
+        ("contradicts itself", 80, &[0xff, 0xff, 0xff, 0x7f]),
+        ("contradicts itself", 84, &[0; 4]),
+        ("contradicts itself", 80, &[0; 8]),
+        ("cut short", 80, &[0xff, 0xff, 0xff, 0x7f, 0x7f, 0xff, 0xff, 0xff]),
+        ("without a mark", 6, &[9]),
+        ("no primary volume", 0, &[255]),
+    ];
+    for (words, offset, bytes) in lies {
+        let mut lying = honest.clone();
+        lying[at + offset..at + offset + bytes.len()].copy_from_slice(bytes);
+        assert_refused(&place, lying, words).await;
+    }
+    for length in [at + 6, at + 80, at + 2048, 36 * 2048] {
+        let mut short = honest.clone();
+        short.truncate(length);
+        assert_eq!(refusal(&place, short).await.code, Code::Invalid, "{length} bytes");
+    }
+    // descriptors of which none is the volume's, to the file's end
+    let mut endless = honest.clone();
+    let boot = [&b"\0CD001\x01"[..], &[0; 2041]].concat();
+    endless.truncate(at);
+    endless.extend(boot.repeat(100));
+    assert_refused(&place, endless, "no primary volume").await;
+    let manifest = b"format = 1\nkernel = \"k\"\ncmdline = \"\"\ndisk = \"d\"\n".as_slice();
+    let parts = [("image.toml", FILE, manifest), ("k", FILE, b"k"), ("d", FILE, &honest)];
+    assert_refused(&place, tar(&parts), "disk is an ISO").await;
 }
 
 #[tokio::test]

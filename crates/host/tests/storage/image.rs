@@ -1,12 +1,14 @@
 //! Images from files, uploads and URLs arrive whole or not at all.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes as Chunk;
 use futures::StreamExt;
+use novacron_host::cloud_init::iso;
 use novacron_host::hypervisor::Boot;
 use novacron_host::image::{ImageFiles, Importer, Limits, Source};
 use novacron_host::storage::{DirPool, Pool, QemuImg};
@@ -76,6 +78,32 @@ async fn a_clean_qcow2_is_kept_as_it_is() {
     assert!(content(&place, &files) == noise);
     assert!(names(&place.path.join("incoming")).is_empty());
     assert_eq!(ImageFiles::open(&*place.pool, image).await.unwrap(), Some(files));
+}
+
+/// A CD with one file of so many bytes.
+pub fn cd(bytes: usize) -> Vec<u8> {
+    iso::image("SETUP", &[("setup", &noise(bytes))])
+}
+
+#[tokio::test]
+async fn an_iso_is_kept_as_it_is_and_is_no_disk() {
+    let place = place().await;
+    let mut hybrid = cd(100_000);
+    // what makes a CD bootable from a stick: a partition table in front of it, more behind it
+    hybrid[510..512].copy_from_slice(&[0x55, 0xaa]);
+    hybrid.extend(noise(70_000));
+    for file in [cd(1 << 20), hybrid] {
+        let image = Uuid::now_v7();
+        let files = importer(&place).import(image, upload(&*file), None, &quiet).await.unwrap();
+        assert_eq!((files.kind, &files.boot), (ImageKind::Iso, &Boot::Firmware));
+        assert_eq!((files.size, files.virtual_size), (Bytes(file.len() as u64), Bytes(0)));
+        assert_eq!(files.disk, None);
+        let path = files.iso.clone().unwrap();
+        assert!(fs::read(&path).unwrap() == file);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o444);
+        assert!(names(&place.path.join("incoming")).is_empty());
+        assert_eq!(ImageFiles::open(&*place.pool, image).await.unwrap(), Some(files));
+    }
 }
 
 #[tokio::test]

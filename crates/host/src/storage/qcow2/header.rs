@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use novacron_model::units::Bytes;
 use novacron_model::{Error, Result};
 
+use super::super::fault;
 use super::extension;
 
 pub const MAGIC: [u8; 4] = *b"QFI\xfb";
@@ -54,9 +55,9 @@ pub enum Extension {
 impl Header {
     /// Refuses what QEMU would not read or what points outside the file.
     pub fn read(file: &File) -> Result<Self> {
-        let length = file.metadata().map_err(|error| unreadable(&error))?.len();
+        let length = file.metadata().map_err(|error| fault::unreadable(&error))?.len();
         let mut bytes = [0; VERSION_3 as usize];
-        let read = read_up_to(file, &mut bytes, 0).map_err(|error| unreadable(&error))?;
+        let read = read_up_to(file, &mut bytes, 0).map_err(|error| fault::unreadable(&error))?;
         if read < COMMON || bytes[..4] != MAGIC {
             return Err(lie("it is too short for one"));
         }
@@ -165,7 +166,7 @@ fn table(name: &str, at: u64, bytes: u64, max: u64, cluster: u64, length: u64) -
 fn scan(file: &File, mut at: u64, cluster: u64, found: &mut Vec<Extension>) -> Result<()> {
     while at + 8 <= cluster {
         let mut bytes = [0; 8];
-        if read_up_to(file, &mut bytes, at).map_err(|error| unreadable(&error))? < 8 {
+        if read_up_to(file, &mut bytes, at).map_err(|error| fault::unreadable(&error))? < 8 {
             break;
         }
         let both = u64::from_be_bytes(bytes);
@@ -200,8 +201,4 @@ fn read_up_to(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
 fn lie(what: &str) -> Error {
     Error::invalid("spec.source", format!("the image's qcow2 header is damaged: {what}"))
         .hint("check the file with `qemu-img check` where it was made")
-}
-
-fn unreadable(error: &io::Error) -> Error {
-    Error::internal(format!("the image cannot be read: {error}"))
 }
