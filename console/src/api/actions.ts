@@ -4,15 +4,26 @@ import { noteTask } from './cache'
 import { request, send } from './client'
 import { listPath, objectPath } from './kinds'
 import type {
-  DeletePreview, Image, ImageDraft, KindName, NewToken, ObjectRef, StopRequest, Task, Ticket, TicketRequest, Vm, VmDraft,
-  Volume, VolumeDraft,
+  DeletePreview, Image, ImageDraft, KindName, NewToken, ObjectRef, Snapshot, StopRequest, Task, Ticket, TicketRequest, Vm,
+  VmDraft, VmPatch, Volume, VolumeDraft,
 } from './types'
 
 export type VmVerb = 'start' | 'stop' | 'restart' | 'reset' | 'pause' | 'resume'
 
-export async function vmVerb(vm: Vm, verb: VmVerb, body?: StopRequest): Promise<void> {
+export async function vmVerb(vm: Vm, verb: VmVerb, body?: StopRequest): Promise<Task> {
+  return begin(vm, verb, body ?? {})
+}
+
+/** Puts the disks back to what they were; the VM must be stopped. `snapshot` is its name without the VM's. */
+export function restoreVm(vm: Vm, snapshot: string): Promise<Task> {
+  return begin(vm, 'restore', { snapshot })
+}
+
+async function begin(vm: Vm, verb: string, body: object): Promise<Task> {
   const path = `${objectPath('vm', vm.meta.project ?? '', vm.meta.name)}/${verb}`
-  noteTask(await request<Task>('POST', path, { body: body ?? {} }))
+  const task = await request<Task>('POST', path, { body })
+  noteTask(task)
+  return task
 }
 
 function create<T>(kind: KindName, project: string, draft: object): Promise<T> {
@@ -23,6 +34,10 @@ function create<T>(kind: KindName, project: string, draft: object): Promise<T> {
 }
 
 export const createVm = (project: string, draft: VmDraft) => create<Vm>('vm', project, draft)
+
+/** `name` is the snapshot's own; the API puts the VM's before it. */
+export const createSnapshot = (vm: Vm, name: string) =>
+  create<Snapshot>('snapshot', vm.meta.project ?? '', { meta: { name: `${vm.meta.name}.${name}` }, spec: { vm: vm.meta.name } })
 
 export const createVolume = (project: string, draft: VolumeDraft) => create<Volume>('volume', project, draft)
 
@@ -47,6 +62,14 @@ export async function attach(project: string, vm: string, volume: string): Promi
 
 export async function detach(project: string, vm: string, volume: string): Promise<void> {
   await request<Vm>('POST', `${objectPath('vm', project, vm)}/detach`, { body: { volume } })
+}
+
+/** Changes what `vm` says, unless somebody was faster: then the answer is `precondition_failed`. */
+export function patchVm(vm: Vm, patch: VmPatch): Promise<Vm> {
+  return request<Vm>('PATCH', objectPath('vm', vm.meta.project ?? '', vm.meta.name), {
+    body: patch,
+    headers: { 'if-match': `"${vm.meta.revision}"` },
+  })
 }
 
 /** Sets labels; `null` takes one away. */

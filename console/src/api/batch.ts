@@ -3,7 +3,7 @@
 const AT_ONCE = 8
 
 /** Runs `act` for each item, a few at a time; returns the failures. */
-export async function forEachOf<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<{ item: T; error: unknown }[]> {
+export async function forEachOf<T>(items: readonly T[], act: (item: T) => Promise<unknown>): Promise<{ item: T; error: unknown }[]> {
   const failures: { item: T; error: unknown }[] = []
   const rest = items.values()
   const worker = async () => {

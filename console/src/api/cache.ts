@@ -117,6 +117,13 @@ function byList(changes: readonly Change[]): { key: string[]; changes: Change[] 
   return [...groups.values()]
 }
 
+/** An object that an answer of the API brought, unless the stream was faster. */
+export function noteObject(kind: KindName, object: AnyObject): void {
+  const scope = scopeOf(kind, object.meta.project)
+  const known = queryClient.getQueryData<AnyObject>(['object', kind, scope, object.meta.name])
+  if (!known || known.meta.revision < object.meta.revision) absorb([{ type: 'object', kind, scope, object }])
+}
+
 /** A task that an answer of the API brought, before the stream does. */
 export function noteTask(task: Task | undefined): void {
   if (!task?.meta.project) return

@@ -37,9 +37,12 @@ export type Unreadable = S['Unreadable']
 
 export type Vm = Obj<Sent<S['VmSpec']>, Sent<S['VmStatus']>>
 export type VmDraft = S['VmDraft']
+export type VmPatch = S['VmPatch']
 export type VmSpec = S['VmSpec']
 export type VmState = S['VmState']
 export type CloudInit = S['CloudInit']
+export type Disk = S['Disk']
+export type Nic = S['Nic']
 export type PortForward = S['PortForward']
 export type RestartPolicy = S['RestartPolicy']
 

@@ -12,9 +12,11 @@ interface Props {
   /** Gets the failure of the last try, to show it at its field. */
   children: (problem: Problem | undefined) => ReactNode
   disabled?: boolean
+  /** What comes after it was sent is the caller's to show. */
+  stays?: boolean
 }
 
-export function FormDialog({ title, submit, onSubmit, onClose, children, disabled }: Props) {
+export function FormDialog({ title, submit, onSubmit, onClose, children, disabled, stays }: Props) {
   const id = useId()
   const [problem, setProblem] = useState<Problem>()
   const [busy, setBusy] = useState(false)
@@ -23,7 +25,7 @@ export function FormDialog({ title, submit, onSubmit, onClose, children, disable
     setProblem(undefined)
     try {
       await onSubmit()
-      onClose()
+      if (!stays) onClose()
     } catch (error) {
       setProblem(asProblem(error))
     } finally {

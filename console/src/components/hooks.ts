@@ -76,3 +76,29 @@ export function useStored<T>(key: string, initial: T): [T, (value: T) => void] {
   )
   return [value, store]
 }
+
+/** What was typed and not sent yet: kept while this tab of the browser lives, a reload included. No secrets. */
+export function useDraft<T>(key: string): [T | undefined, (value: T | undefined) => void] {
+  const full = `novacron.draft.${key}`
+  const [value, setValue] = useState<T | undefined>(() => {
+    try {
+      const text = sessionStorage.getItem(full)
+      return text === null ? undefined : (JSON.parse(text) as T)
+    } catch {
+      return undefined
+    }
+  })
+  const store = useCallback(
+    (next: T | undefined) => {
+      setValue(next)
+      try {
+        if (next === undefined) sessionStorage.removeItem(full)
+        else sessionStorage.setItem(full, JSON.stringify(next))
+      } catch {
+        // Without storage it lasts as long as the page.
+      }
+    },
+    [full],
+  )
+  return [value, store]
+}

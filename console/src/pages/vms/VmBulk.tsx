@@ -1,19 +1,15 @@
 // What can be done with many VMs at once.
-import { Play, RotateCcw, Square, Tag, Trash2 } from 'lucide-react'
+import { Camera, Play, RotateCcw, Square, Tag, Trash2 } from 'lucide-react'
 import { useState } from 'react'
-import { setLabels } from '../../api/actions'
-import { forEachOf } from '../../api/batch'
 import { refOf } from '../../api/refs'
 import type { Vm } from '../../api/types'
 import { DeleteDialog } from '../../components/DeleteDialog'
-import { Dialog } from '../../components/Dialog'
-import { TextField } from '../../components/Field'
-import { notify, notifyError } from '../../components/notices'
 import { verbsFor } from '../../components/state'
+import { TakeSnapshot } from '../vm/snapshots/TakeSnapshot'
 import { runVerb } from './actions'
-import { readLabels } from './labels'
+import { LabelDialog } from './LabelDialog'
 
-type Over = 'label' | 'delete' | undefined
+type Over = 'snapshot' | 'label' | 'delete' | undefined
 
 export function VmBulk({ vms, onDone }: { vms: Vm[]; onDone: () => void }) {
   const [over, setOver] = useState<Over>()
@@ -30,12 +26,16 @@ export function VmBulk({ vms, onDone }: { vms: Vm[]; onDone: () => void }) {
       <button type="button" className="btn" disabled={can('restart').length === 0} onClick={run('restart')}>
         <RotateCcw size={14} aria-hidden="true" /> Restart
       </button>
+      <button type="button" className="btn" onClick={() => setOver('snapshot')}>
+        <Camera size={14} aria-hidden="true" /> Snapshot
+      </button>
       <button type="button" className="btn" onClick={() => setOver('label')}>
         <Tag size={14} aria-hidden="true" /> Label
       </button>
       <button type="button" className="btn btn-danger" onClick={() => setOver('delete')}>
         <Trash2 size={14} aria-hidden="true" /> Delete
       </button>
+      {over === 'snapshot' && <TakeSnapshot vms={vms} onClose={() => setOver(undefined)} />}
       {over === 'label' && <LabelDialog vms={vms} onClose={() => setOver(undefined)} />}
       {over === 'delete' && (
         <DeleteDialog
@@ -44,50 +44,5 @@ export function VmBulk({ vms, onDone }: { vms: Vm[]; onDone: () => void }) {
         />
       )}
     </>
-  )
-}
-
-function LabelDialog({ vms, onClose }: { vms: Vm[]; onClose: () => void }) {
-  const [text, setText] = useState('')
-  const [error, setError] = useState<string>()
-  const save = async () => {
-    const labels = readLabels(text)
-    if (typeof labels === 'string') {
-      setError(labels)
-      return
-    }
-    const failures = await forEachOf(vms, (vm) => setLabels('vm', vm.meta.project ?? '', vm.meta.name, labels))
-    const [first] = failures
-    if (first) notifyError(`Cannot label ${first.item.meta.name}`, first.error)
-    else notify({ tone: 'ok', title: `Labelled ${vms.length} VMs` })
-    onClose()
-  }
-  return (
-    <Dialog
-      title={`Label ${vms.length} VMs`} onClose={onClose}
-      footer={
-        <>
-          <button type="button" className="btn" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" form="label-form" className="btn btn-primary">
-            Save
-          </button>
-        </>
-      }
-    >
-      <form
-        id="label-form"
-        onSubmit={(event) => {
-          event.preventDefault()
-          void save()
-        }}
-      >
-        <TextField
-          label="Labels" data-autofocus="" placeholder="tier=web stage=test old-" value={text} error={error}
-          hint="key=value sets a label, key- takes it away" onChange={(event) => setText(event.target.value)}
-        />
-      </form>
-    </Dialog>
   )
 }

@@ -1,15 +1,18 @@
 // What can be done with one VM, as a menu.
-import { Ellipsis, Pause, Play, Power, RotateCcw, Square, Trash2, Zap } from 'lucide-react'
+import { Camera, Ellipsis, Pause, Play, Power, RotateCcw, Square, Tag, Trash2, Zap } from 'lucide-react'
 import { useState } from 'react'
 import { refOf } from '../../api/refs'
 import type { Vm } from '../../api/types'
 import { DeleteDialog } from '../../components/DeleteDialog'
 import { Menu } from '../../components/Menu'
 import { verbsFor } from '../../components/state'
+import { TakeSnapshot } from '../vm/snapshots/TakeSnapshot'
 import { runVerb } from './actions'
+import { LabelDialog } from './LabelDialog'
 
 export function VmMenu({ vm, className, onDeleted }: { vm: Vm; className?: string; onDeleted?: () => void }) {
-  const [deleting, setDeleting] = useState(false)
+  const [over, setOver] = useState<'snapshot' | 'label' | 'delete'>()
+  const close = () => setOver(undefined)
   const verbs = verbsFor(vm)
   const run = (verb: Parameters<typeof runVerb>[1], force?: boolean) => () =>
     void runVerb([vm], verb, force ? { force: true, timeout: 0 } : undefined)
@@ -26,15 +29,14 @@ export function VmMenu({ vm, className, onDeleted }: { vm: Vm; className?: strin
           { label: 'Resume', icon: <Play size={size} />, onSelect: run('resume'), disabled: !verbs.resume },
           { label: 'Reset', icon: <Zap size={size} />, onSelect: run('reset'), disabled: !verbs.restart },
           { label: 'Cut the power', icon: <Power size={size} />, onSelect: run('stop', true), disabled: !verbs.stop },
-          { label: 'Delete …', icon: <Trash2 size={size} />, onSelect: () => setDeleting(true), danger: true },
+          { label: 'Take a snapshot …', icon: <Camera size={size} />, onSelect: () => setOver('snapshot') },
+          { label: 'Label …', icon: <Tag size={size} />, onSelect: () => setOver('label') },
+          { label: 'Delete …', icon: <Trash2 size={size} />, onSelect: () => setOver('delete'), danger: true },
         ]}
       />
-      {deleting && (
-        <DeleteDialog
-          targets={[refOf('vm', vm)]} running={verbs.stop ? [vm.meta.name] : []} onClose={() => setDeleting(false)}
-          onDone={onDeleted}
-        />
-      )}
+      {over === 'snapshot' && <TakeSnapshot vms={[vm]} onClose={close} />}
+      {over === 'label' && <LabelDialog vms={[vm]} onClose={close} />}
+      {over === 'delete' && <DeleteDialog targets={[refOf('vm', vm)]} running={verbs.stop ? [vm.meta.name] : []} onClose={close} onDone={onDeleted} />}
     </>
   )
 }

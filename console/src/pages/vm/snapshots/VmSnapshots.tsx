@@ -1,0 +1,87 @@
+// A VM's snapshots, newest first: take one, go back to one, delete one.
+import { Camera, History } from 'lucide-react'
+import { useState } from 'react'
+import { useList } from '../../../api/queries'
+import { refOf } from '../../../api/refs'
+import type { Snapshot, Vm } from '../../../api/types'
+import { Age, Labels } from '../../../components/cells'
+import { CommandLine } from '../../../components/Copy'
+import { count, dateTime } from '../../../components/format'
+import { Empty, Loaded } from '../../../components/Page'
+import { RowDelete } from '../../../components/RowDelete'
+import { StateMark } from '../../../components/StateMark'
+import { ownName, snapshotsOf, takenAt } from './names'
+import { RestoreDialog } from './RestoreDialog'
+import { TakeSnapshot } from './TakeSnapshot'
+
+export function VmSnapshots({ vm }: { vm: Vm }) {
+  const query = useList('snapshot', vm.meta.project ?? 'default')
+  const [taking, setTaking] = useState(false)
+  const take = (
+    <button type="button" className="btn btn-primary" onClick={() => setTaking(true)}>
+      <Camera size={14} aria-hidden="true" /> Take a snapshot
+    </button>
+  )
+  return (
+    <>
+      <Loaded query={query}>
+        {(list) => {
+          const snapshots = snapshotsOf(vm, list.items)
+          if (snapshots.length === 0)
+            return (
+              <Empty
+                text="No snapshots yet. One keeps the disks as they are now, to go back to."
+                action={take} command={<CommandLine text={`novacron snapshot create ${vm.meta.name} before`} />}
+              />
+            )
+          return (
+            <>
+              <div className="mb-3 flex flex-wrap items-center justify-between gap-2">
+                <p className="text-dim">{count(snapshots.length, 'snapshot')}, the newest first</p>
+                {take}
+              </div>
+              <ul className="panel divide-y divide-line" aria-label="Snapshots">
+                {snapshots.map((snapshot) => (
+                  <Line key={snapshot.meta.uid} vm={vm} snapshot={snapshot} />
+                ))}
+              </ul>
+            </>
+          )
+        }}
+      </Loaded>
+      {taking && <TakeSnapshot vms={[vm]} onClose={() => setTaking(false)} />}
+    </>
+  )
+}
+
+function Line({ vm, snapshot }: { vm: Vm; snapshot: Snapshot }) {
+  const [restoring, setRestoring] = useState(false)
+  const name = ownName(snapshot)
+  const { state, reason, data } = snapshot.status
+  return (
+    <li className="flex min-h-12 flex-wrap items-center gap-x-4 gap-y-1 px-3 py-1.5" data-name={snapshot.meta.name}>
+      <span className="w-24 shrink-0">
+        <StateMark state={state} title={reason} />
+      </span>
+      <span className="min-w-0 flex-1 basis-40">
+        <span className="block truncate font-medium">{name}</span>
+        <Labels labels={snapshot.meta.labels} />
+        {reason && <span className="block text-bad">{reason}</span>}
+      </span>
+      <span className="text-dim max-md:order-last max-md:basis-full" title={(data?.volumes ?? []).join(', ')}>
+        {data && data.volumes.length > 0 && `${count(data.volumes.length, 'disk')}, `}
+        {dateTime(takenAt(snapshot))}
+      </span>
+      <span className="w-16 shrink-0 text-right">
+        <Age from={takenAt(snapshot)} />
+      </span>
+      <span className="flex shrink-0">
+        <button type="button" className="btn btn-quiet h-7 px-2" aria-label={`Restore ${name}`} disabled={state !== 'ready'} onClick={() => setRestoring(true)}>
+          <History size={14} aria-hidden="true" /> Restore
+        </button>
+        <RowDelete target={refOf('snapshot', snapshot)} />
+      </span>
+      {restoring && <RestoreDialog vm={vm} snapshot={snapshot} onClose={() => setRestoring(false)} />}
+    </li>
+  )
+}
