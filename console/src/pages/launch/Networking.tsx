@@ -24,7 +24,7 @@ export function Networking({ form, set, wrong, project }: PartProps & { project:
   )
 }
 
-const RESTARTS: { value: RestartPolicy; label: string }[] = [
+export const RESTARTS: { value: RestartPolicy; label: string }[] = [
   { value: 'on_failure', label: 'After a crash' },
   { value: 'always', label: 'Always, also after it shut itself down' },
   { value: 'never', label: 'Never' },

@@ -20,24 +20,30 @@ import { VmOverview } from './VmOverview'
 
 const Serial = lazy(() => import('./Serial').then((module) => ({ default: module.Serial })))
 const Screen = lazy(() => import('./Screen').then((module) => ({ default: module.Screen })))
+const VmHardware = lazy(() => import('./hardware/VmHardware').then((module) => ({ default: module.VmHardware })))
+const VmSnapshots = lazy(() => import('./snapshots/VmSnapshots').then((module) => ({ default: module.VmSnapshots })))
+const VmSpecTab = lazy(() => import('./spec/VmSpecTab').then((module) => ({ default: module.VmSpecTab })))
 
 const TABS: [string, string][] = [
-  ['overview', 'Overview'], ['serial', 'Serial'], ['screen', 'Screen'], ['logs', 'Logs'], ['events', 'Events'],
+  ['overview', 'Overview'], ['serial', 'Serial'], ['screen', 'Screen'], ['hardware', 'Hardware'], ['snapshots', 'Snapshots'],
+  ['logs', 'Logs'], ['events', 'Events'], ['spec', 'Spec'],
 ]
 /** Tabs whose content takes the height of the window. */
-const FILLING = ['serial', 'screen', 'logs']
+const FILLING = ['serial', 'screen', 'logs', 'spec']
 
 export function VmPage() {
   const { project = 'default', name = '', tab = 'overview' } = useParams({ strict: false })
   const query = useObject('vm', project, name)
   const navigate = useNavigate()
-  const vm = query.error ? undefined : query.data
+  const missing = query.error !== null && asProblem(query.error).code === 'not_found'
+  // A server that is away for a while takes nothing from the page: what was typed into its forms stays.
+  const vm = missing ? undefined : query.data
   return (
     <Page
       title={name} fill={FILLING.includes(tab)} extra={vm && <Head vm={vm} />}
       actions={vm && <Actions vm={vm} onDeleted={() => void navigate({ to: '/p/$project/vms', params: { project } })} />}
     >
-      {query.error && asProblem(query.error).code === 'not_found' && (
+      {missing && (
         <p>
           It may have been deleted.{' '}
           <Link to="/p/$project/vms" params={{ project }} className="link">
@@ -67,6 +73,12 @@ function Tab({ tab, vm }: { tab: string; vm: Vm }) {
       return <Serial key={vm.meta.uid} vm={vm} />
     case 'screen':
       return <Screen key={vm.meta.uid} vm={vm} />
+    case 'hardware':
+      return <VmHardware key={vm.meta.uid} vm={vm} />
+    case 'snapshots':
+      return <VmSnapshots key={vm.meta.uid} vm={vm} />
+    case 'spec':
+      return <VmSpecTab key={vm.meta.uid} vm={vm} />
     case 'logs':
       return <VmLogs key={vm.meta.uid} vm={vm} />
     case 'events':
