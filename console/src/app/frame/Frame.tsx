@@ -1,6 +1,6 @@
 // What stands around every page: top bar, banner, navigation, task drawer, key bindings.
 import { Outlet, useLocation, useNavigate, useRouter } from '@tanstack/react-router'
-import { useCallback, useEffect, useRef, useState } from 'react'
+import { Suspense, useCallback, useEffect, useRef, useState, type ReactNode } from 'react'
 import { onSignedOut } from '../../api/client'
 import { Notices } from '../../components/Notices'
 import { listOf } from '../back'
@@ -15,13 +15,14 @@ import { BottomBar, SideNav } from './Nav'
 import { Palette } from './Palette'
 import { TopBar } from './TopBar'
 
-type Over = 'help' | 'search' | undefined
+type Over = 'help' | 'search' | ((close: () => void) => ReactNode) | undefined
 
 export function Frame() {
   const project = useProject()
   const navigate = useNavigate()
   const [over, setOver] = useState<Over>()
   const [drawer, setDrawer] = useState(false)
+  const close = useCallback(() => setOver(undefined), [])
   const search = useCallback(() => setOver('search'), [])
   const signedOut = useCallback(() => void navigate({ to: '/signin', search: { ended: '1' } }), [navigate])
 
@@ -49,8 +50,11 @@ export function Frame() {
       <Drawer project={project} open={drawer} onToggle={() => setDrawer(!drawer)} />
       <BottomBar project={project} />
       <Notices />
-      {over === 'help' && <Help onClose={() => setOver(undefined)} />}
-      {over === 'search' && <Palette project={project} onClose={() => setOver(undefined)} />}
+      {over === 'help' && <Help onClose={close} />}
+      {over === 'search' && (
+        <Palette project={project} onClose={close} onHelp={() => setOver('help')} onDialog={(content) => setOver(() => content)} />
+      )}
+      {typeof over === 'function' && <Suspense>{over(close)}</Suspense>}
     </div>
   )
 }

@@ -1,24 +1,35 @@
-// Search over objects and pages, opened by `/` or Ctrl-K.
+// Search over pages, objects and actions, opened by `/` or Ctrl-K.
 import { useNavigate } from '@tanstack/react-router'
-import { useId, useState } from 'react'
-import { useList } from '../../api/queries'
+import { useEffect, useId, useRef, useState, type ReactNode } from 'react'
 import { Dialog } from '../../components/Dialog'
 import { StateMark } from '../../components/StateMark'
-import { projectPlaces, SYSTEM_PLACES } from './Nav'
+import { useHits } from './hits'
 import { rank, type Hit } from './rank'
+import { useSignOut } from './useSignOut'
 
-export function Palette({ project, onClose }: { project: string; onClose: () => void }) {
+interface Props {
+  project: string
+  onClose: () => void
+  onHelp: () => void
+  onDialog: (content: (close: () => void) => ReactNode) => void
+}
+
+export function Palette({ project, onClose, onHelp, onDialog }: Props) {
   const navigate = useNavigate()
+  const leave = useSignOut()
+  const list = useRef<HTMLDivElement>(null)
   const listId = useId()
   const [text, setText] = useState('')
   const [at, setAt] = useState(0)
-  const hits = rank(useHits(project), text)
+  const hits = rank(useHits(project, text, { help: onHelp, signOut: leave }), text)
   const chosen = hits[Math.min(at, hits.length - 1)]
 
   const open = (hit: Hit | undefined) => {
     if (!hit) return
     onClose()
-    void navigate({ to: hit.to })
+    if (hit.to) void navigate({ to: hit.to })
+    hit.run?.()
+    if (hit.dialog) onDialog(hit.dialog)
   }
   const onKeyDown = (event: React.KeyboardEvent) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
@@ -28,21 +39,22 @@ export function Palette({ project, onClose }: { project: string; onClose: () => 
     }
     if (event.key === 'Enter') open(chosen)
   }
+  useEffect(() => list.current?.querySelector('[aria-selected=true]')?.scrollIntoView({ block: 'nearest' }), [chosen?.id])
   return (
     <Dialog title="Search" onClose={onClose}>
       <input
-        data-autofocus="" className="input h-10" placeholder="Name of a VM, volume, image, node or page" value={text} role="combobox"
-        aria-label="Search" aria-expanded="true" aria-controls={listId} aria-activedescendant={chosen && `${listId}-${chosen.to}`}
+        data-autofocus="" className="input h-10" placeholder="A page, an object, or what to do" value={text} role="combobox"
+        aria-label="Search" aria-expanded="true" aria-controls={listId} aria-activedescendant={chosen && `${listId}-${chosen.id}`}
         onKeyDown={onKeyDown}
         onChange={(event) => {
           setText(event.target.value)
           setAt(0)
         }}
       />
-      <div id={listId} role="listbox" aria-label="Results" className="mt-2 max-h-80 overflow-y-auto">
+      <div ref={list} id={listId} role="listbox" aria-label="Results" className="mt-2 max-h-80 overflow-y-auto">
         {hits.map((hit) => (
           <div
-            key={hit.to} id={`${listId}-${hit.to}`} role="option" aria-selected={hit === chosen} tabIndex={-1}
+            key={hit.id} id={`${listId}-${hit.id}`} role="option" aria-selected={hit === chosen} tabIndex={-1}
             className={`flex h-9 cursor-pointer items-center gap-3 rounded-md px-2 ${hit === chosen ? 'bg-accent-soft' : 'hover:bg-hover'}`}
             onClick={() => open(hit)} onKeyDown={onKeyDown}
           >
@@ -55,20 +67,4 @@ export function Palette({ project, onClose }: { project: string; onClose: () => 
       {hits.length === 0 && <p className="py-4 text-center text-dim">Nothing is named like that.</p>}
     </Dialog>
   )
-}
-
-function useHits(project: string): Hit[] {
-  const vms = useList('vm', project).data?.items ?? []
-  const volumes = useList('volume', project).data?.items ?? []
-  const images = useList('image', project).data?.items ?? []
-  const nodes = useList('node', '').data?.items ?? []
-  const base = `/p/${project}`
-  return [
-    ...[...projectPlaces(project), ...SYSTEM_PLACES].map((place) => ({ what: 'page', name: place.label, to: place.to })),
-    { what: 'page', name: 'Launch', to: `${base}/launch` },
-    ...vms.map((vm) => ({ what: 'VM', name: vm.meta.name, to: `${base}/vms/${vm.meta.name}`, state: vm.status.state })),
-    ...volumes.map((v) => ({ what: 'volume', name: v.meta.name, to: `${base}/volumes?q=${v.meta.name}`, state: v.status.state })),
-    ...images.map((i) => ({ what: 'image', name: i.meta.name, to: `${base}/images?q=${i.meta.name}`, state: i.status.state })),
-    ...nodes.map((node) => ({ what: 'node', name: node.meta.name, to: `/nodes/${node.meta.name}`, state: node.status.state })),
-  ]
 }

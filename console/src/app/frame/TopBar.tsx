@@ -2,13 +2,11 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
 import { CircleHelp, LoaderCircle, LogOut, Moon, Plus, Search, Sun, SunMoon, UserRound } from 'lucide-react'
-import { signOut } from '../../api/actions'
-import { queryClient } from '../../api/cache'
 import { sessionQuery, useList } from '../../api/queries'
 import { Menu } from '../../components/Menu'
-import { notifyError } from '../../components/notices'
 import { setTheme, useTheme, type Theme } from '../theme'
 import { ProjectSwitch } from './ProjectSwitch'
+import { useSignOut } from './useSignOut'
 
 interface Props {
   project: string
@@ -76,22 +74,14 @@ function ThemeMenu() {
 function UserMenu({ onHelp }: { onHelp: () => void }) {
   const navigate = useNavigate()
   const { data: session } = useQuery(sessionQuery)
-  const leave = async () => {
-    try {
-      await signOut()
-      await navigate({ to: '/signin' })
-      queryClient.clear()
-    } catch (error) {
-      notifyError('You are still signed in', error)
-    }
-  }
+  const leave = useSignOut()
   return (
     <Menu
       label={`User ${session?.user ?? ''}`} className="btn btn-quiet btn-icon" button={<UserRound size={16} aria-hidden="true" />}
       items={[
         { label: 'Keys and help', icon: <CircleHelp size={14} />, onSelect: onHelp },
         { label: 'Settings', icon: <SunMoon size={14} />, onSelect: () => void navigate({ to: '/settings' }) },
-        { label: 'Sign out', icon: <LogOut size={14} />, onSelect: () => void leave() },
+        { label: 'Sign out', icon: <LogOut size={14} />, onSelect: leave },
       ]}
     />
   )

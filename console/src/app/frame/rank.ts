@@ -1,26 +1,37 @@
-// Orders search results: whole names first, then beginnings, then what contains the text. Pure.
+// Orders search results: whole names first, then beginnings, then what contains the text, then what has
+// all of its words. Pure.
+import type { ReactNode } from 'react'
 
 export interface Hit {
+  /** Unique among the hits. */
+  id: string
   what: string
   name: string
-  to: string
   state?: string
+  /** Where it leads … */
+  to?: string
+  /** … or what it does … */
+  run?: () => void
+  /** … or the dialog that it opens. */
+  dialog?: (close: () => void) => ReactNode
 }
 
 const SHOWN = 50
 
 export function rank(hits: readonly Hit[], text: string): Hit[] {
-  const wanted = text.trim().toLowerCase()
+  const wanted = text.trim().toLowerCase().replace(/\s+/g, ' ')
   if (!wanted) return hits.slice(0, SHOWN)
-  const scored = hits.map((hit) => ({ hit, score: score(hit, wanted) })).filter(({ score }) => score > 0)
+  const words = wanted.split(' ')
+  const scored = hits.map((hit) => ({ hit, score: score(hit, wanted, words) })).filter(({ score }) => score > 0)
   scored.sort((a, b) => b.score - a.score || a.hit.name.localeCompare(b.hit.name, 'en', { numeric: true }))
   return scored.slice(0, SHOWN).map(({ hit }) => hit)
 }
 
-function score(hit: Hit, wanted: string): number {
+function score(hit: Hit, wanted: string, words: readonly string[]): number {
   const name = hit.name.toLowerCase()
   if (name === wanted) return 4
   if (name.startsWith(wanted)) return 3
   if (name.includes(wanted)) return 2
-  return `${hit.what} ${name}`.toLowerCase().includes(wanted) ? 1 : 0
+  const all = `${hit.what} ${name}`.toLowerCase()
+  return words.every((word) => all.includes(word)) ? 1 : 0
 }

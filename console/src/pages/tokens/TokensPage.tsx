@@ -1,19 +1,16 @@
 // The list of tokens: create one for a script, revoke, see who is signed in.
 import { useState } from 'react'
-import { createToken } from '../../api/actions'
 import { useList } from '../../api/queries'
 import { refOf } from '../../api/refs'
 import type { Token } from '../../api/types'
 import { ageColumn, Dash, nameColumn } from '../../components/cells'
-import { CommandLine, CopyButton } from '../../components/Copy'
-import { Dialog } from '../../components/Dialog'
-import { SelectField, TextField } from '../../components/Field'
-import { errorAt, FormDialog } from '../../components/FormDialog'
+import { CommandLine } from '../../components/Copy'
 import { dateTime } from '../../components/format'
 import { Empty } from '../../components/Page'
 import { RowDelete } from '../../components/RowDelete'
 import type { Column } from '../../components/table/columns'
 import { ListPage } from '../../components/table/ListPage'
+import { CreateToken } from './CreateToken'
 
 const PURPOSES = { api: 'script', sign_in: 'sign-in link', session: 'browser' }
 
@@ -32,7 +29,6 @@ const COLUMNS: Column<Token>[] = [
 
 export function TokensPage() {
   const [creating, setCreating] = useState(false)
-  const [secret, setSecret] = useState<string>()
   return (
     <>
       <ListPage
@@ -44,39 +40,7 @@ export function TokensPage() {
           </button>
         }
       />
-      {creating && <CreateToken onClose={() => setCreating(false)} onSecret={setSecret} />}
-      {secret && (
-        <Dialog title="The new token" onClose={() => setSecret(undefined)}>
-          <p className="mb-3">Copy it now: it is shown this once.</p>
-          <div className="flex gap-2">
-            <code className="min-w-0 flex-1 rounded-md bg-hover px-2.5 py-1.5 font-mono text-[13px] break-all">{secret}</code>
-            <CopyButton text={secret} />
-          </div>
-        </Dialog>
-      )}
+      {creating && <CreateToken onClose={() => setCreating(false)} />}
     </>
-  )
-}
-
-const DAYS = [['', 'never'], ['1', 'in a day'], ['30', 'in 30 days'], ['365', 'in a year']] as const
-
-function CreateToken({ onClose, onSecret }: { onClose: () => void; onSecret: (secret: string) => void }) {
-  const [name, setName] = useState('')
-  const [description, setDescription] = useState('')
-  const [days, setDays] = useState('30')
-  const submit = async () => {
-    const expires = days ? new Date(Date.now() + Number(days) * 86_400_000).toISOString() : undefined
-    onSecret((await createToken(name, description, expires)).secret)
-  }
-  return (
-    <FormDialog title="Create a token" submit="Create" onSubmit={submit} onClose={onClose} disabled={!name}>
-      {(problem) => (
-        <>
-          <TextField label="Name" data-autofocus="" value={name} placeholder="ci" error={errorAt(problem, 'meta.name')} onChange={(e) => setName(e.target.value)} />
-          <TextField label="Description (optional)" value={description} onChange={(e) => setDescription(e.target.value)} />
-          <SelectField label="Expires" value={days} onChange={(e) => setDays(e.target.value)} options={DAYS.map(([value, label]) => ({ value, label }))} />
-        </>
-      )}
-    </FormDialog>
   )
 }
