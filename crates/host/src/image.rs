@@ -15,6 +15,8 @@ mod fetch;
 mod iso;
 mod receive;
 mod record;
+mod vhdx;
+mod vmdk;
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::DirBuilderExt;
@@ -25,13 +27,12 @@ use bytes::Bytes as Chunk;
 use futures::stream::BoxStream;
 use novacron_model::task::{Live, step as steps};
 use novacron_model::units::Bytes;
-use novacron_model::volume::DiskFormat;
 use novacron_model::{Code, Error, Result};
 use uuid::Uuid;
 
 use self::detect::Detected;
 use self::record::Record;
-use crate::storage::qemu_img::Check;
+use crate::storage::qemu_img::{Check, Format};
 use crate::storage::{Pool, QemuImg, fault};
 
 pub use self::receive::Arrival;
@@ -181,8 +182,10 @@ impl Importer {
     async fn make_disk(&self, from: &Path, work: &Path, progress: Progress<'_>) -> Result<Bytes> {
         let to = work.join(DISK);
         let (format, size, as_is) = match detect::detect(from)? {
-            Detected::Qcow2(header) => (DiskFormat::Qcow2, header.virtual_size, header.is_plain()),
-            Detected::Raw(size) => (DiskFormat::Raw, size, false),
+            Detected::Qcow2(header) => (Format::Qcow2, header.virtual_size, header.is_plain()),
+            Detected::Raw(size) => (Format::Raw, size, false),
+            Detected::Vmdk(size) => (Format::Vmdk, size, false),
+            Detected::Vhdx(size) => (Format::Vhdx, size, false),
             what @ (Detected::Bundle | Detected::Iso) => {
                 let what = if what == Detected::Iso { "an ISO" } else { "itself a bundle" };
                 return Err(Error::invalid("spec.source", format!("a bundle's disk is {what}"))
@@ -194,7 +197,7 @@ impl Importer {
                 format!("the image's disk has {size}, more than {}", self.limits.virtual_size);
             return Err(Error::new(Code::TooLarge, message).at("spec.source"));
         }
-        if format == DiskFormat::Qcow2 {
+        if format == Format::Qcow2 {
             let clean = self.qemu_img.check(from).await? == Check::Clean;
             if clean && as_is && std::fs::hard_link(from, &to).is_ok() {
                 return Ok(size);
@@ -202,7 +205,7 @@ impl Importer {
         }
         let mut percent = |done| report(progress, steps::CONVERT, done, 100);
         percent(0);
-        let to = (to.as_path(), DiskFormat::Qcow2);
+        let to = (to.as_path(), Format::Qcow2);
         self.qemu_img.convert((from, format), to, size, &mut percent).await?;
         Ok(size)
     }

@@ -29,7 +29,7 @@ const RETRY: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Clone, Args)]
 pub struct ImportArgs {
-    /// File (qcow2, raw, ISO, or a bundle) or http(s) URL
+    /// File (qcow2, raw, VMDK, VHDX, ISO, or a bundle) or http(s) URL
     #[arg(value_name = "PATH|URL")]
     source: String,
     /// Name of the image; from the source unless said

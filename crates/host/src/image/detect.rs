@@ -8,7 +8,7 @@ use std::path::Path;
 use novacron_model::units::Bytes;
 use novacron_model::{Code, Error, Result};
 
-use super::iso;
+use super::{iso, vhdx, vmdk};
 use crate::storage::fault;
 use crate::storage::qcow2::{self, Extension, Header};
 
@@ -17,6 +17,10 @@ pub enum Detected {
     Qcow2(Header),
     /// Anything that is nothing else; its size, in whole sectors.
     Raw(Bytes),
+    /// In one file; size of the disk inside.
+    Vmdk(Bytes),
+    /// Size of the disk inside.
+    Vhdx(Bytes),
     /// A CD or DVD.
     Iso,
     /// A tar archive.
@@ -28,11 +32,8 @@ const SNAPSHOTS_MAX: u32 = 100;
 const SECTOR: u64 = 512;
 
 /// Disk formats of others: offset, magic, name, QEMU's name.
-const FOREIGN: [(usize, &[u8], &str, &str); 11] = [
-    (0, b"KDMV", "VMDK", "vmdk"),
-    (0, b"COWD", "VMDK", "vmdk"),
-    (0, b"# Disk DescriptorFile", "VMDK descriptor", "vmdk"),
-    (0, b"vhdxfile", "VHDX", "vhdx"),
+const FOREIGN: [(usize, &[u8], &str, &str); 8] = [
+    (0, b"COWD", "VMDK version 3", "vmdk"),
     (0, b"conectix", "VHD", "vpc"),
     (0x40, b"\x7f\x10\xda\xbe", "VDI", "vdi"),
     (0, b"QED\0", "QED", "qed"),
@@ -64,6 +65,12 @@ pub fn detect(path: &Path) -> Result<Detected> {
     }
     if head[257..].starts_with(b"ustar") {
         return Ok(Detected::Bundle);
+    }
+    if head.starts_with(&vmdk::MAGIC) {
+        return vmdk::check(&file, length).map(Detected::Vmdk);
+    }
+    if head.starts_with(vhdx::MAGIC) {
+        return vhdx::check(&file, length).map(Detected::Vhdx);
     }
     refuse_foreign(&head)?;
     // A CD keeps its first 32 KiB free for others, so this comes after all that may stand there.
@@ -116,6 +123,9 @@ fn refuse_foreign(head: &[u8; 512]) -> Result<()> {
             return Err(foreign(name, qemu_name));
         }
     }
+    if vmdk::is_descriptor(head) {
+        return Err(vmdk::refused("does not lie in one file: this is its descriptor"));
+    }
     for (magic, name, program) in COMPRESSED {
         if head.starts_with(magic) {
             return Err(Error::new(Code::Invalid, format!("the image is compressed with {name}"))
@@ -132,7 +142,7 @@ fn refuse_foreign(head: &[u8; 512]) -> Result<()> {
 }
 
 fn foreign(name: &str, qemu_name: &str) -> Error {
-    Error::invalid("spec.source", format!("the image is a {name} disk, which is not taken yet"))
+    Error::invalid("spec.source", format!("the image is a {name} disk, which is not taken"))
         .hint(format!("convert it first: qemu-img convert -f {qemu_name} -O qcow2 OLD NEW"))
 }
 
@@ -146,3 +156,6 @@ pub(super) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<()>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,7 @@ use novacron_model::{Error, Result};
 use uuid::Uuid;
 
 use self::files::{make_read_only, remove_any, sync_dir, sync_tree};
+use super::qemu_img::Format;
 use super::{Base, Pool, QemuImg, Usage, VolumeWanted, fault, qcow2};
 
 const MARKER: &str = "novacron-pool";
@@ -80,8 +81,8 @@ impl DirPool {
     async fn make_volume(&self, wanted: &VolumeWanted, path: &Path) -> Result<()> {
         let size = volume_size(wanted)?;
         if let (DiskFormat::Raw, Some(base)) = (wanted.format, &wanted.base) {
-            let from = (base.path.as_path(), base.format);
-            let to = (path, DiskFormat::Raw);
+            let from = (base.path.as_path(), base.format.into());
+            let to = (path, Format::Raw);
             self.inner.qemu_img.convert(from, to, size, &mut |_| ()).await?;
         }
         let (wanted, path) = (wanted.clone(), path.to_owned());

@@ -36,6 +36,40 @@ impl Default for QemuImg {
     }
 }
 
+/// What a file is, as `qemu-img -f` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Qcow2,
+    Raw,
+    Vmdk,
+    Vhdx,
+}
+
+impl Format {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Qcow2 => "qcow2",
+            Self::Raw => "raw",
+            Self::Vmdk => "vmdk",
+            Self::Vhdx => "vhdx",
+        }
+    }
+
+    /// Whose tables are first read during a conversion.
+    fn is_unchecked(self) -> bool {
+        matches!(self, Self::Vmdk | Self::Vhdx)
+    }
+}
+
+impl From<DiskFormat> for Format {
+    fn from(format: DiskFormat) -> Self {
+        match format {
+            DiskFormat::Qcow2 => Self::Qcow2,
+            DiskFormat::Raw => Self::Raw,
+        }
+    }
+}
+
 /// What `check` found in a disk that can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
@@ -77,8 +111,8 @@ impl QemuImg {
     /// Writes `from`'s content into a new file, not yet durable. `progress` hears per cent.
     pub async fn convert(
         &self,
-        from: (&Path, DiskFormat),
-        to: (&Path, DiskFormat),
+        from: (&Path, Format),
+        to: (&Path, Format),
         size: Bytes,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<()> {
@@ -90,6 +124,11 @@ impl QemuImg {
         let ended = self.run(&args, limits, progress).await?;
         if fault::tells_full(&ended.stderr) {
             return Err(fault::full(to.0));
+        }
+        if !ended.status.success() && from.1.is_unchecked() {
+            let message = format!("the image's disk cannot be read: {}", ended.words());
+            return Err(Error::invalid("spec.source", message)
+                .hint("the file is damaged or cut short; compare it with the original"));
         }
         ended.succeeded("convert")
     }
@@ -149,9 +188,14 @@ impl Ended {
         if self.status.success() { Ok(()) } else { Err(self.failure(doing)) }
     }
 
-    fn failure(&self, doing: &str) -> Error {
+    /// What it said first.
+    fn words(&self) -> &str {
         let words = self.stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        let words = words.strip_prefix("qemu-img: ").unwrap_or(words);
+        words.strip_prefix("qemu-img: ").unwrap_or(words)
+    }
+
+    fn failure(&self, doing: &str) -> Error {
+        let words = self.words();
         if words.is_empty() {
             return Error::internal(format!("qemu-img {doing} ended with {}", self.status));
         }

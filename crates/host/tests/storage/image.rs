@@ -48,7 +48,7 @@ fn sha256(content: &[u8]) -> String {
 }
 
 /// What a guest would read from an image's disk.
-fn content(place: &Place, files: &ImageFiles) -> Vec<u8> {
+pub fn content(place: &Place, files: &ImageFiles) -> Vec<u8> {
     let out = place.dir.path().join("content");
     let disk = files.disk.as_ref().unwrap().path.to_str().unwrap();
     qemu_img(&["convert", "-f", "qcow2", "-O", "raw", disk, out.to_str().unwrap()]);
