@@ -1198,7 +1198,7 @@ export interface components {
             sha256?: string;
             /** @description Bytes of the source as it arrived. */
             size?: components["schemas"]["Bytes"];
-            /** @description Size of the disk that a guest sees; zero for a bundle without disk. */
+            /** @description Size of the disk that a guest sees; zero for a bundle without disk and for an ISO. */
             virtual_size?: components["schemas"]["Bytes"];
         };
         ImageDraft: {
@@ -1206,7 +1206,7 @@ export interface components {
             spec: components["schemas"]["ImageSpec"];
         };
         /** @enum {string} */
-        ImageKind: "disk" | "bundle";
+        ImageKind: "disk" | "bundle" | "iso";
         ImagePage: {
             items: components["schemas"]["Image"][];
             /** @description Pass as `page_token` for the next page; absent on the last. */

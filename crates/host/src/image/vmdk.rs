@@ -1,5 +1,5 @@
 //! VMDK disks in one file: sparse (`monolithicSparse`) and compressed as a stream
-//! (`streamOptimized`, as OVF packages have them). Read as VMware's "Virtual Disk Format 5.0"
+//! (`streamOptimized`, as OVF packages have them). Read as `VMware`'s "Virtual Disk Format 5.0"
 //! describes them, and where that leaves a choice, as QEMU's `block/vmdk.c` will: what it would
 //! open beyond this file must be seen here first.
 //!
@@ -100,9 +100,7 @@ impl Header {
 
     fn check_descriptor_place(&self, length: u64) -> Result<()> {
         if self.descriptor == 0 {
-            return Err(
-                Error::invalid("spec.source", "the image is one part of a VMDK disk").hint(WHOLE)
-            );
+            return Err(one_part());
         }
         let end = self.descriptor_size.saturating_add(1).saturating_mul(SECTOR);
         let odd = !(1..=DESCRIPTOR_SECTORS_MAX).contains(&self.descriptor_size) || end > length;
@@ -216,6 +214,9 @@ impl Descriptor {
         if self.parent.as_deref().is_some_and(|parent| !parent.eq_ignore_ascii_case("ffffffff")) {
             return Err(refused("names a parent disk"));
         }
+        if self.create_type.is_empty() && self.extents.is_empty() {
+            return Err(one_part());
+        }
         if !["monolithicSparse", "streamOptimized"].contains(&self.create_type.as_str()) {
             let kind: String =
                 self.create_type.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -232,6 +233,10 @@ impl Descriptor {
         }
         Ok(())
     }
+}
+
+fn one_part() -> Error {
+    Error::invalid("spec.source", "the image is one part of a VMDK disk").hint(WHOLE)
 }
 
 pub fn refused(what: &str) -> Error {

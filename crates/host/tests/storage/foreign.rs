@@ -27,7 +27,7 @@ fn made(dir: &Path, format: &str, options: &str) -> Vec<u8> {
     fs::read(to).unwrap()
 }
 
-/// As VMware writes a stream: the header says that the one at the end counts.
+/// As `VMware` writes a stream: the header says that the one at the end counts.
 fn with_footer(stream: &[u8]) -> Vec<u8> {
     let mut out = stream.to_vec();
     out[56..64].fill(0xff);
