@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 pub use real::RealDisk;
+pub(crate) use real::open_to_read;
 
 /// A directory that belongs to one store.
 pub trait Disk: Send + Sync + 'static {

@@ -2,8 +2,8 @@
 
 use std::io;
 
-const RESTORE: &str = "restore a copy of the data directory; if there is none, move the directory \
-                       away to start empty, and keep it for analysis";
+const RESTORE: &str = "restore a copy with `novacron state restore`; if there is none, move the \
+                       data directory away to start empty, and keep it for analysis";
 
 /// Why the store was not opened. Nothing has been changed.
 #[derive(Debug, thiserror::Error)]
@@ -15,10 +15,17 @@ pub enum OpenError {
     #[error("store file {file} is missing; {RESTORE}")]
     Missing { file: String },
     #[error(
-        "store file {file} has format {found}, this version knows {known}; \
-         start the version that wrote it, or restore a copy of the data directory"
+        "store file {file} has format {found}{}, this version ({}) knows formats up to {known} and \
+         leaves it alone; start the version that wrote it, or restore a copy that this version has \
+         made", by(.version.as_deref()), env!("CARGO_PKG_VERSION")
     )]
-    Format { file: String, found: u32, known: u32 },
+    Format {
+        file: String,
+        found: u32,
+        known: u32,
+        /// The version of NovaCron that wrote it, where it says so.
+        version: Option<String>,
+    },
     #[error("store file {file}: {source}")]
     Io { file: String, source: io::Error },
     #[error("the store did not start: {0}")]
@@ -29,4 +36,17 @@ impl OpenError {
     pub(crate) fn io(file: impl Into<String>, source: io::Error) -> Self {
         Self::Io { file: file.into(), source }
     }
+
+    pub(crate) fn format(file: impl Into<String>, found: u32, known: u32) -> Self {
+        Self::Format { file: file.into(), found, known, version: None }
+    }
+
+    /// Whether a copy of the state would help.
+    pub fn is_loss(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Missing { .. })
+    }
+}
+
+fn by(version: Option<&str>) -> String {
+    version.map(|version| format!(" of NovaCron {version}")).unwrap_or_default()
 }

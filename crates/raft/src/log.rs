@@ -32,7 +32,8 @@ use openraft::{LogState, OptionalSend, RaftLogReader};
 use tokio::sync::oneshot;
 
 pub use index::Index;
-pub use recover::{Recovered, recover};
+pub use meta::{META, Meta};
+pub use recover::{Recovered, continue_from, recover};
 pub use writer::Writer;
 
 use crate::disk::Disk;

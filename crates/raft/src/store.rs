@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 
 use crate::batch::Pipeline;
 use crate::disk::{Disk, RealDisk};
-use crate::log::{Log, Recovered, Writer, recover};
+use crate::log::{Log, META, Recovered, Writer, recover};
 use crate::machine::{Machine, Shared};
 use crate::network::NoPeers;
 use crate::snapshot::{self, Loaded, SNAPSHOT};
@@ -144,7 +144,7 @@ fn read(
     disk: &Arc<dyn Disk>,
     options: &Options,
 ) -> Result<(Recovered, Option<Loaded>, Arc<Space>), OpenError> {
-    let recovered = recover(&**disk, options, snapshot::exists(&**disk))?;
+    let mut recovered = recover(&**disk, options, snapshot::exists(&**disk))?;
     let loaded = snapshot::read(&**disk, SNAPSHOT)?;
     let snapshot_at = loaded.as_ref().and_then(|loaded| loaded.meta.last_log_id);
     if snapshot_at < recovered.index.purged() {
@@ -159,6 +159,10 @@ fn read(
     }
     let space = Space::open(disk.clone(), options);
     let space = space.map_err(|error| OpenError::io(disk.path(""), error))?;
+    if recovered.meta.is_old() {
+        let converted = recovered.meta.convert(&**disk);
+        converted.map_err(|error| OpenError::io(disk.path(META), error))?;
+    }
     Ok((recovered, loaded, space))
 }
 

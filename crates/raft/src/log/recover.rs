@@ -13,7 +13,7 @@ use super::segment::{Segment, Start};
 use super::segment_name;
 use crate::disk::{Disk, DiskFile, read_all};
 use crate::space::create_zeroed;
-use crate::types::{Entry, LogId};
+use crate::types::{Entry, LogId, Vote};
 use crate::{OpenError, Options};
 
 /// The log as it lies on disk.
@@ -67,7 +67,21 @@ fn is_unused(disk: &dyn Disk, number: u32) -> bool {
 }
 
 fn create(disk: &dyn Disk, options: &Options) -> io::Result<Recovered> {
-    let meta = Meta::new();
+    begin(disk, options, Meta::new())
+}
+
+/// Makes the empty log of a store that continues from a snapshot of `last`.
+pub fn continue_from(
+    disk: &dyn Disk,
+    options: &Options,
+    vote: Vote,
+    last: LogId,
+) -> io::Result<()> {
+    let meta = Meta { vote: Some(vote), purged: Some(last), ..Meta::new() };
+    begin(disk, options, meta).map(drop)
+}
+
+fn begin(disk: &dyn Disk, options: &Options, meta: Meta) -> io::Result<Recovered> {
     let name = segment_name(meta.active);
     let file = create_zeroed(disk, &name, options.segment_bytes)?;
     let active = Segment::begin(file, meta.active, options.segment_bytes)?;
@@ -185,11 +199,9 @@ impl Reading<'_> {
     fn refuse(&self, number: u32, fault: &Fault) -> OpenError {
         match *fault {
             Fault::Damaged { at, why } => self.damaged(number, at, why),
-            Fault::Format { found } => OpenError::Format {
-                file: self.path(number),
-                found: found.into(),
-                known: frame::FORMAT.into(),
-            },
+            Fault::Format { found } => {
+                OpenError::format(self.path(number), found.into(), frame::FORMAT.into())
+            }
         }
     }
 

@@ -117,11 +117,11 @@ async fn a_file_of_a_newer_version_is_refused() {
     let path = dir.path().join("meta");
     let json = fs::read_to_string(&path).expect("reads");
     let json =
-        json.split_once(' ').expect("has a checksum").1.replace("\"format\":1", "\"format\":9");
+        json.split_once(' ').expect("has a checksum").1.replace("\"format\":2", "\"format\":9");
     let crc = crc32fast::hash(json.as_bytes());
     fs::write(&path, format!("{crc:08x} {json}")).expect("writes");
     let refused = RaftStore::open(dir.path(), options()).await.err();
-    let Some(OpenError::Format { found: 9, known: 1, .. }) = refused else {
+    let Some(OpenError::Format { found: 9, known: 2, .. }) = refused else {
         panic!("{refused:?}");
     };
 }

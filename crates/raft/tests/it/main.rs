@@ -1,5 +1,6 @@
 //! `RaftStore`: the contract, and what must survive bad days.
 
+mod backup;
 mod contract;
 mod damage;
 mod full_disk;
