@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use novacron_model::{Bytes, DataKey};
+use novacron_model::{Bytes, DataKey, Error, Result};
+
+use crate::gateway::ByteStream;
 
 /// Everything that [`crate::serve`] needs beside the store and the gateway.
 #[derive(Clone)]
@@ -27,9 +29,13 @@ pub struct ApiConfig {
     pub data_key: DataKey,
     /// Free space of the store's disk, and whether only deletes are taken.
     pub store_space: StoreSpace,
+    /// The whole state, as a file to begin anew from.
+    pub backup: Backup,
     /// Raised by the caller once the store is ready; until then everything answers 503.
     pub readiness: Readiness,
 }
+
+pub type Backup = Arc<dyn Fn() -> Result<ByteStream> + Send + Sync>;
 
 pub type StoreSpace = Arc<dyn Fn() -> (Bytes, bool) + Send + Sync>;
 
@@ -52,6 +58,7 @@ impl ApiConfig {
             simulated: false,
             data_key,
             store_space: Arc::new(|| (Bytes(0), false)),
+            backup: Arc::new(|| Err(Error::unsupported("this server makes no backups"))),
             readiness: Readiness::default(),
         }
     }

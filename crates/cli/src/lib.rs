@@ -31,6 +31,7 @@ mod reference;
 mod session;
 mod signals;
 mod snapshot;
+mod state;
 mod table;
 mod task;
 mod token;
@@ -45,6 +46,7 @@ pub use failure::Failure;
 pub use globals::{Format, Globals, default_data_dir};
 pub use output::value as print;
 pub use reference::reference;
+pub use state::{RestoreArgs, StateCommand};
 pub use transport::tls::fingerprint;
 
 use failure::Result;
@@ -98,6 +100,9 @@ pub enum Command {
     Events(event::EventsArgs),
     /// Print a one-time link into the web console
     Web,
+    /// Everything that the daemon knows, as a file
+    #[command(subcommand)]
+    State(state::StateCommand),
     /// Credentials for scripts and contexts
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -153,6 +158,7 @@ async fn perform(command: Command, globals: &Globals, root: clap::Command) -> Re
         Command::Task(command) => task::run(&session, command).await,
         Command::Events(args) => event::run(&session, &args).await,
         Command::Token(command) => token::run(&session, command).await,
+        Command::State(command) => state::run(&session, command).await,
         Command::Web => web::run(&session).await,
         // Done above, without a session.
         Command::Completion { .. } | Command::Version | Command::Context(_) => Ok(()),

@@ -76,6 +76,8 @@ fn every_noun_understands_its_verbs() {
         "pool create fast --path /srv",
         "node show n1",
         "project create team --description x",
+        "state backup nova.backup",
+        "state restore nova.backup --replace",
         "token create ci --expires 30d",
         "token revoke ci",
         "task wait 0190 --timeout 5m",

@@ -27,6 +27,8 @@ pub struct Config {
     pub qemu: Qemu,
     #[serde(default)]
     pub images: Images,
+    #[serde(default)]
+    pub backup: Backup,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -90,6 +92,20 @@ pub struct Images {
 impl Default for Images {
     fn default() -> Self {
         Self { max_virtual_size: Bytes::gib(8192) }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Backup {
+    /// Absent: `backups` in the data directory.
+    pub dir: Option<PathBuf>,
+    pub keep: usize,
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        Self { dir: None, keep: 7 }
     }
 }
 

@@ -58,7 +58,7 @@ impl DataDir {
             if self.path.join("store").exists() {
                 bail!(
                     "{} is missing beside an existing store, whose secrets it opens; \
-                     restore it from a copy",
+                     `novacron state restore` brings both back from a copy",
                     path.display()
                 );
             }
@@ -69,7 +69,10 @@ impl DataDir {
             .and_then(|mut file| file.read_to_end(&mut bytes))
             .with_context(|| format!("cannot read {}", path.display()))?;
         let Ok(key) = <[u8; 32]>::try_from(bytes) else {
-            bail!("{} is damaged: it must have 32 bytes; restore it from a copy", path.display());
+            bail!(
+                "{} is damaged: it must have 32 bytes; `novacron state restore` brings it back from a copy",
+                path.display()
+            );
         };
         Ok(DataKey::new(key))
     }

@@ -14,12 +14,13 @@ mod identity;
 mod logging;
 mod nodes;
 mod server;
+mod state;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use novacron_cli::{Format, Globals};
+use novacron_cli::{Format, Globals, StateCommand};
 use rustls::crypto::aws_lc_rs;
 
 use config::Config;
@@ -76,10 +77,15 @@ fn main() -> ExitCode {
         }
     };
     let done = match program.command {
-        Command::Client(command) => {
-            let run = novacron_cli::run(*command, program.globals, Program::command());
-            return runtime.block_on(run);
-        }
+        Command::Client(command) => match *command {
+            novacron_cli::Command::State(StateCommand::Restore(args)) => {
+                state::restore::run(&args, &program.globals)
+            }
+            command => {
+                let run = novacron_cli::run(command, program.globals, Program::command());
+                return runtime.block_on(run);
+            }
+        },
         Command::Server(args) => runtime.block_on(server::run(&args, &program.globals)),
         Command::Doctor(args) => return runtime.block_on(doctor::run(&args, &program.globals)),
         Command::Reference => {

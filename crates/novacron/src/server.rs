@@ -10,7 +10,7 @@ use novacron_agent::AgentHandle;
 use novacron_api::{ApiConfig, Readiness, ServerHandle, TlsFiles};
 use novacron_cli::Globals;
 use novacron_model::{Bytes, Name};
-use novacron_raft::{Options, RaftStore};
+use novacron_raft::RaftStore;
 use novacron_store::{CommitError, Store};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,7 +20,7 @@ use tracing::{info, warn};
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::gateway::LocalGateway;
-use crate::{clock, control_loop, identity, logging, nodes};
+use crate::{clock, control_loop, identity, logging, nodes, state};
 
 #[derive(ClapArgs)]
 pub struct Args {
@@ -44,8 +44,9 @@ pub async fn run(args: &Args, globals: &Globals) -> Result<()> {
     raise_file_limit();
     let end = ending()?;
     let data = DataDir::open(&std::path::absolute(config.data_dir(globals))?)?;
+    state::restore::finish(data.path())?;
     data.data_key()?;
-    let store = RaftStore::open(&data.path().join("store"), Options::default()).await?;
+    let store = state::open_store(&config, &data).await?;
     let served = serve(args, &config, &data, store.clone(), &end).await;
     store.shutdown().await;
     served
@@ -87,13 +88,27 @@ async fn serve(
         Some(count) => nodes::simulated(count, data, &shared).await?,
         None => vec![nodes::real(config, data, &shared).await?],
     };
+    let source = source(data, &shared, &agents);
+    let copies = tokio::spawn(source.keep(state::copies(config, data.path()), end.clone()));
     let served = answer(args, config, data, &store, &agents, end).await;
     for agent in &agents {
         agent.shutdown().await;
     }
     end.cancel();
+    copies.await?;
     control.await??;
     served
+}
+
+/// What copies of the state are made from.
+fn source(data: &DataDir, store: &Arc<dyn Store>, agents: &[AgentHandle]) -> state::Source {
+    let (store, data) = (store.clone(), data.path().to_owned());
+    state::Source { store, data, node: answering(agents) }
+}
+
+/// The node that answers here.
+fn answering(agents: &[AgentHandle]) -> String {
+    agents.first().map(|agent| agent.node().to_owned()).unwrap_or_default()
 }
 
 /// Runs the control loop. Should it ever end by itself, everything ends: a server that answers but
@@ -144,9 +159,10 @@ async fn serve_api(
     store: &Arc<RaftStore>,
     agents: &[AgentHandle],
 ) -> Result<ServerHandle> {
-    let node = agents.first().map(|agent| agent.node().to_owned()).unwrap_or_default();
     let health = store.clone();
     let readiness = Readiness::default();
+    let shared: Arc<dyn Store> = store.clone();
+    let source = source(data, &shared, agents);
     let tls = config.tls.cert.clone().zip(config.tls.key.clone());
     let api = ApiConfig {
         listen: vec![config.api.listen],
@@ -157,10 +173,10 @@ async fn serve_api(
             let health = health.health();
             (Bytes(health.free_bytes), health.full)
         }),
+        backup: Arc::new(move || source.stream()),
         readiness: readiness.clone(),
-        ..ApiConfig::new(data.path(), node, data.data_key()?)
+        ..ApiConfig::new(data.path(), answering(agents), data.data_key()?)
     };
-    let shared: Arc<dyn Store> = store.clone();
     let gateway = LocalGateway::new(agents, shared.clone());
     let server = novacron_api::serve(api, shared, gateway)
         .await

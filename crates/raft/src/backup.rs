@@ -27,6 +27,10 @@ const MAGIC: &[u8] = b"NovaCron state backup\n";
 /// The format that this version writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;
 
+/// A restored store goes on at a revision that none of those was given which the backup does not
+/// know: who watches from there, or holds one as an `ETag`, is not taken for up to date.
+const LEAP: u64 = 1_000_000_000;
+
 /// What a backup says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
@@ -111,7 +115,7 @@ impl Backup {
             return Err(BackupError::Newer { file: shown(), found: format, version });
         }
         let head: Head = reader.parse(&head).map_err(refused)?;
-        let state = reader.state(head.revision).map_err(refused)?;
+        let state = reader.state(head.revision + LEAP).map_err(refused)?;
         Ok(Self { head, state })
     }
 

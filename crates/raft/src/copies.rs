@@ -81,10 +81,7 @@ impl Copies {
 }
 
 /// Writes a file for nobody else's eyes, durably, whole or not at all.
-pub fn write_whole(
-    path: &Path,
-    write: impl FnOnce(&mut File) -> io::Result<()>,
-) -> io::Result<()> {
+pub fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let mut part = path.as_os_str().to_owned();
     part.push(PART);
     let part = PathBuf::from(part);

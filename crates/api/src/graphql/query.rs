@@ -156,8 +156,17 @@ fn session_field() -> Field {
     })
 }
 
+fn backup_url() -> Field {
+    Field::new("backupUrl", TypeRef::named_nn(TypeRef::STRING), |_| {
+        FieldFuture::new(async { Ok(Some(FieldValue::value("/v1/system/backup"))) })
+    })
+}
+
 /// Adds the URLs of an object's byte streams, which GraphQL does not carry itself.
 pub(super) fn stream_urls(name: &str, object: Object) -> Object {
+    if name == "System" {
+        return object.field(backup_url());
+    }
     let streams: &[&str] = if name == object_name(Vm::KIND) {
         &["serial", "screen", "logs", "files"]
     } else if name == object_name(Image::KIND) {

@@ -14,6 +14,11 @@ pub(super) fn add(paths: &mut Map<String, Value>) {
         "get",
         "/v1/system",
     );
+    system("back_up_state", "Sends the whole state, with the key that opens its secrets.")
+        .describe("One file, checked and versioned, for `novacron state restore`. Keep it safe.")
+        .answer(200, "The backup.", &[("application/octet-stream", Value::Null)])
+        .problems(&[501])
+        .at(paths, "get", "/v1/system/backup");
     sessions(paths);
     probes(paths);
 }

@@ -88,7 +88,7 @@ fn guest_path(params: &Params) -> Answer<&str> {
 }
 
 /// A body that streams out until the caller's credential ends.
-fn outward(call: &Call, content: ByteStream) -> Body {
+pub fn outward(call: &Call, content: ByteStream) -> Body {
     let ended = Box::pin(watchdog::ended(call.api.clone(), call.caller.clone()));
     Body::from_stream(content.take_until(ended).map_err(std::io::Error::other))
 }

@@ -10,6 +10,7 @@ use novacron_model::request::{Session, SignIn, System};
 use novacron_model::{Code, Error};
 
 use super::call::Call;
+use super::guests::outward;
 use super::payload::Payload;
 use crate::auth::{Caller, Peer, sessions};
 use crate::edge;
@@ -34,6 +35,18 @@ pub fn describe(api: &Api) -> System {
         store_free,
         store_full,
     }
+}
+
+/// The whole state, for `novacron state restore`. Whoever may ask may do anything.
+pub async fn backup(call: Call) -> Answer<Response> {
+    call.params(&[])?;
+    let content = (call.api.config.backup)()?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"novacron-state.backup\""),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    Ok((headers, outward(&call, content)).into_response())
 }
 
 pub async fn session(call: Call) -> Answer<Response> {

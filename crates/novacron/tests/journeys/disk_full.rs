@@ -91,10 +91,10 @@ fn a_guest_waits_while_its_pool_is_full() {
 }
 
 /// A file system of a few MiB, unmounted in the end.
-struct SmallDisk(PathBuf);
+pub struct SmallDisk(pub PathBuf);
 
 impl SmallDisk {
-    fn mount(at: &Path, mib: u64) -> Self {
+    pub fn mount(at: &Path, mib: u64) -> Self {
         let root = rustix::process::geteuid().is_root();
         assert!(root, "this test mounts a small disk: run it as root");
         std::fs::create_dir_all(at).unwrap();
@@ -104,7 +104,7 @@ impl SmallDisk {
     }
 
     /// Leaves this many bytes free.
-    fn fill(&self, leave: u64) {
+    pub fn fill(&self, leave: u64) {
         let mut filler = File::create(self.0.join("filler")).unwrap();
         let block = vec![1; 64 << 10];
         loop {
@@ -119,7 +119,7 @@ impl SmallDisk {
         }
     }
 
-    fn make_room(&self) {
+    pub fn make_room(&self) {
         std::fs::remove_file(self.0.join("filler")).unwrap();
     }
 }

@@ -16,5 +16,6 @@ mod ports;
 mod settings;
 mod sign_in;
 mod snapshots;
+mod state;
 mod tls;
 mod volumes;

@@ -1,0 +1,180 @@
+//! Copies of the whole state: streamed on request, one kept each day, and before an upgrade.
+//!
+//! What a copy looks like is `novacron_raft`'s; here stands what belongs into it and when one is
+//! made. `restore` is the way back.
+
+pub mod restore;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use futures::StreamExt;
+use novacron_api::gateway::ByteStream;
+use novacron_model::Error;
+use novacron_raft::{Copies, OpenError, Options, RaftStore, backup, upgrade};
+use novacron_store::Store;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::clock;
+use crate::config::Config;
+use crate::data_dir::DataDir;
+
+/// Files of the data directory without which the store is worth less. Others are not taken, nor
+/// believed when a backup brings them.
+const FILES: [&str; 3] = ["data.key", "tls/ca.pem", "tls/ca.key"];
+/// How often it is looked whether a daily copy is due; after a failure this is the pause.
+const LOOK: Duration = Duration::from_mins(10);
+
+/// The copies that the daemon keeps by itself.
+pub fn copies(config: &Config, data: &Path) -> Copies {
+    Copies::new(folder(config, data), config.backup.keep)
+}
+
+fn folder(config: &Config, data: &Path) -> PathBuf {
+    config.backup.dir.clone().unwrap_or_else(|| data.join("backups"))
+}
+
+/// Opens the store. One of an older format is copied before; of a damaged one it is said which copy
+/// there is and how to go back to it.
+pub async fn open_store(config: &Config, data: &DataDir) -> Result<Arc<RaftStore>> {
+    let dir = data.path().join("store");
+    let opened = match copy_before_upgrade(config, data, &dir).await? {
+        Ok(()) => RaftStore::open(&dir, Options::default()).await,
+        Err(error) => Err(error),
+    };
+    let error = match opened {
+        Ok(store) => return Ok(store),
+        Err(error) => error,
+    };
+    let lost = error.is_loss();
+    let failed = anyhow::Error::new(error);
+    if !lost {
+        return Err(failed);
+    }
+    let copies = copies(config, data.path());
+    let newest = tokio::task::spawn_blocking(move || copies.newest()).await?;
+    let Some(newest) = newest else { return Err(failed) };
+    let (newest, data) = (newest.display(), data.path().display());
+    Err(failed.context(format!(
+        "the store cannot be opened; go back to the newest copy with `novacron state restore \
+         {newest} --data-dir {data} --replace`, which keeps the damaged store aside"
+    )))
+}
+
+/// The inner error is the store's.
+async fn copy_before_upgrade(
+    config: &Config,
+    data: &DataDir,
+    dir: &Path,
+) -> Result<Result<(), OpenError>> {
+    let format = match upgrade::needed(dir) {
+        Ok(None) => return Ok(Ok(())),
+        Ok(Some(format)) => format,
+        Err(error) => return Ok(Err(error)),
+    };
+    let (dir, key) = (dir.to_owned(), data.path().join("data.key"));
+    let folder = folder(config, data.path());
+    let name = format!("store-format-{format}");
+    let copying = move || upgrade::copy(&dir, &key, &folder, &name);
+    let copy = tokio::task::spawn_blocking(copying).await?;
+    let copy = copy.context("the store is of an older format and was not copied before its conversion; nothing was changed")?;
+    info!(copy = %copy.display(), format, "copied the store before its conversion");
+    Ok(Ok(()))
+}
+
+/// Makes backups of a running node.
+#[derive(Clone)]
+pub struct Source {
+    pub store: Arc<dyn Store>,
+    pub data: PathBuf,
+    pub node: String,
+}
+
+impl Source {
+    /// The state as it is now, as a stream.
+    pub fn stream(&self) -> novacron_model::Result<ByteStream> {
+        let files = self.files().map_err(|error| Error::unavailable(error.to_string()))?;
+        let (source, (sender, receiver)) = (self.clone(), mpsc::channel(4));
+        tokio::task::spawn_blocking(move || {
+            let written = source.write(files, &mut |piece| {
+                let piece = Bytes::copy_from_slice(piece);
+                sender.blocking_send(Ok(piece)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+            });
+            if let Err(error) = written {
+                // Nobody is there to be told if the reader has gone.
+                let _ = sender.blocking_send(Err(Error::unavailable(error.to_string())));
+            }
+        });
+        let pieces = futures::stream::unfold(receiver, async |mut receiver| {
+            let piece = receiver.recv().await?;
+            Some((piece, receiver))
+        });
+        Ok(pieces.boxed())
+    }
+
+    /// Keeps a copy of each day until `end`.
+    pub async fn keep(self, copies: Copies, end: CancellationToken) {
+        loop {
+            let (source, copies) = (self.clone(), copies.clone());
+            let kept = tokio::task::spawn_blocking(move || source.keep_one(&copies)).await;
+            match kept.map_err(io::Error::other).flatten() {
+                Ok(None) => {}
+                Ok(Some(path)) => info!(path = %path.display(), "the state was copied"),
+                Err(error) => {
+                    warn!(%error, "the daily copy of the state failed; it is tried again");
+                }
+            }
+            if end.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    fn keep_one(&self, copies: &Copies) -> io::Result<Option<PathBuf>> {
+        let now = clock::now();
+        if !copies.is_due(now) {
+            return Ok(None);
+        }
+        let files = self.files()?;
+        let path = copies.add(now, |file| {
+            let mut out = io::BufWriter::new(file);
+            self.write(files, &mut |piece| out.write_all(piece))?;
+            out.flush()
+        })?;
+        Ok(Some(path))
+    }
+
+    fn write(
+        &self,
+        files: BTreeMap<String, Vec<u8>>,
+        sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        backup::write(&self.store.snapshot(), &self.node, clock::now(), files, sink)
+    }
+
+    fn files(&self) -> io::Result<BTreeMap<String, Vec<u8>>> {
+        let mut files = BTreeMap::new();
+        for name in FILES {
+            match fs::read(self.data.join(name)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && name != FILES[0] => {}
+                read => {
+                    files.insert(name.to_owned(), read?);
+                }
+            }
+        }
+        Ok(files)
+    }
+}
+
+/// Makes what a directory names durable.
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
