@@ -44,8 +44,16 @@ test('an image is uploaded from this machine', async () => {
   await page.goto(`${world.base}/p/default/images`)
   await page.getByRole('button', { name: 'Upload' }).click()
   await page.getByLabel('File').setInputFiles({ name: 'Tiny_Disk.raw', mimeType: 'application/octet-stream', buffer: diskContent() })
+  // The first connection breaks; it goes on by itself.
+  let broken = 0
+  await page.route('**/images/tiny-disk/content', (route) => {
+    if (route.request().method() === 'PUT' && broken++ === 0) return route.abort('connectionreset')
+    return route.fallback()
+  })
   await page.getByRole('dialog').getByRole('button', { name: 'Upload' }).click()
   await state('tiny-disk').and(page.locator('[data-state=ready]')).waitFor()
+  assert.ok(broken >= 2)
+  await page.unroute('**/images/tiny-disk/content')
 })
 
 test('an image is imported from a URL', async () => {

@@ -304,8 +304,12 @@ export interface paths {
             };
             cookie?: never;
         };
-        get?: never;
-        /** Sends the content of an image. */
+        /** Tells how much of an image's content has arrived. */
+        get: operations["get_upload"];
+        /**
+         * Sends the content of an image.
+         * @description Without `Upload-Offset` the body is the whole image, and nothing stays of one that is cut. With it the body is the rest of the image, or a part of it: what has arrived stays for a day when the connection breaks or the server restarts. `GET` tells how much that is, and the next part begins there. A part that begins at 0 begins anew.
+         */
         put: operations["upload_image"];
         post?: never;
         delete?: never;
@@ -1909,6 +1913,13 @@ export interface components {
             name: string;
             reason: string;
         };
+        /** @description How far an upload has come. */
+        Uploaded: {
+            /** @description All of them have, and the import goes on. */
+            complete: boolean;
+            /** @description Bytes that have arrived: the next part begins here. */
+            offset: components["schemas"]["Bytes"];
+        };
         Vm: {
             meta: components["schemas"]["Meta"];
             spec: components["schemas"]["VmSpec"];
@@ -3156,7 +3167,7 @@ export interface operations {
             507: components["responses"]["StorageFull"];
         };
     };
-    upload_image: {
+    get_upload: {
         parameters: {
             query?: never;
             header?: never;
@@ -3166,12 +3177,58 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: never;
+        responses: {
+            /** @description How far it is. */
+            200: {
+                headers: {
+                    /** @description The same number as `offset`. */
+                    "Upload-Offset"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Uploaded"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    upload_image: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Where this part begins: what has arrived so far. */
+                "Upload-Offset"?: number;
+                /** @description Bytes of the whole; needed beside `Upload-Offset`. */
+                "Upload-Length"?: number;
+            };
+            path: {
+                project: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
             content: {
                 "application/octet-stream": unknown;
             };
         };
         responses: {
+            /** @description The part has arrived; more is to come. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Uploaded"];
+                };
+            };
             /** @description All bytes have arrived; the task follows the import. */
             202: {
                 headers: {

@@ -1,44 +1,80 @@
-// Sending an image's content from this machine.
-import { asProblem, readProblemText, type Problem } from './client'
+// Sending an image's content from this machine. When the connection breaks, the server tells how
+// much has arrived, and the rest follows.
 import { fetchObject } from './cache'
+import { asProblem, Problem, readProblemText, request } from './client'
 import { objectPath } from './kinds'
 
-const PATIENCE_MS = 30_000
-const RETRY_MS = 200
+/** How long it is tried again without a new byte arriving. */
+const PATIENCE_MS = 120_000
+const RETRY_MS = 250
+const RETRY_MAX_MS = 4000
 
-/** A new image gets its node a moment after it was made; only then its content can be sent. */
+export interface Sending {
+  /** Bytes of the file that have left. */
+  sent: number
+  /** Why it stands still for now. */
+  broken?: string
+}
+
+/** Sends what has not arrived yet; returns once all has. */
 export async function uploadImage(
-  project: string, name: string, file: Blob, progress: (sent: number) => void,
+  project: string, name: string, file: Blob, tell: (sending: Sending) => void, signal: AbortSignal,
 ): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS
-  while (!(await fetchObject('image', project, name)).status.location && Date.now() < deadline) await pause()
+  const path = `${objectPath('image', project, name)}/content`
+  let furthest = -1
+  let deadline = 0
+  let pause = RETRY_MS
   for (;;) {
+    let offset = Math.max(furthest, 0)
     try {
-      await put(`${objectPath('image', project, name)}/content`, file, progress)
-      return
+      offset = (await request<{ offset: number }>('GET', path, { signal })).offset
+      if (offset > furthest) {
+        furthest = offset
+        deadline = Date.now() + PATIENCE_MS
+        pause = RETRY_MS
+      }
+      if (await put(path, file, offset, (sent) => tell({ sent }), signal)) return
     } catch (error) {
-      if (asProblem(error).code !== 'unavailable' || Date.now() > deadline) throw error
-      await pause()
+      signal.throwIfAborted()
+      const problem = asProblem(error)
+      deadline ||= Date.now() + PATIENCE_MS
+      if (!passes(problem) || Date.now() > deadline) throw problem
+      tell({ sent: offset, broken: problem.message })
+      await new Promise((resolve) => setTimeout(resolve, pause))
+      pause = Math.min(pause * 2, RETRY_MAX_MS)
     }
   }
 }
 
-/** One request that tells how far it has come; `fetch` cannot. */
-function put(path: string, file: Blob, progress: (sent: number) => void): Promise<void> {
-  return new Promise((resolve, reject: (problem: Problem) => void) => {
-    const upload = new XMLHttpRequest()
-    upload.open('PUT', path)
-    upload.setRequestHeader('content-type', 'application/octet-stream')
-    upload.upload.onprogress = (event) => progress(event.loaded)
-    upload.onload = () => {
-      if (upload.status < 300) resolve()
-      else reject(readProblemText(upload.status, upload.responseText))
-    }
-    upload.onerror = () => reject(asProblem(new Error('The connection broke before all bytes had arrived')))
-    upload.send(file)
-  })
+/** Whether an image waits for the rest of its content. */
+export async function isWaiting(project: string, name: string): Promise<boolean> {
+  const image = await fetchObject('image', project, name)
+  return 'upload' in image.spec.source && image.status.state === 'importing'
 }
 
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+/** Whether another try may help: nobody answers, not now, or the rest begins elsewhere by now. */
+export function passes(problem: Problem): boolean {
+  const { code, field, status } = problem
+  return code === 'unavailable' || code === 'unreachable' || field === 'Upload-Offset' || (code.startsWith('http_') && status >= 500)
+}
+
+/** One request that tells how far it has come, which `fetch` cannot. Answers whether all is there. */
+function put(path: string, file: Blob, offset: number, progress: (sent: number) => void, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve, reject: (problem: Problem) => void) => {
+    const upload = new XMLHttpRequest()
+    const broken = () => reject(new Problem({ status: 0, code: 'unreachable', message: 'The connection broke' }))
+    upload.open('PUT', path)
+    upload.setRequestHeader('content-type', 'application/octet-stream')
+    upload.setRequestHeader('upload-offset', String(offset))
+    upload.setRequestHeader('upload-length', String(file.size))
+    upload.upload.onprogress = (event) => progress(offset + event.loaded)
+    upload.onload = () => {
+      if (upload.status < 300) resolve(upload.status === 202)
+      else reject(readProblemText(upload.status, upload.responseText))
+    }
+    upload.onerror = broken
+    upload.onabort = broken
+    signal.addEventListener('abort', () => upload.abort(), { once: true })
+    upload.send(file.slice(offset))
+  })
 }

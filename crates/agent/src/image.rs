@@ -1,39 +1,26 @@
 //! The actor of an image: brings it in, from a URL or from a client that sends it, and removes it.
 //!
-//! An import is whole or not at all. One that the daemon's end cut short begins again (a URL) or
-//! waits to be sent again (an upload).
+//! An import is whole or not at all. One from a URL that the daemon's end cut short begins again.
+//! How a client's bytes get here is [`crate::upload`]'s.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use novacron_model::event::Level;
 use novacron_model::image::{ImageContent, ImageKind, ImageSource};
 use novacron_model::task::Live;
-use novacron_model::{Bytes, Error, Image, Kind, Name, Object, Project, Result, key};
+use novacron_model::{Bytes, Error, Image, Object, Result};
 use novacron_store::{Key, Snapshot, object};
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::actors::Seat;
 use crate::node::Node;
-use crate::pool::{ByteStream, ImageOrder, Pool, Progress, Source};
-use crate::{report, selection};
+use crate::pool::{ImageOrder, Pool, Progress, Source};
+use crate::report;
 
 const SECTION: &str = "content";
 const RETRY_MAX: Duration = Duration::from_secs(30);
-
-/// Uploads that are coming in, each with what ends it.
-#[derive(Default)]
-pub(crate) struct Uploads(Mutex<HashMap<Uuid, CancellationToken>>);
-
-impl Uploads {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, CancellationToken>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 pub(crate) async fn run(node: Arc<Node>, mut seat: Seat) {
     let mut pause = Duration::from_secs(1);
@@ -69,7 +56,7 @@ async fn look(node: &Arc<Node>, seat: &Seat) -> Result<()> {
     if content.is_some_and(|content| content.ready.is_some()) {
         return Ok(());
     }
-    if node.uploads.lock().contains_key(&image.meta.uid) {
+    if node.uploads.is_coming(image.meta.uid) {
         // Still coming in; its end wakes us.
         return Ok(());
     }
@@ -81,7 +68,8 @@ async fn look(node: &Arc<Node>, seat: &Seat) -> Result<()> {
             let source = Source::Url(url.clone());
             import(node, seat, pool.as_ref(), &image, Some(source)).await
         }
-        _ => Ok(()),
+        ImageSource::Upload {} => pool.drop_stale(image.meta.uid).await,
+        ImageSource::Url(_) => Ok(()),
     }
 }
 
@@ -89,9 +77,7 @@ async fn delete(node: &Node, seat: &Seat, at: &Snapshot, image: &Object<Image>) 
     if report::is_cleaned(at, seat.family()) {
         return Ok(());
     }
-    if let Some(coming) = node.uploads.lock().get(&image.meta.uid) {
-        coming.cancel();
-    }
+    node.uploads.cancel(image.meta.uid);
     let pool = node.pool(at, image.spec.pool.as_str()).await?;
     pool.delete_image(image.meta.uid).await?;
     let txn = report::cleaned(node, at, seat.family(), image.meta.uid, SECTION)?;
@@ -147,11 +133,11 @@ async fn bring_in(
     Ok(ImageContent { ready: Some(node.now()), ..content })
 }
 
-fn order(image: &Object<Image>) -> ImageOrder {
+pub(crate) fn order(image: &Object<Image>) -> ImageOrder {
     ImageOrder { uid: image.meta.uid, sha256: image.spec.sha256.clone() }
 }
 
-fn progress(node: &Node, uid: Uuid) -> Progress {
+pub(crate) fn progress(node: &Node, uid: Uuid) -> Progress {
     let board = node.board.clone();
     Arc::new(move |live: Live| board.set(uid, live))
 }
@@ -163,7 +149,7 @@ async fn deleted(node: &Node, seat: &Seat, uid: Uuid) {
     }
 }
 
-fn is_deleted(node: &Node, family: &Key, uid: Uuid) -> bool {
+pub(crate) fn is_deleted(node: &Node, family: &Key, uid: Uuid) -> bool {
     let image = object::by_key::<Image>(&node.store.snapshot(), family.as_str());
     let image = image.ok().flatten();
     image.is_none_or(|image| image.meta.deleting.is_some() || image.meta.uid != uid)
@@ -185,85 +171,4 @@ async fn commit(node: &Node, family: &Key, txn: novacron_store::Txn) -> Result<(
         report::warn(family, &error);
         Error::unavailable(error.to_string())
     })
-}
-
-/// Takes the content of an image; returns once all bytes are here and durable. The import goes on.
-pub(crate) async fn upload(
-    node: &Arc<Node>,
-    image: &Object<Image>,
-    length: Option<u64>,
-    content: ByteStream,
-) -> Result<()> {
-    let uid = image.meta.uid;
-    let (name, coming) = (image.name(), Coming::begin(node, image)?);
-    let at = node.store.snapshot();
-    let family = family(&at, image)?;
-    check(&at, &family, image)?;
-    let pool = node.pool(&at, image.spec.pool.as_str()).await?;
-    let (order, source) = (order(image), Source::Upload { length, content });
-    let received = tokio::select! {
-        received = pool.receive(&order, source, progress(node, uid)) => received,
-        () = coming.cancel.cancelled() => {
-            Err(Error::conflict(format!("image \"{name}\" was deleted")))
-        }
-        () = node.ending.cancelled() => {
-            Err(Error::unavailable("the server is ending").hint("send it again"))
-        }
-    };
-    drop(coming);
-    received?;
-    selection::wake(node, &family);
-    Ok(())
-}
-
-/// One upload of an image at a time; over when this is dropped.
-struct Coming {
-    node: Arc<Node>,
-    uid: Uuid,
-    cancel: CancellationToken,
-}
-
-impl Coming {
-    fn begin(node: &Arc<Node>, image: &Object<Image>) -> Result<Self> {
-        let uid = image.meta.uid;
-        match node.uploads.lock().entry(uid) {
-            Entry::Occupied(_) => {
-                let name = image.name();
-                Err(Error::conflict(format!("image \"{name}\" is being sent already")))
-            }
-            Entry::Vacant(entry) => {
-                let cancel = entry.insert(CancellationToken::new()).clone();
-                Ok(Self { node: node.clone(), uid, cancel })
-            }
-        }
-    }
-}
-
-impl Drop for Coming {
-    fn drop(&mut self) {
-        self.node.uploads.lock().remove(&self.uid);
-        self.node.board.pause(self.uid);
-    }
-}
-
-fn family(at: &Snapshot, image: &Object<Image>) -> Result<Key> {
-    let project = image.meta.project.as_ref().map(Name::as_str).unwrap_or_default();
-    let project = object::expect::<Project>(at, None, project)?;
-    Ok(Key::from(key::object::<Image>(Some(project.meta.uid), image.name())))
-}
-
-/// Whether the image, as it is now, takes content.
-fn check(at: &Snapshot, family: &Key, image: &Object<Image>) -> Result<()> {
-    let name = image.name();
-    let now = object::by_key::<Image>(at, family.as_str())?;
-    let now = now.filter(|now| now.meta.uid == image.meta.uid && now.meta.deleting.is_none());
-    let now = now.ok_or_else(|| Error::not_found(Image::KIND, name))?;
-    if now.spec.source != (ImageSource::Upload {}) {
-        return Err(Error::conflict(format!("image \"{name}\" is fetched from a URL")));
-    }
-    if now.status.content.as_ref().is_some_and(|content| content.ready.is_some()) {
-        return Err(Error::conflict(format!("image \"{name}\" has its content already"))
-            .hint("an image never changes; create another one"));
-    }
-    Ok(())
 }

@@ -22,12 +22,14 @@ mod node;
 pub mod pool;
 mod report;
 mod selection;
+mod upload;
 pub mod vm;
 mod volume;
 mod volume_usage;
 
 use std::sync::Arc;
 
+use novacron_model::image::Uploaded;
 use novacron_model::task::Live;
 use novacron_model::{Image, Object, Result};
 use novacron_store::Store;
@@ -94,7 +96,23 @@ impl AgentHandle {
         length: Option<u64>,
         content: ByteStream,
     ) -> Result<()> {
-        image::upload(&self.node, image, length, content).await
+        upload::whole(&self.node, image, length, content).await
+    }
+
+    /// Takes a part of an image's content, which begins at `offset` of `total` bytes; what has
+    /// come stays when the connection breaks. The import goes on once all is here.
+    pub async fn upload_part(
+        &self,
+        image: &Object<Image>,
+        (offset, total): (u64, u64),
+        content: ByteStream,
+    ) -> Result<Uploaded> {
+        upload::part(&self.node, image, pool::Part { offset, total, content }).await
+    }
+
+    /// How far an image's upload has come.
+    pub async fn uploaded(&self, image: &Object<Image>) -> Result<Uploaded> {
+        upload::uploaded(&self.node, image).await
     }
 
     /// How many objects are being worked on: none for VMs at rest.

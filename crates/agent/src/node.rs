@@ -14,8 +14,8 @@ use uuid::Uuid;
 use crate::actors::Actors;
 use crate::board::Board;
 use crate::config::AgentConfig;
-use crate::image::Uploads;
 use crate::pool::Pool;
+use crate::upload::Uploads;
 
 /// Guests that may be started at the same moment: after a host's boot there may be hundreds.
 const STARTS: usize = 8;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use novacron_host::hypervisor::Boot;
 use novacron_host::storage::Base;
-use novacron_model::image::ImageContent;
+use novacron_model::image::{ImageContent, Uploaded};
 use novacron_model::pool::{PoolSpec, PoolUsage};
 use novacron_model::task::Live;
 use novacron_model::volume::DiskFormat;
@@ -17,6 +17,7 @@ use uuid::Uuid;
 mod host;
 
 pub use host::HostPools;
+pub use novacron_host::image::Part;
 
 /// Bytes on their way in or out.
 pub type ByteStream = BoxStream<'static, Result<bytes::Bytes>>;
@@ -46,6 +47,17 @@ pub trait Pool: Send + Sync + 'static {
     /// Takes an image's bytes and returns once they are durable. Dropped before, it leaves
     /// nothing behind.
     async fn receive(&self, image: &ImageOrder, source: Source, progress: Progress) -> Result<()>;
+    /// Takes a part of an upload; what has come stays when it is dropped or its client goes.
+    async fn receive_part(
+        &self,
+        image: &ImageOrder,
+        part: Part,
+        progress: Progress,
+    ) -> Result<Uploaded>;
+    /// How far an upload has come.
+    async fn uploaded(&self, uid: Uuid) -> Result<Uploaded>;
+    /// Removes an upload that nobody has gone on with for a day.
+    async fn drop_stale(&self, uid: Uuid) -> Result<()>;
     /// Whether an image's bytes have come that [`Pool::finish`] can go on from.
     async fn arrived(&self, uid: Uuid) -> Result<bool>;
     /// Makes the image of what has arrived. Dropped, it can be called again; after an error

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use novacron_model::image::Uploaded;
 use novacron_model::request::{ExecRequest, ExecResult, LogSource};
 use novacron_model::task::Live;
 use novacron_model::{Image, Object, Result, Vm};
@@ -49,6 +50,19 @@ pub trait Gateway: Send + Sync + 'static {
         length: Option<u64>,
         content: ByteStream,
     ) -> Result<()>;
+
+    /// Takes a part of the content, which begins at `offset` of `total` bytes. What has come stays
+    /// when the connection breaks.
+    async fn upload_part(
+        &self,
+        image: &Object<Image>,
+        offset: u64,
+        total: u64,
+        content: ByteStream,
+    ) -> Result<Uploaded>;
+
+    /// How far an image's upload has come.
+    async fn uploaded(&self, image: &Object<Image>) -> Result<Uploaded>;
 
     /// Progress of what runs now, by the uid of the object worked on.
     fn live(&self, target: Uuid) -> Option<Live>;

@@ -76,7 +76,10 @@ fn guests() -> Router<Arc<Api>> {
         .route(&format!("{vm}/tickets"), post(consoles::ticket))
         .route(&format!("{vm}/serial"), get(consoles::serial))
         .route(&format!("{vm}/screen"), get(consoles::screen))
-        .route("/v1/projects/{project}/images/{name}/content", put(uploads::upload))
+        .route(
+            "/v1/projects/{project}/images/{name}/content",
+            put(uploads::upload).get(uploads::uploaded),
+        )
 }
 
 async fn nothing_here() -> Refusal {

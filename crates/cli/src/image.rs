@@ -12,6 +12,7 @@ use crate::table::{Column, age, labels, size, text};
 use crate::verbs::{DeleteArgs, ListArgs, delete, edit, list, set};
 
 mod import;
+mod upload;
 
 pub const NOUN: Noun = Noun::of::<Image>(&[
     Column::new("Name", |image, _| text(image, "/meta/name")),

@@ -10,31 +10,40 @@
 //! once all bytes have arrived, those: [`Importer::finish`] goes on from there.
 
 mod bundle;
+mod busy;
 mod detect;
 mod fetch;
 mod iso;
+mod part;
 mod receive;
 mod record;
+mod sink;
 mod vhdx;
 mod vmdk;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes as Chunk;
 use futures::stream::BoxStream;
+use novacron_model::image::Uploaded;
 use novacron_model::task::{Live, step as steps};
 use novacron_model::units::Bytes;
 use novacron_model::{Code, Error, Result};
 use uuid::Uuid;
 
+use self::busy::{Busies, Busy};
 use self::detect::Detected;
+use self::part::Cut;
 use self::record::Record;
+use self::sink::{Sink, Written};
 use crate::storage::qemu_img::{Check, Format};
 use crate::storage::{Pool, QemuImg, fault};
 
+pub(crate) use self::part::is_stale;
+pub use self::part::{KEPT, Part};
 pub use self::receive::Arrival;
 pub use self::record::ImageFiles;
 
@@ -79,12 +88,14 @@ pub struct Importer {
     pool: Arc<dyn Pool>,
     qemu_img: QemuImg,
     limits: Limits,
-    busy: Arc<Mutex<BTreeSet<Uuid>>>,
+    busy: Arc<Busies>,
+    /// What is known of uploads that wait for their clients.
+    kept: Arc<Mutex<BTreeMap<Uuid, Written>>>,
 }
 
 impl Importer {
     pub fn new(pool: Arc<dyn Pool>, qemu_img: QemuImg, limits: Limits) -> Self {
-        Self { pool, qemu_img, limits, busy: Arc::default() }
+        Self { pool, qemu_img, limits, busy: Arc::default(), kept: Arc::default() }
     }
 
     /// Makes the image exist. One that does is returned as it is; one that has wholly arrived is
@@ -112,7 +123,7 @@ impl Importer {
         sha256: Option<&str>,
         progress: Progress<'_>,
     ) -> Result<Arrival> {
-        let _busy = self.occupy(image)?;
+        let _busy = self.busy.occupy(image)?;
         if let Some(arrival) = self.arrived(image)? {
             return Ok(arrival);
         }
@@ -123,6 +134,99 @@ impl Importer {
         Ok(arrival)
     }
 
+    /// Takes a part of an upload. What has come stays when the connection breaks, and nothing
+    /// does after any other error. Refuses a part that begins elsewhere than the former ended.
+    pub async fn receive_part(
+        &self,
+        image: Uuid,
+        mut part: Part,
+        sha256: Option<&str>,
+        progress: Progress<'_>,
+    ) -> Result<Uploaded> {
+        let busy = Arc::new(self.busy.occupy_soon(image).await?);
+        if let Some(arrival) = self.arrived(image)? {
+            return Ok(Uploaded { offset: arrival.size, complete: true });
+        }
+        let staging = self.pool.staging(image);
+        if part.offset == 0 {
+            Staging::fresh(staging.clone())?.keep();
+        }
+        let sink = self.open_part(image, &staging, &part, &busy);
+        let mut sink = sink.inspect_err(|_| self.forget_beginning(image, &part, &staging))?;
+        let taken = part::take(&mut part, &mut sink, progress).await;
+        let offset = match taken {
+            Ok(()) if sink.size == part.total => {
+                let finished = part::finish(&staging, sink, sha256).await;
+                return finished.inspect_err(|_| self.forget(image, &staging));
+            }
+            Ok(()) => sink.pause().await.inspect_err(|_| self.forget(image, &staging))?,
+            Err(Cut::Broken(error)) => {
+                sink.pause().await.inspect_err(|_| self.forget(image, &staging))?;
+                return Err(error);
+            }
+            Err(Cut::Final(error)) => {
+                // It writes until it has ended.
+                let _ = sink.pause().await;
+                self.forget(image, &staging);
+                return Err(error);
+            }
+        };
+        Ok(Uploaded { offset: Bytes(offset), complete: false })
+    }
+
+    fn open_part(
+        &self,
+        image: Uuid,
+        staging: &Path,
+        part: &Part,
+        busy: &Arc<Busy>,
+    ) -> Result<Sink> {
+        let (all, busy) = (Arc::clone(&self.kept), Arc::clone(busy));
+        let kept = lock(&self.kept).remove(&image);
+        part::open(staging, part, kept, self.limits.size, move |written| {
+            lock(&all).insert(image, written);
+            drop(busy);
+        })
+    }
+
+    /// How far an upload has come.
+    pub fn uploaded(&self, image: Uuid) -> Result<Uploaded> {
+        match self.arrived(image)? {
+            Some(arrival) => Ok(Uploaded { offset: arrival.size, complete: true }),
+            None => part::uploaded(&self.pool.staging(image)),
+        }
+    }
+
+    /// Removes an upload whose client has not come back for a day.
+    pub fn drop_stale(&self, image: Uuid) -> Result<()> {
+        let staging = self.pool.staging(image);
+        let Ok(_busy) = self.busy.occupy(image) else { return Ok(()) };
+        if self.arrived(image)?.is_none() && staging.exists() && is_stale(&staging) {
+            tracing::info!(%image, "removing an upload that nobody went on with");
+            self.forget(image, &staging);
+        }
+        Ok(())
+    }
+
+    /// To be called when the image's files are removed.
+    pub fn forget_upload(&self, image: Uuid) {
+        lock(&self.kept).remove(&image);
+    }
+
+    /// Forgets an upload; what cannot be removed now is swept when the pool is opened.
+    fn forget(&self, image: Uuid, staging: &Path) {
+        lock(&self.kept).remove(&image);
+        if let Err(error) = std::fs::remove_dir_all(staging) {
+            tracing::warn!(%image, %error, "an upload's folder stays for now");
+        }
+    }
+
+    fn forget_beginning(&self, image: Uuid, part: &Part, staging: &Path) {
+        if part.offset == 0 {
+            self.forget(image, staging);
+        }
+    }
+
     /// What has arrived of an image that is not yet published, also before a crash.
     pub fn arrived(&self, image: Uuid) -> Result<Option<Arrival>> {
         receive::arrived(&self.pool.staging(image))
@@ -131,7 +235,7 @@ impl Importer {
     /// Turns what has arrived into the image. After an error nothing is left; dropped, it can be
     /// called again.
     pub async fn finish(&self, image: Uuid, progress: Progress<'_>) -> Result<ImageFiles> {
-        let _busy = self.occupy(image)?;
+        let _busy = self.busy.occupy(image)?;
         if let Some(files) = ImageFiles::open(&*self.pool, image).await? {
             return Ok(files);
         }
@@ -209,26 +313,10 @@ impl Importer {
         self.qemu_img.convert((from, format), to, size, &mut percent).await?;
         Ok(size)
     }
-
-    /// One import of an image at a time.
-    fn occupy(&self, image: Uuid) -> Result<Busy> {
-        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        if !busy.insert(image) {
-            return Err(Error::conflict("the image is being imported already"));
-        }
-        Ok(Busy { image, all: Arc::clone(&self.busy) })
-    }
 }
 
-struct Busy {
-    image: Uuid,
-    all: Arc<Mutex<BTreeSet<Uuid>>>,
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.image);
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Gives a file that stays as it came its name in the image; the file system copies it where it

@@ -79,6 +79,15 @@ pub enum ImageState {
     Deleting,
 }
 
+/// How far an upload has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Uploaded {
+    /// Bytes that have arrived: the next part begins here.
+    pub offset: Bytes,
+    /// All of them have, and the import goes on.
+    pub complete: bool,
+}
+
 /// What the import found; complete when `ready` is set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImageContent {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use novacron_agent::AgentHandle;
 use novacron_api::gateway::{ByteStream, Duplex, Gateway};
+use novacron_model::image::Uploaded;
 use novacron_model::request::{ExecRequest, ExecResult, LogSource};
 use novacron_model::task::Live;
 use novacron_model::{Error, Image, Kind, Name, Object, Project, Result, Vm, key};
@@ -38,6 +39,14 @@ impl LocalGateway {
                 .hint("novacron info says why")
         })?;
         self.agent(node.as_str())
+    }
+
+    async fn holder(&self, image: &Object<Image>) -> Result<(Object<Image>, Name)> {
+        let located = tokio::time::timeout(LOCATED_WITHIN, self.located(image)).await;
+        located.map_err(|_| {
+            Error::unavailable(format!("no node takes image \"{}\"", image.meta.name))
+                .hint("novacron node list shows which nodes are ready")
+        })?
     }
 
     /// The image once the planner has given it a node, which it does right after its creation.
@@ -125,12 +134,24 @@ impl Gateway for LocalGateway {
         length: Option<u64>,
         content: ByteStream,
     ) -> Result<()> {
-        let located = tokio::time::timeout(LOCATED_WITHIN, self.located(image)).await;
-        let (image, node) = located.map_err(|_| {
-            Error::unavailable(format!("no node takes image \"{}\"", image.meta.name))
-                .hint("novacron node list shows which nodes are ready")
-        })??;
+        let (image, node) = self.holder(image).await?;
         self.agent(node.as_str())?.upload(&image, length, content).await
+    }
+
+    async fn upload_part(
+        &self,
+        image: &Object<Image>,
+        offset: u64,
+        total: u64,
+        content: ByteStream,
+    ) -> Result<Uploaded> {
+        let (image, node) = self.holder(image).await?;
+        self.agent(node.as_str())?.upload_part(&image, (offset, total), content).await
+    }
+
+    async fn uploaded(&self, image: &Object<Image>) -> Result<Uploaded> {
+        let (image, node) = self.holder(image).await?;
+        self.agent(node.as_str())?.uploaded(&image).await
     }
 
     fn live(&self, target: Uuid) -> Option<Live> {

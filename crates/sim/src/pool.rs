@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use novacron_agent::pool::{ImageFiles, ImageOrder, Progress, Source, VolumeOrder};
+use novacron_agent::pool::{ImageFiles, ImageOrder, Part, Progress, Source, VolumeOrder};
 use novacron_agent::{Pool, Pools};
 use novacron_host::hypervisor::Boot;
 use novacron_host::storage::Base;
-use novacron_model::image::{ImageContent, ImageKind};
+use novacron_model::image::{ImageContent, ImageKind, Uploaded};
 use novacron_model::pool::{PoolSpec, PoolUsage};
 use novacron_model::task::{Live, step as steps};
 use novacron_model::volume::DiskFormat;
@@ -33,6 +33,8 @@ pub struct SimPools {
 #[derive(Debug, Default)]
 struct State {
     volumes: BTreeMap<Uuid, Bytes>,
+    /// Bytes that have come of uploads.
+    parts: BTreeMap<Uuid, u64>,
     arrived: BTreeMap<Uuid, ImageContent>,
     images: BTreeMap<Uuid, ImageContent>,
     /// How often each volume was made from nothing.
@@ -64,6 +66,18 @@ impl SimPools {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn arrive(&self, image: &ImageOrder, kind: ImageKind, size: Bytes) {
+        let content = ImageContent {
+            kind,
+            ready: None,
+            sha256: image.sha256.clone().unwrap_or_else(|| "0".repeat(64)),
+            size,
+            virtual_size: if kind == ImageKind::Disk { DISK } else { Bytes(0) },
+            error: None,
+        };
+        self.lock().arrived.insert(image.uid, content);
     }
 
     fn check_space(&self) -> Result<()> {
@@ -134,15 +148,46 @@ impl Pool for SimPool {
             }
         };
         self.all.check_space()?;
-        let content = ImageContent {
-            kind,
-            ready: None,
-            sha256: image.sha256.clone().unwrap_or_else(|| "0".repeat(64)),
-            size,
-            virtual_size: if kind == ImageKind::Disk { DISK } else { Bytes(0) },
-            error: None,
-        };
-        self.all.lock().arrived.insert(image.uid, content);
+        self.all.arrive(image, kind, size);
+        Ok(())
+    }
+
+    async fn receive_part(
+        &self,
+        image: &ImageOrder,
+        mut part: Part,
+        progress: Progress,
+    ) -> Result<Uploaded> {
+        let offset = self.uploaded(image.uid).await?.offset.0;
+        if part.offset != 0 && part.offset != offset {
+            let message = format!("{offset} bytes of the image have arrived, not {}", part.offset);
+            return Err(Error::conflict(message).at("Upload-Offset"));
+        }
+        let mut size = part.offset;
+        while let Some(chunk) = part.content.next().await {
+            size += chunk?.len() as u64;
+            self.all.check_space()?;
+            self.all.lock().parts.insert(image.uid, size);
+            progress(Live::at(steps::RECEIVE, size, part.total));
+        }
+        if size < part.total {
+            return Ok(Uploaded { offset: Bytes(size), complete: false });
+        }
+        self.all.lock().parts.remove(&image.uid);
+        self.all.arrive(image, ImageKind::Disk, Bytes(size));
+        Ok(Uploaded { offset: Bytes(size), complete: true })
+    }
+
+    async fn uploaded(&self, uid: Uuid) -> Result<Uploaded> {
+        let state = self.all.lock();
+        if let Some(content) = state.arrived.get(&uid) {
+            return Ok(Uploaded { offset: content.size, complete: true });
+        }
+        let offset = Bytes(state.parts.get(&uid).copied().unwrap_or(0));
+        Ok(Uploaded { offset, complete: false })
+    }
+
+    async fn drop_stale(&self, _uid: Uuid) -> Result<()> {
         Ok(())
     }
 
@@ -163,6 +208,7 @@ impl Pool for SimPool {
 
     async fn delete_image(&self, uid: Uuid) -> Result<()> {
         let mut state = self.all.lock();
+        state.parts.remove(&uid);
         state.arrived.remove(&uid);
         state.images.remove(&uid);
         Ok(())

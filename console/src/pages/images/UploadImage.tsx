@@ -1,7 +1,8 @@
 // Sends an image file from this machine.
-import { useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { createImage } from '../../api/actions'
-import { uploadImage } from '../../api/upload'
+import { asProblem } from '../../api/client'
+import { isWaiting, uploadImage, type Sending } from '../../api/upload'
 import { TextField } from '../../components/Field'
 import { errorAt, FormDialog } from '../../components/FormDialog'
 import { bytes, percent } from '../../components/format'
@@ -11,16 +12,18 @@ export function UploadImage({ project, onClose }: { project: string; onClose: ()
   const [file, setFile] = useState<File>()
   const [name, setName] = useState('')
   const [os, setOs] = useState('')
-  const [sent, setSent] = useState<number>()
-  const [created, setCreated] = useState<string>()
+  const [sha256, setSha256] = useState('')
+  const [sending, setSending] = useState<Sending>()
+  const abort = useRef<AbortController>(undefined)
   const proposed = name || nameFromFile(file?.name ?? '')
+  // What has arrived stays for a day: the same file under the same name goes on from there.
+  useEffect(() => () => abort.current?.abort(), [])
 
   const submit = async () => {
     if (!file) return
-    // A second try after a broken connection finds its image already there.
-    if (created !== proposed) await createImage(project, { meta: { name: proposed }, spec: { source: { upload: {} }, os } })
-    setCreated(proposed)
-    await uploadImage(project, proposed, file, setSent)
+    await createOrGoOn(project, proposed, os, sha256)
+    abort.current = new AbortController()
+    await uploadImage(project, proposed, file, setSending, abort.current.signal)
   }
   return (
     <FormDialog title="Upload an image" submit="Upload" onSubmit={submit} onClose={onClose} disabled={!file || !proposed}>
@@ -31,20 +34,48 @@ export function UploadImage({ project, onClose }: { project: string; onClose: ()
               File
             </label>
             <input
-              id="image-file" type="file" data-autofocus="" className="block w-full" accept=".qcow2,.raw,.img,.tar"
+              id="image-file" type="file" data-autofocus="" className="block w-full" accept=".qcow2,.raw,.img,.tar,.iso,.vmdk,.vhdx"
               onChange={(event) => setFile(event.target.files?.[0])}
             />
-            <p className="mt-1 text-xs text-dim">qcow2, raw, or a NovaCron bundle (tar)</p>
+            <p className="mt-1 text-xs text-dim">qcow2, raw, VMDK, VHDX, ISO, or a NovaCron bundle (tar)</p>
           </div>
           <TextField label="Name" value={name} placeholder={proposed} error={errorAt(problem, 'meta.name')} onChange={(e) => setName(e.target.value)} />
+          <TextField
+            label="SHA-256 (optional)" value={sha256} className="input font-mono text-[13px]" error={errorAt(problem, 'spec.sha256')}
+            hint="The import fails if the content differs" onChange={(e) => setSha256(e.target.value)}
+          />
           <TextField label="Operating system (optional)" value={os} placeholder="Debian 12" onChange={(e) => setOs(e.target.value)} />
-          {file && sent !== undefined && (
-            <p role="status" className="text-dim">
-              {bytes(sent)} of {bytes(file.size)} sent ({percent(sent, file.size)} %)
-            </p>
-          )}
+          {file && sending && <Progress sending={sending} total={file.size} />}
         </>
       )}
     </FormDialog>
   )
+}
+
+function Progress({ sending, total }: { sending: Sending; total: number }) {
+  const share = percent(sending.sent, total)
+  return (
+    <div className="space-y-1">
+      <div
+        className="h-1.5 w-full overflow-hidden rounded-full bg-line" role="progressbar" aria-label="Sent"
+        aria-valuenow={share} aria-valuemin={0} aria-valuemax={100}
+      >
+        <div className="h-full bg-accent" style={{ width: `${share}%` }} />
+      </div>
+      <p role="status" className="text-dim">
+        {bytes(sending.sent)} of {bytes(total)} sent ({share} %)
+        {sending.broken && ` – ${sending.broken}; it goes on by itself`}
+      </p>
+    </div>
+  )
+}
+
+/** An image of this name that still waits for its content is the one that a former try has made. */
+async function createOrGoOn(project: string, name: string, os: string, sha256: string): Promise<void> {
+  try {
+    const sum = sha256.trim().toLowerCase() || undefined
+    await createImage(project, { meta: { name }, spec: { source: { upload: {} }, os, sha256: sum } })
+  } catch (error) {
+    if (asProblem(error).code !== 'conflict' || !(await isWaiting(project, name))) throw error
+  }
 }

@@ -1,6 +1,6 @@
 // Proposes an image's name from a file name or URL. Pure.
 
-const ENDINGS = /(\.(qcow2|raw|img|tar|gz|xz|zst))+$/i
+const ENDINGS = /(\.(qcow2|raw|img|iso|vmdk|vhdx|tar|gz|xz|zst))+$/i
 
 export function nameFromFile(path: string): string {
   const file = path.split(/[?#]/)[0]?.split('/').pop() ?? ''

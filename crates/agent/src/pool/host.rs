@@ -6,13 +6,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use novacron_host::image::{self, ImageFiles as HostFiles, Importer, Limits};
 use novacron_host::storage::{DirPool, Pool as HostPool, QemuImg, VolumeWanted};
-use novacron_model::image::ImageContent;
+use novacron_model::image::{ImageContent, Uploaded};
 use novacron_model::pool::{PoolSpec, PoolUsage};
 use novacron_model::volume::DiskFormat;
 use novacron_model::{Bytes, Error, Result};
 use uuid::Uuid;
 
-use super::{ImageFiles, ImageOrder, Pool, Pools, Progress, Source, VolumeOrder};
+use super::{ImageFiles, ImageOrder, Part, Pool, Pools, Progress, Source, VolumeOrder};
 
 /// Opens directories; a pool without a path of its own lies under `<data>/pools`.
 pub struct HostPools {
@@ -81,6 +81,24 @@ impl Pool for Dir {
         self.importer.receive(image.uid, source, sha256, &*progress).await.map(drop)
     }
 
+    async fn receive_part(
+        &self,
+        image: &ImageOrder,
+        part: Part,
+        progress: Progress,
+    ) -> Result<Uploaded> {
+        let sha256 = image.sha256.as_deref();
+        self.importer.receive_part(image.uid, part, sha256, &*progress).await
+    }
+
+    async fn uploaded(&self, uid: Uuid) -> Result<Uploaded> {
+        self.importer.uploaded(uid)
+    }
+
+    async fn drop_stale(&self, uid: Uuid) -> Result<()> {
+        self.importer.drop_stale(uid)
+    }
+
     async fn arrived(&self, uid: Uuid) -> Result<bool> {
         let published = self.pool.image(uid).await?.is_some();
         Ok(published || self.importer.arrived(uid)?.is_some())
@@ -99,6 +117,7 @@ impl Pool for Dir {
     }
 
     async fn delete_image(&self, uid: Uuid) -> Result<()> {
+        self.importer.forget_upload(uid);
         self.pool.delete_image(uid).await
     }
 

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::operation::Operation;
+use super::operation::{Operation, schema_ref};
 
 const VM: &str = "/v1/projects/{project}/vms/{name}";
+const CONTENT: &str = "/v1/projects/{project}/images/{name}/content";
 
 pub(super) fn add(paths: &mut Map<String, Value>) {
     exec().at(paths, "post", &format!("{VM}/exec"));
@@ -17,7 +18,8 @@ pub(super) fn add(paths: &mut Map<String, Value>) {
         .query("replay", &replay, "How many bytes of earlier output come first; 65536 unless said.")
         .at(paths, "get", &format!("{VM}/serial"));
     socket("screen", "Opens the screen (RFB).").at(paths, "get", &format!("{VM}/screen"));
-    upload().at(paths, "put", "/v1/projects/{project}/images/{name}/content");
+    upload().at(paths, "put", CONTENT);
+    uploaded().at(paths, "get", CONTENT);
 }
 
 fn guest(id: &str, summary: &str) -> Operation {
@@ -79,8 +81,29 @@ fn socket(stream: &str, summary: &str) -> Operation {
 }
 
 fn upload() -> Operation {
+    let bytes = json!({ "type": "integer", "minimum": 0, "maximum": i64::MAX });
     Operation::new("images", "upload_image", "Sends the content of an image.")
-        .body(true, &[("application/octet-stream", Value::Null)])
+        .describe(UPLOAD)
+        .header("Upload-Offset", &bytes, "Where this part begins: what has arrived so far.")
+        .header("Upload-Length", &bytes, "Bytes of the whole; needed beside `Upload-Offset`.")
+        .body(false, &[("application/octet-stream", Value::Null)])
+        .json_answer(200, "The part has arrived; more is to come.", "Uploaded")
         .json_answer(202, "All bytes have arrived; the task follows the import.", "Task")
         .problems(&[404, 409, 422, 501, 504, 507])
+}
+
+const UPLOAD: &str = "Without `Upload-Offset` the body is the whole image, and nothing stays of one \
+    that is cut. With it the body is the rest of the image, or a part of it: what has arrived \
+    stays for a day when the connection breaks or the server restarts. `GET` tells how much that \
+    is, and the next part begins there. A part that begins at 0 begins anew.";
+
+fn uploaded() -> Operation {
+    Operation::new("images", "get_upload", "Tells how much of an image's content has arrived.")
+        .answer_with(
+            200,
+            "How far it is.",
+            &[("application/json", schema_ref("Uploaded"))],
+            &[("Upload-Offset", "The same number as `offset`.")],
+        )
+        .problems(&[404, 409, 422])
 }

@@ -1,25 +1,33 @@
-//! The content of an image, streamed to the node that imports it.
+//! The content of an image, streamed to the node that imports it: whole, or in parts that go on
+//! where the former ended.
 
+use axum::Json;
 use axum::body::Body;
-use axum::http::{StatusCode, header};
-use axum::response::Response;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use http_body::Body as _;
 use novacron_control::index;
+use novacron_model::image::Uploaded;
 use novacron_model::{Code, Error, Image, Object, Task};
 use novacron_store::{Snapshot, object};
 
 use super::call::Call;
 use super::guests::inward;
 use super::objects;
-use crate::problem::Answer;
+use crate::problem::{Answer, Refusal};
 use crate::resource::{Typed, scope_uid};
+
+/// Where a part begins, as in the IETF's draft of resumable uploads.
+pub const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
+/// Bytes of the whole.
+pub const LENGTH: HeaderName = HeaderName::from_static("upload-length");
 
 pub async fn upload(call: Call, body: Body) -> Answer<Response> {
     call.params(&[])?;
-    Typed::<Image>::OPERATIONS.check_name(&call.name)?;
-    let at = call.api.store.snapshot();
-    let scope = scope_uid(&at, call.project())?;
-    let image = object::expect::<Image>(&at, scope, &call.name)?;
+    let image = image(&call)?;
+    if let Some(offset) = number(&call, &OFFSET)? {
+        return part(&call, &image, offset, body).await;
+    }
     if body.is_end_stream() {
         let error = Error::new(Code::Invalid, "the request needs the image as its body");
         return Err(error.into());
@@ -27,9 +35,50 @@ pub async fn upload(call: Call, body: Body) -> Answer<Response> {
     let length = call.headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
     call.api.gateway.upload(&image, length, inward(body)).await?;
-    let task = import_task(&call.api.store.snapshot(), &image)?;
+    accepted(&call, &image)
+}
+
+/// How far the upload has come.
+pub async fn uploaded(call: Call) -> Answer<Response> {
+    call.params(&[])?;
+    let uploaded = call.api.gateway.uploaded(&image(&call)?).await?;
+    Ok(progress(uploaded))
+}
+
+async fn part(call: &Call, image: &Object<Image>, offset: u64, body: Body) -> Answer<Response> {
+    let total = number(call, &LENGTH)?.ok_or_else(|| {
+        let error = Error::invalid("Upload-Length", "a part tells the length of the whole");
+        Refusal::malformed(error.hint("send Upload-Length beside Upload-Offset"))
+    })?;
+    let uploaded = call.api.gateway.upload_part(image, offset, total, inward(body)).await?;
+    if uploaded.complete { accepted(call, image) } else { Ok(progress(uploaded)) }
+}
+
+fn progress(uploaded: Uploaded) -> Response {
+    let never = (header::CACHE_CONTROL, "no-store".to_owned());
+    let offset = (OFFSET, uploaded.offset.0.to_string());
+    ([never, offset], Json(uploaded)).into_response()
+}
+
+fn accepted(call: &Call, image: &Object<Image>) -> Answer<Response> {
+    let task = import_task(&call.api.store.snapshot(), image)?;
     let shown = objects::task(&call.api, call.project(), task.name())?;
     Ok(objects::object(StatusCode::ACCEPTED, &shown))
+}
+
+fn image(call: &Call) -> Answer<Object<Image>> {
+    Typed::<Image>::OPERATIONS.check_name(&call.name)?;
+    let at = call.api.store.snapshot();
+    let scope = scope_uid(&at, call.project())?;
+    Ok(object::expect::<Image>(&at, scope, &call.name)?)
+}
+
+fn number(call: &Call, name: &HeaderName) -> Answer<Option<u64>> {
+    let Some(value) = call.headers.get(name) else { return Ok(None) };
+    let number = value.to_str().ok().and_then(|text| text.parse().ok());
+    let shown = if *name == OFFSET { "Upload-Offset" } else { "Upload-Length" };
+    let bad = || Refusal::malformed(Error::invalid(shown, "this is a number of bytes"));
+    number.map(Some).ok_or_else(bad)
 }
 
 /// The newest task about an image: its import.

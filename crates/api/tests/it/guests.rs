@@ -64,6 +64,28 @@ async fn an_upload_reaches_the_node_and_answers_with_the_import() {
     let answer = Answer::of(request.body(content.clone()).send().await.unwrap()).await;
     assert_eq!(answer.expect(StatusCode::ACCEPTED)["spec"]["action"], "import");
     assert_eq!(*server.gateway.uploaded.lock().unwrap(), content);
+    // and in parts
+    server.gateway.uploaded.lock().unwrap().clear();
+    let path = format!("{images}/mine/content");
+    let part = async |offset: usize, part: Vec<u8>| {
+        let request = server.request(Method::PUT, &path).header("Upload-Offset", offset);
+        let request = request.header("Upload-Length", content.len()).body(part);
+        Answer::of(request.send().await.unwrap()).await
+    };
+    let (first, rest) = content.split_at(2 << 20);
+    let answer = part(0, first.to_vec()).await.expect(StatusCode::OK);
+    assert_eq!(answer, json!({ "offset": 2 << 20, "complete": false }));
+    assert_eq!(server.get(&path).await.expect(StatusCode::OK), answer);
+    part(7, vec![1]).await.problem(409, "Upload-Offset");
+    let answer = part(2 << 20, rest.to_vec()).await.expect(StatusCode::ACCEPTED);
+    assert_eq!(answer["spec"]["action"], "import");
+    assert_eq!(*server.gateway.uploaded.lock().unwrap(), content);
+    for (header, value, field) in
+        [("Upload-Offset", "0", "Upload-Length"), ("Upload-Offset", "-1", "Upload-Offset")]
+    {
+        let request = server.request(Method::PUT, &path).header(header, value).body("x");
+        Answer::of(request.send().await.unwrap()).await.problem(400, field);
+    }
     let absent = server.request(Method::PUT, &format!("{images}/absent/content"));
     Answer::of(absent.send().await.unwrap()).await.problem(404, "");
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use novacron_api::gateway::{ByteStream, Duplex};
 use novacron_api::{ApiConfig, Gateway, ServerHandle};
+use novacron_model::image::Uploaded;
 use novacron_model::request::{ExecRequest, ExecResult, LogSource};
 use novacron_model::task::Live;
 use novacron_model::{DataKey, Error, Image, Object, Result, Time, Vm};
@@ -318,6 +319,30 @@ impl Gateway for Node {
     ) -> Result<()> {
         *self.uploaded.lock().unwrap() = collect(content).await?;
         Ok(())
+    }
+
+    async fn upload_part(
+        &self,
+        _image: &Object<Image>,
+        offset: u64,
+        total: u64,
+        mut content: ByteStream,
+    ) -> Result<Uploaded> {
+        let here = self.uploaded.lock().unwrap().len() as u64;
+        if offset != here {
+            let error = Error::conflict(format!("{here} bytes have arrived, not {offset}"));
+            return Err(error.at("Upload-Offset"));
+        }
+        while let Some(chunk) = content.next().await {
+            self.uploaded.lock().unwrap().extend_from_slice(&chunk?);
+        }
+        let offset = novacron_model::Bytes(self.uploaded.lock().unwrap().len() as u64);
+        Ok(Uploaded { offset, complete: offset.0 == total })
+    }
+
+    async fn uploaded(&self, _image: &Object<Image>) -> Result<Uploaded> {
+        let offset = novacron_model::Bytes(self.uploaded.lock().unwrap().len() as u64);
+        Ok(Uploaded { offset, complete: false })
     }
 
     fn live(&self, target: Uuid) -> Option<Live> {

@@ -3,29 +3,15 @@
 //! Whether the bytes are an image, and the right one (`--sha256`), only the node checks, once.
 
 use std::path::Path;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use clap::Args;
-use http::Method;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use serde_json::{Value, json};
-use tokio::fs::File;
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::time::{Duration, Instant};
+use serde_json::json;
 
-use super::NOUN;
+use super::{NOUN, upload};
 use crate::args::{LabelArgs, WaitArgs, draft, put};
-use crate::client::{Answer, Call, body};
 use crate::failure::{Failure, Result};
-use crate::output;
 use crate::session::Session;
-use crate::signals::Signals;
-use crate::task::{self, Progress};
-
-/// How long a new image may be without a node.
-const NODE_WAIT_MAX: Duration = Duration::from_secs(30);
-const RETRY: Duration = Duration::from_millis(50);
+use crate::task;
 
 #[derive(Debug, Clone, Args)]
 pub struct ImportArgs {
@@ -61,7 +47,8 @@ pub async fn import(session: &Session, args: &ImportArgs) -> Result<()> {
         session.create(&NOUN, &draft(&name, &args.labels, &spec)).await?
     } else {
         spec["source"] = json!({"upload": {}});
-        send(session, &name, Path::new(&args.source), &draft(&name, &args.labels, &spec)).await?
+        let draft = draft(&name, &args.labels, &spec);
+        upload::send(session, &name, Path::new(&args.source), &draft).await?
     };
     let sentence = format!("{} is ready", NOUN.called(&name));
     task::conclude(session, answer, &args.wait, &sentence, Some((&NOUN, &name))).await
@@ -69,91 +56,6 @@ pub async fn import(session: &Session, args: &ImportArgs) -> Result<()> {
 
 fn is_url(source: &str) -> bool {
     source.starts_with("http://") || source.starts_with("https://")
-}
-
-/// The file is opened before anything is made; an upload that fails leaves no image behind.
-async fn send(session: &Session, name: &str, path: &Path, draft: &Value) -> Result<Answer> {
-    let opened = body::open(path).await?;
-    let mut signals = Signals::watch()?;
-    session.create(&NOUN, draft).await?;
-    let sent = tokio::select! {
-        sent = upload(session, name, path, opened) => sent,
-        number = signals.next() => Err(Failure::signalled(number)),
-    };
-    if sent.is_err() {
-        give_up(session, name).await;
-    }
-    sent
-}
-
-/// Waits for the image's node, which is chosen after the image was made, and tries again while
-/// that node does not take it.
-async fn upload(
-    session: &Session,
-    name: &str,
-    path: &Path,
-    mut opened: (File, u64),
-) -> Result<Answer> {
-    let patience = Instant::now() + NODE_WAIT_MAX;
-    while !has_node(session, name).await? && Instant::now() < patience {
-        tokio::time::sleep(RETRY).await;
-    }
-    loop {
-        let (file, length) = opened;
-        let progress = Progress::new(NOUN.called(name));
-        let reader = Counted { inner: file, done: 0, total: length, progress };
-        let call = Call::new(Method::PUT, NOUN.path(&session.project, name) + "/content")
-            .header(CONTENT_TYPE, "application/octet-stream")
-            .header(CONTENT_LENGTH, length.to_string())
-            .body(body::reading(reader));
-        match session.client.call(call).await {
-            Err(failure) if failure.is_unreachable() && Instant::now() < patience => {}
-            sent => return sent,
-        }
-        tokio::time::sleep(RETRY).await;
-        opened = body::open(path).await?;
-    }
-}
-
-async fn has_node(session: &Session, name: &str) -> Result<bool> {
-    let image = session.read(&NOUN, name).await?;
-    Ok(image.pointer("/status/location/node").is_some())
-}
-
-async fn give_up(session: &Session, name: &str) {
-    let path = NOUN.path(&session.project, name) + "?force=true";
-    if session.client.call(Call::delete(path)).await.is_err() {
-        output::note(format!(
-            "{} stays; `novacron image delete {name}` removes it",
-            NOUN.called(name)
-        ));
-    }
-}
-
-/// A reader that tells how far it is.
-struct Counted<R> {
-    inner: R,
-    done: u64,
-    total: u64,
-    progress: Progress,
-}
-
-impl<R: AsyncRead + Unpin> AsyncRead for Counted<R> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.inner).poll_read(context, buffer);
-        let count = buffer.filled().len() - before;
-        if count > 0 {
-            self.done += u64::try_from(count).unwrap_or(0);
-            let (done, total) = (self.done, self.total);
-            self.progress.at("uploading", done, total);
-        }
-        polled
-    }
 }
 
 /// `https://x/debian-12.qcow2?y` and `./Debian_12.qcow2` are both `debian-12`.

@@ -136,7 +136,34 @@ async fn an_image_is_sent_whole_and_waited_for() {
         assert_eq!(put.path, "/v1/projects/default/images/disk/content");
         assert!(put.body == content);
         assert_eq!(put.headers["content-length"], "1048576");
+        assert_eq!(put.headers["upload-offset"], "0");
+        assert_eq!(put.headers["upload-length"], "1048576");
     }
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_where_it_was_cut() {
+    let cut = AtomicBool::new(false);
+    let server = Server::start(move |seen| match (seen.method.as_str(), seen.path.as_str()) {
+        ("GET", path) if path.contains("/tasks/") => ok(task("succeeded", Value::Null)),
+        ("GET", path) if path.ends_with("/content") => {
+            ok(json!({"offset": 300_000, "complete": false}))
+        }
+        ("GET", _) => ok(json!({"status": {"location": {"node": "n1"}}})),
+        ("PUT", _) if !cut.swap(true, Ordering::SeqCst) => problem(503, "unavailable", "ending"),
+        ("PUT", _) => Reply::Json(202, vec![], task("running", Value::Null)),
+        _ => Reply::Json(201, vec![], json!({})),
+    });
+    let content: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[1]).collect();
+    std::fs::write(server.home().join("disk.img"), &content).unwrap();
+    let did = run(&server, "image import disk.img").await;
+    assert_eq!(did.code, 0, "{did:?}");
+    let seen = server.shared.seen.lock().unwrap();
+    let puts: Vec<_> = seen.iter().filter(|seen| seen.method == "PUT").collect();
+    assert_eq!(puts.len(), 2);
+    assert_eq!(puts[1].headers["upload-offset"], "300000");
+    assert_eq!(puts[1].headers["upload-length"], "1000000");
+    assert!(puts[1].body == content[300_000..]);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use reqwest::header::{
 };
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 
-use super::receive::Sink;
+use super::sink::Sink;
 use super::{Progress, report};
 
 const REDIRECTS_MAX: usize = 5;
@@ -87,7 +87,7 @@ impl Fetch {
         self.begin(&response, sink).await?;
         let mut body = response.bytes_stream();
         while let Some(chunk) = body.next().await {
-            sink.write(&chunk.map_err(|error| self.trouble(error))?).await?;
+            sink.write(chunk.map_err(|error| self.trouble(error))?).await?;
             report(progress, steps::DOWNLOAD, sink.size, self.total.unwrap_or(0));
         }
         match self.total {

@@ -1,22 +1,23 @@
 //! From a source to a durable file with a known SHA-256.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bytes::Bytes as Chunk;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use novacron_model::task::step as steps;
 use novacron_model::units::Bytes;
-use novacron_model::{Code, Error, Result};
+use novacron_model::{Error, Result};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use tokio::fs::File;
-use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
+use super::sink::Sink;
 use super::{Progress, SOURCE, Source, fetch, report};
 use crate::storage::dir::ARRIVED;
 use crate::storage::fault;
+
+/// The image on its way here.
+pub const PART: &str = "source.part";
 
 /// What has arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,13 +34,18 @@ pub async fn receive(
     limit: Bytes,
     progress: Progress<'_>,
 ) -> Result<Arrival> {
-    let mut sink = Sink::create(staging.join("source.part"), limit).await?;
+    let mut sink = Sink::create(&staging.join(PART), limit)?;
     match source {
         Source::Url(url) => fetch::fetch(&url, &mut sink, progress).await?,
         Source::Upload { length, content } => take(length, content, &mut sink, progress).await?,
     }
-    let path = sink.path.clone();
     let arrival = sink.finish().await?;
+    accept(staging, &arrival, sha256)?;
+    Ok(arrival)
+}
+
+/// The commit point of an arrival: what lies in [`PART`] is the image.
+pub fn accept(staging: &Path, arrival: &Arrival, sha256: Option<&str>) -> Result<()> {
     if arrival.size == Bytes(0) {
         return Err(Error::invalid("spec.source", "the image is empty"));
     }
@@ -49,9 +55,8 @@ pub async fn receive(
             .hint("the file is damaged or another one; compare with what its publisher says"));
     }
     let to = staging.join(SOURCE);
-    fs::rename(&path, &to).map_err(fault::at(&to, "make"))?;
-    record(staging, &arrival)?;
-    Ok(arrival)
+    fs::rename(staging.join(PART), &to).map_err(fault::at(&to, "make"))?;
+    record(staging, ARRIVED, arrival)
 }
 
 /// What a staging folder holds.
@@ -66,10 +71,10 @@ pub fn arrived(staging: &Path) -> Result<Option<Arrival>> {
     serde_json::from_slice(&text).map(Some).map_err(damaged)
 }
 
-/// The last step: from here on a crash keeps what has arrived.
-fn record(staging: &Path, arrival: &Arrival) -> Result<()> {
-    let (part, path) = (staging.join("arrival.part"), staging.join(ARRIVED));
-    let text = serde_json::to_vec(arrival).map_err(|error| Error::internal(error.to_string()))?;
+/// Writes a file of this name, whole and durable.
+pub fn record(staging: &Path, name: &str, value: &impl Serialize) -> Result<()> {
+    let (part, path) = (staging.join(format!("{name}.part")), staging.join(name));
+    let text = serde_json::to_vec(value).map_err(|error| Error::internal(error.to_string()))?;
     let sync = |path: &Path| fs::File::open(path).and_then(|file| file.sync_all());
     let written = fs::write(&part, text)
         .and_then(|()| sync(&part))
@@ -87,7 +92,7 @@ async fn take(
 ) -> Result<()> {
     sink.expect(length)?;
     while let Some(chunk) = content.next().await {
-        sink.write(&chunk?).await?;
+        sink.write(chunk?).await?;
         report(progress, steps::RECEIVE, sink.size, length.unwrap_or(0));
     }
     match length {
@@ -97,75 +102,4 @@ async fn take(
         }
         _ => Ok(()),
     }
-}
-
-/// A file that hashes what is written into it.
-pub struct Sink {
-    path: PathBuf,
-    file: File,
-    hash: Sha256,
-    pub size: u64,
-    limit: Bytes,
-}
-
-impl Sink {
-    async fn create(path: PathBuf, limit: Bytes) -> Result<Self> {
-        let file = File::create(&path).await.map_err(fault::at(&path, "make"))?;
-        Ok(Self { path, file, hash: Sha256::new(), size: 0, limit })
-    }
-
-    /// Refuses early what cannot fit.
-    pub fn expect(&self, length: Option<u64>) -> Result<()> {
-        let Some(length) = length else { return Ok(()) };
-        self.check_limit(length)?;
-        let stat = rustix::fs::statvfs(self.path.parent().unwrap_or(&self.path));
-        match stat {
-            Ok(stat) if stat.f_bavail.saturating_mul(stat.f_frsize) < length => {
-                Err(fault::full(&self.path))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    pub async fn write(&mut self, chunk: &[u8]) -> Result<()> {
-        self.size = self.size.saturating_add(chunk.len() as u64);
-        self.check_limit(self.size)?;
-        self.hash.update(chunk);
-        self.file.write_all(chunk).await.map_err(fault::at(&self.path, "write"))
-    }
-
-    /// Forgets what was written.
-    pub async fn restart(&mut self) -> Result<()> {
-        self.hash = Sha256::new();
-        self.size = 0;
-        let done = async {
-            self.file.flush().await?;
-            self.file.set_len(0).await?;
-            self.file.rewind().await
-        };
-        done.await.map(drop).map_err(fault::at(&self.path, "write"))
-    }
-
-    async fn finish(mut self) -> Result<Arrival> {
-        let done = async {
-            self.file.flush().await?;
-            self.file.sync_all().await
-        };
-        done.await.map_err(fault::at(&self.path, "write"))?;
-        Ok(Arrival { sha256: hex(&self.hash.finalize()), size: Bytes(self.size) })
-    }
-
-    fn check_limit(&self, size: u64) -> Result<()> {
-        if size <= self.limit.0 {
-            return Ok(());
-        }
-        let message = format!("the image is larger than {}", self.limit);
-        Err(Error::new(Code::TooLarge, message).at("spec.source"))
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }

@@ -35,6 +35,8 @@ const SECTOR: u64 = 512;
 /// A file in a staging folder with this name says that the image has wholly arrived, so that a
 /// crash must not throw it away.
 pub const ARRIVED: &str = "arrival.json";
+/// A file in a staging folder with this name says that a client may go on with its upload.
+pub const UPLOAD: &str = "upload.json";
 /// How often and after which pauses the pool's lock is tried before somebody is taken to hold it.
 const LOCK_TRIES: u32 = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
@@ -288,11 +290,15 @@ fn alone(marker: &File) -> bool {
 }
 
 /// Removes what a crash has left; of images that had wholly arrived, only what was made of them.
+/// Uploads wait for their clients.
 fn sweep(incoming: &Path) -> Result<()> {
     for entry in fs::read_dir(incoming).map_err(fault::at(incoming, "read"))? {
         let path = entry.map_err(fault::at(incoming, "read"))?.path();
         if path.join(ARRIVED).exists() && path.join(crate::image::SOURCE).exists() {
             remove_any(&path.join(crate::image::WORK))?;
+            continue;
+        }
+        if path.join(UPLOAD).exists() && !crate::image::is_stale(&path) {
             continue;
         }
         tracing::info!(path = %path.display(), "removing what a crash has left");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use novacron_host::image::{Importer, Limits};
+use novacron_host::image::{Importer, Limits, Part};
 use novacron_host::storage::{Base, DirPool, Pool, QemuImg, VolumeWanted};
 use novacron_model::units::Bytes;
 use novacron_model::volume::DiskFormat::{Qcow2, Raw};
@@ -41,6 +41,23 @@ async fn inner_full_pool() {
     let source = novacron_host::image::Source::Upload { length: None, content };
     assert_full(importer.import(Uuid::now_v7(), source, None, &quiet).await);
     assert_clean(&path);
+    // Beside others, in parts: they take what it was promised.
+    let (uid, whole) = (Uuid::now_v7(), noise(5 << 20));
+    let part = |offset: usize, end: usize| Part {
+        offset: offset as u64,
+        total: whole.len() as u64,
+        content: Box::pin(futures::stream::iter([Ok(whole[offset..end].to_vec().into())])),
+    };
+    importer.receive_part(uid, part(0, 1 << 20), None, &quiet).await.unwrap();
+    let (ballast, bytes) = (path.join("ballast"), whole[1 << 20..].to_vec());
+    let late = futures::stream::once(async move {
+        fs::write(ballast, noise(4 << 20)).unwrap();
+        Ok(bytes.into())
+    });
+    let rest = Part { content: Box::pin(late), ..part(1 << 20, 1 << 20) };
+    assert_full(importer.receive_part(uid, rest, None, &quiet).await);
+    assert_clean(&path);
+    fs::remove_file(path.join("ballast")).unwrap();
     // It arrives, and has no room to be converted.
     assert_full(import(noise(5 << 20)).await);
     assert_clean(&path);

@@ -42,7 +42,7 @@ pub fn assert_untouched(place: &Place) {
     }
 }
 
-fn sha256(content: &[u8]) -> String {
+pub fn sha256(content: &[u8]) -> String {
     let hex = |text, byte| format!("{text}{byte:02x}");
     Sha256::digest(content).iter().fold(String::new(), hex)
 }

@@ -10,6 +10,7 @@ mod foreign;
 mod full;
 mod hostile;
 mod image;
+mod part;
 mod pool;
 mod tool;
 mod web;

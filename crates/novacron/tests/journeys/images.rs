@@ -113,6 +113,43 @@ fn an_upload_that_the_daemons_death_cut_short_can_be_sent_again() {
     nothing_is_left(&daemon);
 }
 
+#[test]
+fn an_import_of_a_file_outlives_the_daemons_deaths() {
+    let mut daemon = Daemon::start();
+    let file = daemon.data().join("../big.raw");
+    // Large enough to be cut several times on its way.
+    let content: Vec<u8> = (0..96_u32 << 18).flat_map(|n| (n ^ 0x9e37).to_le_bytes()).collect();
+    std::fs::write(&file, &content).unwrap();
+    let sum = host("sha256sum", &[file.to_str().unwrap()]);
+    let sum = sum.split_whitespace().next().unwrap().to_owned();
+    let args = ["image", "import", file.to_str().unwrap(), "--name", "big", "--sha256", &sum];
+    let mut import = daemon.command();
+    let import = std::cell::RefCell::new(import.args(args).spawn().unwrap());
+    let part = |daemon: &Daemon| {
+        let incoming = daemon.data().join("pools/default/incoming");
+        let folder = listed(&incoming).pop()?;
+        std::fs::metadata(incoming.join(folder).join("source.part")).ok().map(|meta| meta.len())
+    };
+    let mut before = 0;
+    for _ in 0..3 {
+        eventually("more of it came, or all", || {
+            part(&daemon).is_some_and(|length| length > before)
+                || import.borrow_mut().try_wait().unwrap().is_some()
+        });
+        daemon.kill();
+        before = part(&daemon).unwrap_or(0);
+        daemon.up();
+        assert!(part(&daemon).is_none_or(|length| length >= before), "what has come stays");
+    }
+    assert!(import.into_inner().wait().unwrap().success());
+    let image = daemon.json(&["image", "show", "big"]);
+    assert_eq!(image["status"]["content"]["sha256"], sum);
+    assert!(listed(&daemon.data().join("pools/default/incoming")).is_empty());
+    daemon.run(&["image", "delete", "big", "--yes"]);
+    nothing_is_left(&daemon);
+    std::fs::remove_file(&file).unwrap();
+}
+
 fn nothing_is_left(daemon: &Daemon) {
     let pool = daemon.data().join("pools/default");
     for dir in ["images", "incoming", "volumes"] {

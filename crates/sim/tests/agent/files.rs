@@ -90,6 +90,40 @@ async fn an_upload_that_was_cut_can_be_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_upload_in_parts_goes_on_and_ends_once() {
+    let stage = Stage::new().await;
+    let task = stage.hand.create::<Image>("mine", image(ImageSource::Upload {})).await.unwrap();
+    stage
+        .wait_until("a node", |stage| {
+            stage.hand.get::<Image>("mine").unwrap().unwrap().status.location.is_some()
+        })
+        .await;
+    let agent = stage.agent.as_ref().unwrap();
+    let mine = stage.hand.get::<Image>("mine").unwrap().unwrap();
+    let cut = Err(Error::unavailable("the client went away"));
+    let content = futures::stream::iter(chunks(3).chain([cut])).boxed();
+    assert!(agent.upload_part(&mine, (0, 5000), content).await.is_err());
+    assert_eq!(agent.uploaded(&mine).await.unwrap().offset.0, 3000);
+    // A connection that is dead and does not know it gives way to the next.
+    let dead = futures::stream::pending().boxed();
+    let (former, next) = tokio::join!(agent.upload_part(&mine, (3000, 5000), dead), async {
+        tokio::task::yield_now().await;
+        let content = futures::stream::iter(chunks(2)).boxed();
+        agent.upload_part(&mine, (3000, 5000), content).await
+    });
+    assert!(former.unwrap_err().message.contains("another connection"));
+    assert!(next.unwrap().complete);
+    assert_eq!(stage.outcome(task.unwrap()).await, TaskState::Succeeded);
+    let mine = stage.hand.get::<Image>("mine").unwrap().unwrap();
+    assert_eq!(mine.status.content.as_ref().map(|content| content.size.0), Some(5000));
+    // Its client has not heard of the end and asks.
+    assert!(agent.uploaded(&mine).await.unwrap().complete);
+    let nothing = || futures::stream::empty().boxed();
+    assert!(agent.upload_part(&mine, (5000, 5000), nothing()).await.unwrap().complete);
+    assert!(agent.upload_part(&mine, (0, 5000), nothing()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_snapshot_is_taken_restored_and_deleted() {
     let stage = Stage::new().await;
     stage.launch("web", RestartPolicy::OnFailure).await;

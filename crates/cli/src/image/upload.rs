@@ -1,0 +1,168 @@
+//! Sending an image's content. When the connection breaks or the daemon restarts, the node says how
+//! much has arrived, and the rest follows.
+
+use std::io::SeekFrom;
+use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderName, Method};
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, ReadBuf};
+use tokio::time::{Duration, Instant};
+
+use super::NOUN;
+use crate::client::{Answer, Call, body};
+use crate::failure::{Failure, Result};
+use crate::output;
+use crate::session::Session;
+use crate::signals::Signals;
+use crate::task::Progress;
+
+const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
+const LENGTH: HeaderName = HeaderName::from_static("upload-length");
+/// How long a new image may be without a node.
+const NODE_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long an upload is tried again without a new byte arriving.
+const PATIENCE: Duration = Duration::from_mins(2);
+const RETRY: Duration = Duration::from_millis(50);
+const RETRY_MAX: Duration = Duration::from_secs(2);
+
+/// The file is opened before anything is made; an upload that fails leaves no image behind.
+pub async fn send(session: &Session, name: &str, path: &Path, draft: &Value) -> Result<Answer> {
+    let (_, length) = body::open(path).await?;
+    let mut signals = Signals::watch()?;
+    session.create(&NOUN, draft).await?;
+    let upload = Upload { session, name, path, length };
+    let sent = tokio::select! {
+        sent = upload.run() => sent,
+        number = signals.next() => Err(Failure::signalled(number)),
+    };
+    if sent.is_err() {
+        give_up(session, name).await;
+    }
+    sent
+}
+
+struct Upload<'a> {
+    session: &'a Session,
+    name: &'a str,
+    path: &'a Path,
+    length: u64,
+}
+
+impl Upload<'_> {
+    /// Waits for the image's node, which is chosen after the image was made, and goes on after
+    /// every break until all is there.
+    async fn run(&self) -> Result<Answer> {
+        let placed_by = Instant::now() + NODE_WAIT_MAX;
+        while !self.has_node().await? && Instant::now() < placed_by {
+            tokio::time::sleep(RETRY).await;
+        }
+        let (mut offset, mut furthest) = (0, 0);
+        let (mut patience, mut pause) = (Instant::now() + PATIENCE, RETRY);
+        loop {
+            let broken = match self.send_from(offset).await {
+                Ok(answer) if answer.task.is_some() => return Ok(answer),
+                Ok(_) => Failure::failed("not all of the file has arrived"),
+                Err(failure) if can_go_on(&failure) => failure,
+                Err(failure) => return Err(failure),
+            };
+            loop {
+                if Instant::now() > patience {
+                    return Err(broken);
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(RETRY_MAX);
+                match self.arrived().await {
+                    Ok(here) => {
+                        offset = here;
+                        break;
+                    }
+                    Err(failure) if can_go_on(&failure) => {}
+                    Err(failure) => return Err(failure),
+                }
+            }
+            if offset > furthest {
+                (furthest, pause) = (offset, RETRY);
+                patience = Instant::now() + PATIENCE;
+            }
+        }
+    }
+
+    async fn send_from(&self, offset: u64) -> Result<Answer> {
+        let (mut file, length) = body::open(self.path).await?;
+        if length != self.length || offset > length {
+            let message = format!("{} has changed while it was sent", self.path.display());
+            return Err(Failure::failed(message).hint("import it again"));
+        }
+        file.seek(SeekFrom::Start(offset)).await?;
+        let progress = Progress::new(NOUN.called(self.name));
+        let inner = file.take(length - offset);
+        let reader = Counted { inner, done: offset, total: length, progress };
+        let call = Call::new(Method::PUT, self.path_of_content())
+            .header(CONTENT_TYPE, "application/octet-stream")
+            .header(CONTENT_LENGTH, (length - offset).to_string())
+            .header(OFFSET, offset.to_string())
+            .header(LENGTH, length.to_string())
+            .body(body::reading(reader));
+        self.session.client.call(call).await
+    }
+
+    /// Where to go on.
+    async fn arrived(&self) -> Result<u64> {
+        let uploaded = self.session.client.get(&self.path_of_content()).await?;
+        Ok(uploaded.pointer("/offset").and_then(Value::as_u64).unwrap_or(0))
+    }
+
+    fn path_of_content(&self) -> String {
+        NOUN.path(&self.session.project, self.name) + "/content"
+    }
+
+    async fn has_node(&self) -> Result<bool> {
+        let image = self.session.read(&NOUN, self.name).await?;
+        Ok(image.pointer("/status/location/node").is_some())
+    }
+}
+
+/// The node cannot be reached now, or has another idea of where to go on.
+fn can_go_on(failure: &Failure) -> bool {
+    failure.is_unreachable() || failure.field.as_deref() == Some("Upload-Offset")
+}
+
+async fn give_up(session: &Session, name: &str) {
+    let path = NOUN.path(&session.project, name) + "?force=true";
+    if session.client.call(Call::delete(path)).await.is_err() {
+        output::note(format!(
+            "{} stays; `novacron image delete {name}` removes it",
+            NOUN.called(name)
+        ));
+    }
+}
+
+/// A reader that tells how far it is.
+struct Counted<R> {
+    inner: R,
+    done: u64,
+    total: u64,
+    progress: Progress,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Counted<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(context, buffer);
+        let count = buffer.filled().len() - before;
+        if count > 0 {
+            self.done += u64::try_from(count).unwrap_or(0);
+            let (done, total) = (self.done, self.total);
+            self.progress.at("uploading", done, total);
+        }
+        polled
+    }
+}

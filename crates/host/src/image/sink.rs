@@ -1,0 +1,218 @@
+//! A file that hashes what is written into it, on a thread of its own: reading the network,
+//! hashing and writing go on side by side.
+//!
+//! Blocks of zeros become holes, so a raw disk takes what is on it and no more.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes as Chunk;
+use novacron_model::units::Bytes;
+use novacron_model::{Code, Error, Result};
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::task::JoinHandle;
+
+use super::Arrival;
+use crate::storage::fault;
+
+/// Chunks on their way to the disk.
+const QUEUE: usize = 16;
+/// What is looked at for zeros, and where: a hole begins and ends at one.
+const BLOCK: usize = 64 << 10;
+
+/// What had been written at some moment.
+#[derive(Debug, Clone, Default)]
+pub struct Written {
+    pub size: u64,
+    /// Absent before the first look at it.
+    hash: Option<Sha256>,
+}
+
+/// Called on the sink's thread when it ends before it is finished, with what is durable then.
+pub type AtEnd = Box<dyn FnOnce(Written) -> Result<()> + Send>;
+
+pub struct Sink {
+    path: PathBuf,
+    orders: Option<Sender<Order>>,
+    writer: Option<JoinHandle<Result<Written>>>,
+    /// Bytes taken so far.
+    pub size: u64,
+    limit: Bytes,
+}
+
+enum Order {
+    Write(Chunk),
+    Restart,
+    Finish,
+}
+
+impl Sink {
+    pub fn create(path: &Path, limit: Bytes) -> Result<Self> {
+        let file = File::create(path).map_err(fault::at(path, "make"))?;
+        Ok(Self::go_on(path, file, (0, None), limit, None))
+    }
+
+    /// Appends to a file of this length; what is known of its content need not be read again.
+    pub fn go_on(
+        path: &Path,
+        file: File,
+        (size, known): (u64, Option<Written>),
+        limit: Bytes,
+        at_end: Option<AtEnd>,
+    ) -> Self {
+        let (orders, queue) = channel(QUEUE);
+        let known = known.filter(|known| known.size == size);
+        let written = known.unwrap_or(Written { size, hash: None });
+        let writer = Writer { path: path.to_owned(), file, written, at_end };
+        let writer = Some(tokio::task::spawn_blocking(move || writer.run(queue)));
+        Self { path: path.to_owned(), orders: Some(orders), writer, size, limit }
+    }
+
+    /// Refuses early what cannot fit: `length` bytes more.
+    pub fn expect(&self, length: Option<u64>) -> Result<()> {
+        let Some(length) = length else { return Ok(()) };
+        self.check_limit(self.size.saturating_add(length))?;
+        let stat = rustix::fs::statvfs(self.path.parent().unwrap_or(&self.path));
+        match stat {
+            Ok(stat) if stat.f_bavail.saturating_mul(stat.f_frsize) < length => {
+                Err(fault::full(&self.path))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub async fn write(&mut self, chunk: Chunk) -> Result<()> {
+        self.size = self.size.saturating_add(chunk.len() as u64);
+        self.check_limit(self.size)?;
+        self.order(Order::Write(chunk)).await
+    }
+
+    /// Forgets what was written.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.size = 0;
+        self.order(Order::Restart).await
+    }
+
+    /// All is here: returns once it is durable.
+    pub async fn finish(mut self) -> Result<Arrival> {
+        self.order(Order::Finish).await?;
+        let written = self.ended().await?;
+        let hash = written.hash.unwrap_or_default();
+        Ok(Arrival { sha256: hex(&hash.finalize()), size: Bytes(written.size) })
+    }
+
+    /// No more comes for now: returns once what has come is written, and how much that is.
+    pub async fn pause(mut self) -> Result<u64> {
+        self.orders = None;
+        self.ended().await.map(|written| written.size)
+    }
+
+    async fn order(&mut self, order: Order) -> Result<()> {
+        let sent = match &self.orders {
+            Some(orders) => orders.send(order).await.is_ok(),
+            None => false,
+        };
+        if sent {
+            return Ok(());
+        }
+        // It ends early only with an error.
+        self.ended().await?;
+        Err(Error::internal("the image's file was closed too early"))
+    }
+
+    async fn ended(&mut self) -> Result<Written> {
+        let lost = || Error::internal("the image's file is closed already");
+        let written = self.writer.take().ok_or_else(lost)?.await;
+        written.map_err(|error| Error::internal(format!("writing was lost: {error}")))?
+    }
+
+    fn check_limit(&self, size: u64) -> Result<()> {
+        if size <= self.limit.0 {
+            return Ok(());
+        }
+        let message = format!("the image is larger than {}", self.limit);
+        Err(Error::new(Code::TooLarge, message).at("spec.source"))
+    }
+}
+
+struct Writer {
+    path: PathBuf,
+    file: File,
+    written: Written,
+    at_end: Option<AtEnd>,
+}
+
+impl Writer {
+    fn run(mut self, mut orders: Receiver<Order>) -> Result<Written> {
+        let mut hash = match self.written.hash.take() {
+            Some(hash) => hash,
+            None => self.hash_what_is_there()?,
+        };
+        let mut finished = false;
+        while let Some(order) = orders.blocking_recv() {
+            match order {
+                Order::Write(chunk) => {
+                    hash.update(&chunk);
+                    self.append(&chunk)?;
+                }
+                Order::Restart => {
+                    (self.written.size, hash) = (0, Sha256::new());
+                    self.file.set_len(0).map_err(fault::at(&self.path, "write"))?;
+                }
+                Order::Finish => {
+                    finished = true;
+                    break;
+                }
+            }
+        }
+        self.written.hash = Some(hash);
+        let at_end = self.at_end.take().filter(|_| !finished);
+        if finished || at_end.is_some() {
+            // Zeros at the end have not been written.
+            let done = self.file.set_len(self.written.size).and_then(|()| self.file.sync_all());
+            done.map_err(fault::at(&self.path, "write"))?;
+        }
+        if let Some(at_end) = at_end {
+            at_end(self.written.clone())?;
+        }
+        Ok(self.written)
+    }
+
+    fn hash_what_is_there(&self) -> Result<Sha256> {
+        let (mut hash, mut at) = (Sha256::new(), 0);
+        let mut buffer = vec![0; if self.written.size == 0 { 0 } else { 1 << 20 }];
+        while at < self.written.size {
+            let rest = usize::try_from(self.written.size - at).unwrap_or(usize::MAX);
+            let part = rest.min(buffer.len());
+            let read = self.file.read_exact_at(&mut buffer[..part], at);
+            read.map_err(fault::at(&self.path, "read"))?;
+            hash.update(&buffer[..part]);
+            at += part as u64;
+        }
+        Ok(hash)
+    }
+
+    fn append(&mut self, chunk: &[u8]) -> Result<()> {
+        let mut at = self.written.size;
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            let to_edge = BLOCK - usize::try_from(at % BLOCK as u64).unwrap_or(0);
+            let (part, others) = rest.split_at(to_edge.min(rest.len()));
+            if part.iter().any(|byte| *byte != 0) {
+                self.file.write_all_at(part, at).map_err(fault::at(&self.path, "write"))?;
+            }
+            at += part.len() as u64;
+            rest = others;
+        }
+        self.written.size = at;
+        Ok(())
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
