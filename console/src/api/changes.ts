@@ -49,7 +49,10 @@ export function applyToList<T extends AnyObject>(list: Listing<T>, changes: read
     else byName.delete(change.name)
     changed = true
   }
-  return changed ? { ...list, items: [...byName.values()] } : list
+  if (!changed) return list
+  // What was told anew can be read, or is gone.
+  const told = new Set(changes.map((change) => (change.type === 'gone' ? change.name : change.type === 'object' ? change.object.meta.name : '')))
+  return { ...list, items: [...byName.values()], unreadable: list.unreadable?.filter(({ name }) => !told.has(name)) }
 }
 
 /** Gives a running task its newest progress. */

@@ -76,8 +76,13 @@ impl Board {
     /// Writes into the log of what is going on; of what rests there is none.
     pub(crate) fn write(&self, target: Uuid, text: String) {
         let now = self.clock.now();
-        if let Some(entry) = self.lock().get_mut(&target) {
-            entry.write(now, text);
+        let mut entries = self.lock();
+        let Some(entry) = entries.get_mut(&target) else { return };
+        entry.write(now, text);
+        let shown = entry.live.is_some();
+        drop(entries);
+        if shown {
+            self.changes.send_modify(|count| *count += 1);
         }
     }
 

@@ -92,7 +92,8 @@ pub(crate) fn add_log(
         let Some(open) = object::by_key::<Task>(at, task.as_str()).ok().flatten() else { continue };
         if open.spec.target.uid == target {
             let mut lines = open.status.log;
-            lines.extend_from_slice(&log);
+            // What went on before it was asked for belongs to another task.
+            lines.extend(log.iter().filter(|line| line.time >= open.meta.created).cloned());
             lines.drain(..lines.len().saturating_sub(LOG_LINES));
             txn.preconditions.push(Precondition::Present(task.clone()));
             object::put_section(txn, at, task.as_str(), "log", &lines, Vec::new())?;

@@ -81,7 +81,9 @@ async fn delete(node: &Node, seat: &Seat, at: &Snapshot, volume: &Object<Volume>
     let pool = node.pool(at, volume.spec.pool.as_str()).await?;
     pool.delete_volume(volume.meta.uid).await?;
     let txn = report::cleaned(node, at, seat.family(), volume.meta.uid, SECTION)?;
-    Ok(committed(seat, node.commit(txn).await))
+    let turn = committed(seat, node.commit(txn).await);
+    node.board.clear(volume.meta.uid);
+    Ok(turn)
 }
 
 async fn make(node: &Node, seat: &Seat, at: &Snapshot, volume: &Object<Volume>) -> Result<Turn> {
@@ -100,6 +102,7 @@ async fn make(node: &Node, seat: &Seat, at: &Snapshot, volume: &Object<Volume>) 
         }
     };
     if old.as_ref() == Some(&data) {
+        node.board.clear(volume.meta.uid);
         return Ok(turn);
     }
     let mut txn = report::section(at, seat.family(), SECTION, &data)?;

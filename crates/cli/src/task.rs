@@ -145,7 +145,9 @@ fn step(task: &Value) -> String {
 
 /// What was done, and when.
 fn log(task: &Value) -> String {
-    let log = |pointer: &str| task.pointer(pointer).and_then(Value::as_array);
+    let log = |pointer: &str| {
+        task.pointer(pointer).and_then(Value::as_array).filter(|lines| !lines.is_empty())
+    };
     let lines = log("/status/log").or_else(|| log("/status/live/log"));
     let lines = lines.into_iter().flatten();
     let shown: Vec<String> = lines

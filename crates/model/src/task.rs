@@ -62,8 +62,8 @@ pub struct TaskStatus {
     /// Writer: the task controller, once, at the end.
     #[serde(default)]
     pub outcome: Option<Outcome>,
-    /// What was done, oldest first, at most [`LOG_LINES`]. Writer: the agent of the target's node,
-    /// with the report that ends its work; until then see `live`.
+    /// What was done, oldest first, at most 64 lines. Writer: the agent of the target's node, with
+    /// the report that ends its work; until then see `live`.
     #[serde(default)]
     pub log: Vec<LogLine>,
     /// Flows from the agent while the task runs; never stored.
@@ -113,7 +113,7 @@ pub struct Live {
     pub done: u64,
     #[serde(default)]
     pub total: u64,
-    /// What was done up to now, oldest first, at most [`LOG_LINES`].
+    /// What was done up to now, oldest first, at most 64 lines.
     #[serde(default)]
     pub log: Vec<LogLine>,
 }

@@ -89,16 +89,8 @@ pub(crate) async fn run(node: Arc<Node>, seat: Seat) {
                 actor.pause = (pause * 2).min(PAUSE_MAX);
                 actor.wait(Some(pause)).await;
             }
-            Next::Leave => {
-                // Before leaving: what a successor shows there is its own.
-                if let Some(uid) = actor.uid {
-                    actor.node.board.clear(uid);
-                }
-                if actor.seat.leave() {
-                    return;
-                }
-            }
-            Next::Again => {}
+            Next::Leave if actor.seat.leave() => return,
+            Next::Leave | Next::Again => {}
         }
     }
 }
@@ -108,10 +100,11 @@ impl Actor {
         let node = self.node.clone();
         let at = node.store.snapshot();
         let family = self.seat.family().clone();
-        let Some(vm) = object::by_key::<Vm>(&at, family.as_str())? else { return Ok(Next::Leave) };
-        if report::is_cleaned(&at, &family) {
+        let vm = object::by_key::<Vm>(&at, family.as_str())?;
+        let Some(vm) = vm.filter(|_| !report::is_cleaned(&at, &family)) else {
+            self.clear_board();
             return Ok(Next::Leave);
-        }
+        };
         self.take_on(&vm);
         let seen = self.see(&at, &vm).await?;
         let (before, memory) = (self.runtime.clone(), self.memory.clone());
@@ -128,7 +121,11 @@ impl Actor {
         }
         self.show(&vm);
         let effect = match then {
-            Step::Leave => return Ok(Next::Leave),
+            Step::Leave => {
+                self.clear_board();
+                return Ok(Next::Leave);
+            }
+            // What it waits for stays on the board: a later actor goes on from there.
             Step::Wait(None) if seen.guest.is_none() => return Ok(Next::Leave),
             Step::Wait(time) => return Ok(Next::Wait(time)),
             Step::Do(effect) => effect,
@@ -243,6 +240,13 @@ impl Actor {
         match going_on {
             Some(step) => board.step(uid, step),
             None => board.clear(uid),
+        }
+    }
+
+    /// Nothing is being done here about this VM any more.
+    fn clear_board(&self) {
+        if let Some(uid) = self.uid {
+            self.node.board.clear(uid);
         }
     }
 

@@ -10,8 +10,8 @@ use novacron_model::vm::Protocol;
 use novacron_model::{Error, Object, Result, Snapshot as VmSnapshot, Vm, key};
 use novacron_store::{Key, Snapshot, object};
 
-use super::machine;
 use super::view::{Effect, SnapshotWork};
+use super::{look, machine};
 use crate::node::{Node, project_of};
 use crate::report;
 
@@ -109,6 +109,9 @@ async fn clean_up(scene: Scene<'_>) -> Result<()> {
     let Scene { node, at, family, vm, .. } = scene;
     node.config.hypervisor.forget(vm.meta.uid).await?;
     node.config.cidata.remove(vm.meta.uid).await?;
+    for work in look::snapshots(at, family, vm)? {
+        node.board.clear(work.uid);
+    }
     node.commit(report::cleaned(node, at, family, vm.meta.uid, "runtime")?).await.map_err(|error| {
         report::warn(family, &error);
         Error::unavailable(error.to_string())
@@ -121,10 +124,11 @@ async fn snapshot(scene: Scene<'_>, work: &SnapshotWork) -> Result<()> {
     let key = Key::from(key::object::<VmSnapshot>(Some(project_of(family)?), &work.name));
     let done = on_disks(scene, work).await;
     let txn = match (work.delete, done) {
-        (true, done) => {
-            done?;
-            report::cleaned(node, at, &key, work.uid, "data")?
+        (true, Err(error)) => {
+            node.board.write(work.uid, error.to_string());
+            return Err(error);
         }
+        (true, Ok(())) => report::cleaned(node, at, &key, work.uid, "data")?,
         (false, done) => {
             let volumes = scene.vm.spec.disks.iter().filter_map(|disk| disk.volume.clone());
             let error = done.err();

@@ -70,10 +70,11 @@ fn create(row: Row, components: Components) -> Field {
             let claim = key.map(|key| Claim::new(&caller.actor, &key, &path, &body));
             let project = project.as_deref();
             let created = row.create(api, caller, project, body, claim).await.map_err(failed)?;
+            // An answer that is given again may name a task that has been pruned.
             let task = created.task.map(|task| objects::task(api, project, &task.to_string()));
-            let task = task.transpose().map_err(failed)?.map(|task| task.value());
+            let task = task.and_then(Result::ok).map(|task| task.value()).transpose();
+            let task = task.map_err(failed)?;
             let object = created.shown.value().map_err(failed)?;
-            let task = task.transpose().map_err(failed)?;
             Ok(Some(FieldValue::owned_any(json!({ "object": object, "task": task }))))
         })
     });

@@ -80,6 +80,9 @@ fn events() -> SubscriptionField {
             Ok(told(&ctx, wanted)?.filter_map(|told| async {
                 match told.notice {
                     Notice::Event(event) => Some(field_value(event)),
+                    Notice::Reset => Some(Err(async_graphql::Error::new(
+                        "events since `from` are gone, or were missed: read the list again",
+                    ))),
                     _ => None,
                 }
             }))

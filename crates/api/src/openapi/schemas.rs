@@ -93,7 +93,7 @@ fn add_object(all: &mut Components, row: &Row) {
         },
     });
     all.insert(name.clone(), object);
-    all.insert(format!("{name}Page"), page(&schema_ref(&name)));
+    all.insert(format!("{name}Page"), page_of_objects(&schema_ref(&name)));
     if row.allows.create {
         let draft = json!({
             "type": "object",
@@ -134,13 +134,18 @@ fn page(item: &Value) -> Value {
                 "minimum": 0,
                 "description": "The store's revision that this page shows.",
             },
-            "unreadable": {
-                "type": "array",
-                "items": schema_ref("Unreadable"),
-                "description": "Objects of this page that this version cannot read.",
-            },
         },
     })
+}
+
+fn page_of_objects(item: &Value) -> Value {
+    let mut page = page(item);
+    page["properties"]["unreadable"] = json!({
+        "type": "array",
+        "items": schema_ref("Unreadable"),
+        "description": "Objects of this page that this version cannot read.",
+    });
+    page
 }
 
 /// An object whose records another version wrote.

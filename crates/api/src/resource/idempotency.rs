@@ -1,7 +1,7 @@
 //! `Idempotency-Key`: the answer to a creation is found again by its key for a day, also after a
 //! restart, because a record of it is committed with the creation itself.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use novacron_control::Admitted;
 use novacron_model::{Error, Seconds, Time};
@@ -81,7 +81,12 @@ pub fn remember(at: &Snapshot, claim: &Claim, record: &Earlier, txn: &mut Txn) -
     let value = to_raw_value(record).map_err(|error| Error::internal(error.to_string()))?;
     let neighbours = at.scan(PREFIX, &claim.key).chain(at.scan(PREFIX, PREFIX)).take(SWEEP);
     let old = neighbours.filter(|near| near.key != key && outdated(near, record.time));
-    txn.deletes.extend(old.map(|old| old.key.clone()).collect::<BTreeSet<_>>());
+    // One that is claimed again meanwhile must stay.
+    let old: BTreeMap<_, _> = old.map(|old| (old.key.clone(), old.revision)).collect();
+    for (key, revision) in old {
+        txn.preconditions.push(Precondition::At(key.clone(), revision));
+        txn.deletes.push(key);
+    }
     txn.puts.push(Put { key, value, index: Vec::new() });
     Ok(())
 }

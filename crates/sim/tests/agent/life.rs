@@ -29,6 +29,7 @@ async fn a_vm_that_is_not_to_run_gets_its_disks_and_rests() {
     let task = stage.hand.create::<Vm>("web", spec).await.unwrap().unwrap();
     assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
     stage.wait_state("web", VmState::Stopped).await;
+    assert_eq!(stage.log(task), ["waiting for its disks"]);
     assert_eq!(stage.machine.pools.volumes().len(), 1);
     let agent = stage.agent.as_ref().unwrap();
     stage.wait_until("the agent to rest", |_| agent.busy() == 0).await;
