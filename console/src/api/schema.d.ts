@@ -714,6 +714,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{project}/vms/{name}/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes back the changes that wait for a restart. */
+        post: operations["revert_vm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{project}/vms/{name}/screen": {
         parameters: {
             query?: never;
@@ -1028,6 +1048,12 @@ export interface components {
          * @example 2147483648
          */
         Bytes: number;
+        /** @description A CD-ROM drive; without an image it is empty. */
+        Cdrom: {
+            image?: components["schemas"]["Name"] | null;
+            /** @description Unique in the VM, also among its disks. */
+            name: components["schemas"]["Name"];
+        };
         /**
          * @description Contents of the `cidata` disk. `user_data` as given wins over the other fields where both
          *     speak of the same thing.
@@ -1076,6 +1102,7 @@ export interface components {
          *     `size`, `pool` and `image`, and goes when the VM goes.
          */
         Disk: {
+            bus?: components["schemas"]["DiskBus"] | null;
             image?: components["schemas"]["Name"] | null;
             /** @description Unique in the VM; also the disk's serial number in the guest. */
             name: components["schemas"]["Name"];
@@ -1085,6 +1112,8 @@ export interface components {
             size?: components["schemas"]["Bytes"] | null;
             volume?: components["schemas"]["Name"] | null;
         };
+        /** @enum {string} */
+        DiskBus: "virtio" | "sata";
         /** @enum {string} */
         DiskFormat: "qcow2" | "raw";
         DraftMeta: {
@@ -1128,8 +1157,6 @@ export interface components {
             next_page_token?: string;
             /** @description The store's revision that this page shows. */
             revision: number;
-            /** @description Objects of this page that this version cannot read. */
-            unreadable?: components["schemas"]["Unreadable"][];
         };
         /** @description Body of `exec`. */
         ExecRequest: {
@@ -1186,6 +1213,11 @@ export interface components {
              */
             order?: number;
         };
+        /**
+         * @description What boots the machine.
+         * @enum {string}
+         */
+        Firmware: "bios" | "uefi" | "uefi_secure";
         /** @description What the guest agent tells. */
         GuestAgent: {
             /** @description Without loopback and link-local ones. */
@@ -1197,6 +1229,22 @@ export interface components {
         };
         /** @enum {string} */
         GuestStream: "serial" | "screen";
+        /**
+         * @description The part of a spec that makes the machine. The agent keeps it for a running guest, because the
+         *     spec may go ahead.
+         */
+        Hardware: {
+            boot?: string[];
+            cdroms?: components["schemas"]["Cdrom"][];
+            /** Format: int32 */
+            cpus: number;
+            disks?: components["schemas"]["Disk"][];
+            firmware?: components["schemas"]["Firmware"];
+            memory: components["schemas"]["Bytes"];
+            nics?: components["schemas"]["Nic"][];
+            preset?: components["schemas"]["Preset"];
+            tpm?: boolean;
+        };
         HypervisorReport: {
             /** @description `kvm`, `tcg` or `sim`. */
             accelerator: string;
@@ -1290,7 +1338,7 @@ export interface components {
              * @description Units done and in all (bytes, mostly); both zero when unknown.
              */
             done?: number;
-            /** @description What was done up to now, oldest first, at most [`LOG_LINES`]. */
+            /** @description What was done up to now, oldest first, at most 64 lines. */
             log?: components["schemas"]["LogLine"][];
             /**
              * Format: int32
@@ -1399,10 +1447,13 @@ export interface components {
             spec: components["schemas"]["TokenSpec"];
         };
         Nic: {
+            model?: components["schemas"]["NicModel"] | null;
             network?: components["schemas"]["Name"] | null;
             /** @description Only on networks of kind `user`. */
             ports?: components["schemas"]["PortForward"][];
         };
+        /** @enum {string} */
+        NicModel: "virtio" | "e1000e";
         Node: {
             meta: components["schemas"]["Meta"];
             spec: components["schemas"]["NodeSpec"];
@@ -1521,6 +1572,13 @@ export interface components {
             };
             name: string;
         };
+        /** @description A change of the spec that the running guest does not have yet. */
+        Pending: {
+            /** @description The field of the spec. */
+            field: string;
+            /** @description What changes: `memory 4 → 8 GiB`. */
+            text: string;
+        };
         /** @description Where the VM runs. */
         Placement: {
             /** @description What the node's counters hold for this VM. */
@@ -1601,6 +1659,18 @@ export interface components {
             host: number;
             protocol?: components["schemas"]["Protocol"];
         };
+        /**
+         * @description Which guests the machine is made for: the kinds of devices that they find drivers for.
+         *
+         *     | | `linux` | `windows` |
+         *     |---|---|---|
+         *     | disks | virtio | SATA |
+         *     | NICs | virtio | e1000e |
+         *     | hardware clock | UTC | local time |
+         *     | Hyper-V enlightenments | no | yes |
+         * @enum {string}
+         */
+        Preset: "linux" | "windows";
         /** @description What went wrong, with what, and what to do. */
         Problem: {
             code: components["schemas"]["Code"];
@@ -1684,6 +1754,7 @@ export interface components {
             failure?: components["schemas"]["Failure"] | null;
             /** @description The driver that runs it and what it needs to find the guest again (persisted handle). */
             handle?: Record<string, never> | null;
+            hardware?: components["schemas"]["Hardware"] | null;
             /**
              * Format: int64
              * @description How far the world has followed the spec.
@@ -1842,8 +1913,8 @@ export interface components {
         TaskStatus: {
             live?: components["schemas"]["Live"] | null;
             /**
-             * @description What was done, oldest first, at most [`LOG_LINES`]. Writer: the agent of the target's node,
-             *     with the report that ends its work; until then see `live`.
+             * @description What was done, oldest first, at most 64 lines. Writer: the agent of the target's node, with
+             *     the report that ends its work; until then see `live`.
              */
             log?: components["schemas"]["LogLine"][];
             outcome?: components["schemas"]["Outcome"] | null;
@@ -1950,6 +2021,12 @@ export interface components {
             spec?: components["schemas"]["VmSpecPatch"];
         };
         VmSpec: {
+            /**
+             * @description Names of disks and CD-ROM drives in the order in which they are tried. What is not named
+             *     comes after: disks first, then CD-ROM drives, each in its own order.
+             */
+            boot?: string[];
+            cdroms?: components["schemas"]["Cdrom"][];
             cloud_init?: components["schemas"]["CloudInit"] | null;
             /**
              * Format: int32
@@ -1958,28 +2035,46 @@ export interface components {
             cpus?: number;
             /** @description In boot order. */
             disks?: components["schemas"]["Disk"][];
+            firmware?: components["schemas"]["Firmware"];
             image?: components["schemas"]["Name"] | null;
             memory?: components["schemas"]["Bytes"];
             /** @description Absent on creation means one NIC on the default network. */
             nics?: components["schemas"]["Nic"][] | null;
+            /** @description Free text of the user. */
+            notes?: string;
+            /** @description Which guests the machine is made for. */
+            preset?: components["schemas"]["Preset"];
+            /** @description Refuses to be deleted. */
+            protected?: boolean;
             restart?: components["schemas"]["RestartPolicy"];
             run?: components["schemas"]["Run"];
+            /** @description A TPM 2.0, kept by swtpm. */
+            tpm?: boolean;
         };
         VmSpecPatch: {
+            boot?: string[] | null;
+            cdroms?: components["schemas"]["Cdrom"][] | null;
             cloud_init?: components["schemas"]["CloudInitPatch"] | null;
             cpus?: number | null;
             disks?: components["schemas"]["Disk"][] | null;
+            firmware?: components["schemas"]["Firmware"] | null;
             image?: components["schemas"]["Name"] | null;
             memory?: components["schemas"]["Bytes"] | null;
             nics?: (components["schemas"]["Nic"][] | null) | null;
+            notes?: string | null;
+            preset?: components["schemas"]["Preset"] | null;
+            protected?: boolean | null;
             restart?: components["schemas"]["RestartPolicy"] | null;
             run?: components["schemas"]["Run"] | null;
+            tpm?: boolean | null;
         };
         /** @enum {string} */
         VmState: "pending" | "creating" | "starting" | "running" | "paused" | "stopping" | "stopped" | "failed" | "deleting";
         VmStatus: {
             /** @description Writer: admission of the verbs. */
             orders?: components["schemas"]["Orders"];
+            /** @description Derived: changes of the spec that the running guest gets at its next start. */
+            pending?: components["schemas"]["Pending"][];
             placement?: components["schemas"]["Placement"] | null;
             /** @description Why it is in that state, as a sentence, where there is something to say. */
             reason?: string | null;
@@ -4473,6 +4568,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Task"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
+            501: components["responses"]["Unsupported"];
+            503: components["responses"]["Unavailable"];
+            507: components["responses"]["StorageFull"];
+        };
+    };
+    revert_vm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The object as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Vm"];
                 };
             };
             400: components["responses"]["Malformed"];

@@ -58,6 +58,7 @@ impl Order {
             (Vm::KIND, "reset") => plain(vm::reset),
             (Vm::KIND, "pause") => plain(vm::pause),
             (Vm::KIND, "resume") => plain(vm::resume),
+            (Vm::KIND, "revert") => plain(vm::revert),
             (Vm::KIND, "stop") => Self::with(body, vm::stop),
             (Vm::KIND, "restart") => Self::with(body, vm::restart),
             (Vm::KIND, "restore") => Self::with(body, vm::restore),

@@ -14,6 +14,8 @@ use crate::verbs::{DeleteArgs, ListArgs, delete, edit, list, set};
 mod import;
 mod upload;
 
+pub use import::bring;
+
 pub const NOUN: Noun = Noun::of::<Image>(&[
     Column::new("Name", |image, _| text(image, "/meta/name")),
     Column::new("State", |image, _| text(image, "/status/state")),

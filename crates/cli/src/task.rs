@@ -122,6 +122,14 @@ pub async fn conclude(
     }
 }
 
+/// Waits for the task that an answer carries, and says nothing.
+pub async fn finish(session: &Session, answer: Answer) -> Result<()> {
+    match answer.task {
+        Some(id) => wait::until_done(session, &id, None).await.map(drop),
+        None => Ok(()),
+    }
+}
+
 /// `start VM "web"`
 fn described(task: &Value) -> String {
     format!("{} {}", text(task, "/spec/action"), target(task))

@@ -1,26 +1,28 @@
 //! `novacron vm …`, whose noun may be left out.
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use novacron_model::Vm;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::args::{LabelArgs, put, typed};
 use crate::failure::Result;
 use crate::noun::Noun;
 use crate::session::Session;
 use crate::table::{Column, NONE, age, joined, labels, size, text};
-use crate::verbs::{DeleteArgs, ListArgs, delete, edit, list, set};
+use crate::verbs::{DeleteArgs, ListArgs, delete, edit, list};
 
 mod console;
 mod create;
 mod exec;
 mod file;
+mod hardware;
 mod lifecycle;
 mod logs;
 mod peer;
 mod screen;
 mod ssh_keys;
 pub mod terminal;
+
+pub use hardware::pending;
 
 pub const NOUN: Noun = Noun::of::<Vm>(&[
     Column::new("Name", |vm, _| text(vm, "/meta/name")),
@@ -33,7 +35,12 @@ pub const NOUN: Noun = Noun::of::<Vm>(&[
     Column::new("Image", |vm, _| text(vm, "/spec/image")),
     Column::new("Node", |vm, _| text(vm, "/status/placement/node")),
     Column::new("Age", |vm, now| age(vm, "/meta/created", now)).right(),
+    Column::detail("Pending", |vm, _| hardware::pending(vm)),
     Column::detail("Disks", |vm, _| disks(vm)),
+    Column::detail("CD-ROM", |vm, _| cdroms(vm)),
+    Column::detail("Firmware", |vm, _| text(vm, "/spec/firmware")),
+    Column::detail("Protected", |vm, _| text(vm, "/spec/protected")),
+    Column::detail("Notes", |vm, _| text(vm, "/spec/notes")),
     Column::detail("Restart", |vm, _| text(vm, "/spec/restart")),
     Column::detail("Restarts", |vm, _| restarts(vm)),
     Column::detail("Last end", |vm, _| text(vm, "/status/runtime/exit/cause")),
@@ -61,8 +68,14 @@ pub enum VmCommand {
         #[arg(value_name = "VM")]
         name: String,
     },
-    /// Change size, restart policy or labels of a VM
-    Set(SetArgs),
+    /// Change a VM; what a running guest cannot take waits for its restart
+    Set(Box<hardware::SetArgs>),
+    /// Take back the changes that wait for a restart
+    Revert {
+        /// Name of the VM
+        #[arg(value_name = "VM")]
+        name: String,
+    },
     /// Change a VM in your editor
     Edit {
         /// Name of the VM
@@ -96,31 +109,14 @@ pub enum VmCommand {
     File(file::FileCommand),
 }
 
-#[derive(Debug, Clone, Args)]
-pub struct SetArgs {
-    /// Name of the VM
-    #[arg(value_name = "VM")]
-    name: String,
-    /// Number of virtual CPUs
-    #[arg(long, value_name = "N")]
-    cpus: Option<u32>,
-    /// Memory (512MiB, 4GiB)
-    #[arg(long, value_name = "SIZE", value_parser = typed::<novacron_model::Bytes>)]
-    memory: Option<novacron_model::Bytes>,
-    /// When a guest that ended by itself is started again; always means after a shutdown, too
-    #[arg(long, value_enum)]
-    restart: Option<create::Restart>,
-    #[command(flatten)]
-    labels: LabelArgs,
-}
-
 pub async fn run(session: &Session, command: VmCommand) -> Result<()> {
     match command {
         VmCommand::Launch(args) => create::launch(session, &args).await,
         VmCommand::Create(args) => create::create(session, &args).await,
         VmCommand::List(args) => list::list(session, &NOUN, &args, |_| true).await,
         VmCommand::Show { name } => session.show(&NOUN, &session.read(&NOUN, &name).await?),
-        VmCommand::Set(args) => change(session, args).await,
+        VmCommand::Set(args) => hardware::set(session, *args).await,
+        VmCommand::Revert { name } => hardware::revert(session, &name).await,
         VmCommand::Edit { name } => edit::edit(session, &NOUN, &name).await,
         VmCommand::Delete(args) => delete::delete(session, &NOUN, &args).await,
         VmCommand::Start(args) => lifecycle::plain(session, "start", "started", &args).await,
@@ -135,14 +131,6 @@ pub async fn run(session: &Session, command: VmCommand) -> Result<()> {
         VmCommand::Logs(args) => logs::logs(session, &args).await,
         VmCommand::File(command) => file::run(session, command).await,
     }
-}
-
-async fn change(session: &Session, args: SetArgs) -> Result<()> {
-    let mut spec = json!({});
-    put(&mut spec, "cpus", args.cpus);
-    put(&mut spec, "memory", args.memory.map(|memory| memory.0));
-    put(&mut spec, "restart", args.restart.map(create::Restart::wire));
-    set::set(session, &NOUN, &args.name, &args.labels, spec).await
 }
 
 /// `8080:80, 0.0.0.0:53:53/udp`, as they are typed.
@@ -176,6 +164,15 @@ fn disks(vm: &Value) -> String {
     shown.join("\n")
 }
 
+fn cdroms(vm: &Value) -> String {
+    let drives = vm.pointer("/spec/cdroms").and_then(Value::as_array);
+    let shown = drives.into_iter().flatten().map(|drive| match text(drive, "/image").as_str() {
+        NONE => format!("{} (empty)", text(drive, "/name")),
+        image => format!("{} (image {image})", text(drive, "/name")),
+    });
+    shown.collect::<Vec<_>>().join("\n")
+}
+
 fn restarts(vm: &Value) -> String {
     match text(vm, "/status/runtime/restarts").as_str() {
         "0" => NONE.to_owned(),
@@ -187,6 +184,7 @@ fn restarts(vm: &Value) -> String {
 mod tests {
     use expect_test::expect;
     use novacron_model::Time;
+    use serde_json::json;
 
     use super::*;
     use crate::table;

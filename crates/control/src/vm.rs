@@ -24,11 +24,13 @@ mod delete;
 mod disks;
 mod finalise;
 mod follow;
+mod hardware;
 mod ports;
 mod update;
 mod verbs;
 
 pub use attach::{attach, detach};
+pub use update::revert;
 pub(crate) use verbs::turn;
 pub use verbs::{pause, reset, restart, restore, resume, start, stop};
 
@@ -70,6 +72,9 @@ pub(crate) fn plan(at: &Snapshot, family: &str, now: Time) -> Result<Plan> {
         return Ok(finalise::plan(at, family, &vm, now)?.map(Plan::commit).unwrap_or_default());
     }
     if let Some(txn) = follow::plan(at, &vm, now)? {
+        return Ok(Plan::commit(txn));
+    }
+    if let Some(txn) = hardware::settle(at, family, &vm)? {
         return Ok(Plan::commit(txn));
     }
     if node(&vm).is_some() {

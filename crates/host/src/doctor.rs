@@ -17,6 +17,7 @@ use serde::Serialize;
 use tokio::process::Command;
 
 use crate::hardware::{self, Hardware};
+use crate::hypervisor::qemu::keep::uefi;
 
 /// What is to be examined.
 #[derive(Debug, Clone)]
@@ -51,13 +52,6 @@ pub enum Verdict {
     Fail,
 }
 
-/// Places of UEFI firmware: Debian, Fedora, Arch.
-const OVMF: [&str; 4] = [
-    "/usr/share/OVMF/OVMF_CODE_4M.fd",
-    "/usr/share/OVMF/OVMF_CODE.fd",
-    "/usr/share/edk2/ovmf/OVMF_CODE.fd",
-    "/usr/share/edk2/x64/OVMF_CODE.4m.fd",
-];
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Looks at everything; in the order in which it is worth reading.
@@ -67,7 +61,8 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![
         judge::qemu(qemu.as_deref(), qemu_img.as_deref()),
         judge::qemu_img(qemu_img.as_deref()),
-        judge::firmware(OVMF.into_iter().find(|path| Path::new(path).exists())),
+        judge::firmware(uefi()),
+        judge::tpm(version(Path::new("swtpm")).await.is_some()),
         judge::acceleration(hardware::accelerator(), root),
         judge::memory(Hardware::probe().memory),
     ];

@@ -16,7 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
 use novacron_model::units::{Bytes, Time};
-use novacron_model::vm::{GuestAgent, Protocol};
+use novacron_model::vm::{DiskBus, Firmware, GuestAgent, NicModel, Preset, Protocol};
 use novacron_model::{Code, Error, Result, volume::DiskFormat};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -49,16 +49,22 @@ pub struct Machine {
     pub memory: Bytes,
     pub boot: Boot,
     pub drives: Vec<Drive>,
+    pub cdroms: Vec<CdromDrive>,
     /// Read-only `cidata` disk.
     pub cidata: Option<PathBuf>,
     pub nics: Vec<NicPort>,
+    pub preset: Preset,
+    /// Keeps its settings for the life of the VM.
+    pub firmware: Firmware,
+    /// Keeps its secrets for the life of the VM.
+    pub tpm: bool,
     /// Start with the guest's CPUs halted.
     pub paused: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Boot {
-    /// The firmware (BIOS) boots the first drive.
+    /// The firmware boots the drives in their order.
     Firmware,
     Kernel {
         kernel: PathBuf,
@@ -72,6 +78,9 @@ pub enum Boot {
 pub struct Drive {
     /// Serial number in the guest, at most 20 bytes; unique in the machine.
     pub serial: String,
+    pub bus: DiskBus,
+    /// Place in the boot order, from 1; unique in the machine, also among CD-ROM drives.
+    pub boot_index: u32,
     pub path: PathBuf,
     /// Always given to the hypervisor; nothing is probed.
     pub format: DiskFormat,
@@ -79,11 +88,21 @@ pub struct Drive {
     pub backing: Option<(PathBuf, DiskFormat)>,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CdromDrive {
+    /// Unique in the machine.
+    pub name: String,
+    /// A raw, read-only file; none in an empty drive.
+    pub medium: Option<PathBuf>,
+    pub boot_index: u32,
+}
+
 /// A NIC on a network of kind `user`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NicPort {
     /// Six bytes, locally administered, derived from the VM's uid and the NIC's index.
     pub mac: [u8; 6],
+    pub model: NicModel,
     pub forwards: Vec<Forward>,
 }
 

@@ -20,10 +20,12 @@ use crate::units::{Bytes, MilliCpu, Seconds};
 
 pub mod cloud_init;
 pub mod device;
+pub mod hardware;
 pub mod runtime;
 
 pub use cloud_init::CloudInit;
 pub use device::{Disk, Nic, PortForward, Protocol};
+pub use hardware::{Cdrom, DiskBus, Firmware, Hardware, NicModel, Pending, Preset};
 pub use runtime::{Exit, ExitCause, Failure, GuestAgent, OrdersDone, Runtime};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +38,8 @@ impl Kind for Vm {
     type Spec = VmSpec;
     type Status = VmStatus;
 
-    fn summarize(meta: &Meta, _spec: &VmSpec, status: &mut VmStatus) {
+    fn summarize(meta: &Meta, spec: &VmSpec, status: &mut VmStatus) {
+        status.pending = hardware::pending(spec, status.runtime.as_ref());
         (status.state, status.reason) = match (&status.runtime, &status.placement) {
             _ if meta.deleting.is_some() => (VmState::Deleting, None),
             (Some(runtime), _) => (runtime.state, runtime.reason.clone()),
@@ -73,6 +76,51 @@ pub struct VmSpec {
     pub cloud_init: Option<CloudInit>,
     #[serde(default)]
     pub restart: RestartPolicy,
+    /// Which guests the machine is made for.
+    #[serde(default)]
+    pub preset: Preset,
+    #[serde(default)]
+    pub firmware: Firmware,
+    /// A TPM 2.0, kept by swtpm.
+    #[serde(default)]
+    pub tpm: bool,
+    #[serde(default)]
+    #[schema(max_items = 4)]
+    pub cdroms: Vec<Cdrom>,
+    /// Names of disks and CD-ROM drives in the order in which they are tried. What is not named
+    /// comes after: disks first, then CD-ROM drives, each in its own order.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    pub boot: Vec<String>,
+    /// Refuses to be deleted.
+    #[serde(default)]
+    pub protected: bool,
+    /// Free text of the user.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schema(max_length = 8192)]
+    pub notes: String,
+}
+
+impl Default for VmSpec {
+    fn default() -> Self {
+        Self {
+            run: Run::default(),
+            cpus: default_cpus(),
+            memory: default_memory(),
+            image: None,
+            disks: Vec::new(),
+            nics: None,
+            cloud_init: None,
+            restart: RestartPolicy::default(),
+            preset: Preset::default(),
+            firmware: Firmware::default(),
+            tpm: false,
+            cdroms: Vec::new(),
+            boot: Vec::new(),
+            protected: false,
+            notes: String::new(),
+        }
+    }
 }
 
 fn default_cpus() -> u32 {
@@ -116,6 +164,9 @@ pub struct VmStatus {
     /// Why it is in that state, as a sentence, where there is something to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Derived: changes of the spec that the running guest gets at its next start.
+    #[serde(default)]
+    pub pending: Vec<Pending>,
     /// Writer: the scheduler.
     #[serde(default)]
     pub placement: Option<Placement>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use novacron_agent::Clock;
 use novacron_control::Resource;
 use novacron_model::image::{ImageSource, ImageSpec};
-use novacron_model::vm::{Disk, Nic, PortForward, RestartPolicy, Run, VmSpec};
+use novacron_model::vm::{Disk, Nic, PortForward, Run, VmSpec};
 use novacron_model::volume::{DiskFormat, VolumeSpec};
 use novacron_model::{Bytes, Code, Image, Name, Result, Vm, Volume};
 use novacron_store::Store;
@@ -68,15 +68,12 @@ fn vm(run: Run, port: u16) -> Result<VmSpec> {
         pool: None,
         image: None,
         owned: true,
+        bus: None,
     };
     Ok(VmSpec {
         run,
-        cpus: 2,
-        memory: Bytes::gib(2),
-        image: None,
         disks: vec![disk],
-        nics: Some(vec![Nic { network: None, ports }]),
-        cloud_init: None,
-        restart: RestartPolicy::OnFailure,
+        nics: Some(vec![Nic { ports, ..Nic::default() }]),
+        ..VmSpec::default()
     })
 }

@@ -85,6 +85,8 @@ fn settle(runtime: &mut Runtime, view: &View<'_>, guest: &Guest) {
     let failure = runtime.failure.as_ref().filter(|failure| failure.generation == generation);
     let failure = failure.map(|failure| failure.error.message.clone());
     enter(runtime, state, guest.observed.reason.clone().or(failure), view.now);
+    // A guest that an older version started has what its spec asked for.
+    runtime.hardware.get_or_insert_with(|| view.vm.spec.hardware());
     if generation > runtime.observed_generation {
         runtime.restarts = 0;
         runtime.observed_generation = generation;

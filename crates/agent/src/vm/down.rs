@@ -152,6 +152,7 @@ fn start(view: &View<'_>, mut runtime: Runtime) -> Decision {
         Disks::Ready => {
             enter(&mut runtime, VmState::Starting, None, now);
             runtime.failure = None;
+            runtime.hardware = Some(view.vm.spec.hardware());
             runtime.done.restart = view.vm.status.orders.restart;
             let paused = view.vm.spec.run == Run::Paused;
             Decision { runtime, then: Step::Do(Effect::Start { paused }) }

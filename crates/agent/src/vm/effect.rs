@@ -181,6 +181,7 @@ mod tests {
 
     use novacron_host::hypervisor::{Boot, Forward};
     use novacron_model::Bytes;
+    use novacron_model::vm::{Firmware, NicModel, Preset};
 
     use super::*;
 
@@ -195,8 +196,12 @@ mod tests {
             memory: Bytes::mib(16),
             boot: Boot::Firmware,
             drives: Vec::new(),
+            cdroms: Vec::new(),
             cidata: None,
-            nics: vec![NicPort { mac: [2, 0, 0, 0, 0, 1], forwards }],
+            nics: vec![NicPort { mac: [2, 0, 0, 0, 0, 1], model: NicModel::Virtio, forwards }],
+            preset: Preset::Linux,
+            firmware: Firmware::Bios,
+            tpm: false,
             paused: false,
         }
     }

@@ -1,11 +1,13 @@
 //! From a VM's objects to the machine that a driver runs. Everything is looked up here; nothing is
 //! left to decide.
 
+use std::path::PathBuf;
+
 use novacron_host::Machine;
-use novacron_host::hypervisor::{Boot, Drive, Forward, NicPort};
+use novacron_host::hypervisor::{Boot, CdromDrive, Drive, Forward, NicPort};
 use novacron_host::storage::Base;
 use novacron_model::image::ImageKind;
-use novacron_model::vm::{Disk, Nic};
+use novacron_model::vm::{Disk, Nic, VmSpec};
 use novacron_model::{Error, Image, Object, Result, Vm, Volume};
 use novacron_store::{Key, Snapshot, object};
 use uuid::Uuid;
@@ -70,10 +72,50 @@ pub(crate) async fn build(
         memory: vm.spec.memory,
         boot: boot(node, at, family, vm).await?,
         drives: drives(node, at, family, vm).await?,
+        cdroms: cdroms(node, at, family, vm).await?,
         cidata: cidata(node, vm).await?,
         nics: nics(vm),
+        preset: vm.spec.preset,
+        firmware: vm.spec.firmware,
+        tpm: vm.spec.tpm,
         paused,
     })
+}
+
+/// A drive's place in the boot order, from 1: those that the spec names, then disks, then CD-ROMs.
+fn boot_index(spec: &VmSpec, name: &str) -> u32 {
+    let disks = spec.disks.iter().map(|disk| disk.name.as_str());
+    let all = disks.chain(spec.cdroms.iter().map(|cdrom| cdrom.name.as_str()));
+    let rest = all.filter(|drive| !spec.boot.iter().any(|named| named == drive));
+    let mut order = spec.boot.iter().map(String::as_str).chain(rest);
+    let place = order.position(|each| each == name).unwrap_or(spec.disks.len());
+    u32::try_from(place + 1).unwrap_or(u32::MAX)
+}
+
+async fn cdroms(
+    node: &Node,
+    at: &Snapshot,
+    family: &Key,
+    vm: &Object<Vm>,
+) -> Result<Vec<CdromDrive>> {
+    let mut drives = Vec::with_capacity(vm.spec.cdroms.len());
+    for cdrom in &vm.spec.cdroms {
+        let medium = match &cdrom.image {
+            Some(name) => Some(iso(node, at, family, name.as_str()).await?),
+            None => None,
+        };
+        let name = cdrom.name.as_str();
+        let boot_index = boot_index(&vm.spec, name);
+        drives.push(CdromDrive { name: name.to_owned(), medium, boot_index });
+    }
+    Ok(drives)
+}
+
+async fn iso(node: &Node, at: &Snapshot, family: &Key, name: &str) -> Result<PathBuf> {
+    let image = object::expect::<Image>(at, Some(project_of(family)?), name)?;
+    let pool = node.pool(at, image.spec.pool.as_str()).await?;
+    let files = pool.image(image.meta.uid).await?;
+    files.iso.ok_or_else(|| Error::conflict(format!("image \"{name}\" is not an ISO image")))
 }
 
 /// Disks in boot order.
@@ -94,6 +136,8 @@ pub(crate) async fn drives(
         };
         drives.push(Drive {
             serial: disk.name.as_str().chars().take(20).collect(),
+            bus: disk.bus.unwrap_or_else(|| vm.spec.preset.disk_bus()),
+            boot_index: boot_index(&vm.spec, disk.name.as_str()),
             path: pool.volume(volume.meta.uid, format).await?,
             format,
             // A raw volume is a copy of its image, not an overlay.
@@ -124,7 +168,7 @@ async fn boot(node: &Node, at: &Snapshot, family: &Key, vm: &Object<Vm>) -> Resu
     Ok(pool.image(image.meta.uid).await?.boot)
 }
 
-async fn cidata(node: &Node, vm: &Object<Vm>) -> Result<Option<std::path::PathBuf>> {
+async fn cidata(node: &Node, vm: &Object<Vm>) -> Result<Option<PathBuf>> {
     let Some(cloud_init) = vm.spec.cloud_init.clone() else { return Ok(None) };
     let password = cloud_init.password.as_ref();
     let password = password.map(|secret| node.config.data_key.open(secret)).transpose()?;
@@ -137,7 +181,11 @@ fn nics(vm: &Object<Vm>) -> Vec<NicPort> {
     let nics = vm.spec.nics.as_deref().unwrap_or_default();
     let numbered = nics.iter().enumerate();
     numbered
-        .map(|(index, nic)| NicPort { mac: mac(vm.meta.uid, index), forwards: forwards(nic) })
+        .map(|(index, nic)| NicPort {
+            mac: mac(vm.meta.uid, index),
+            model: nic.model.unwrap_or_else(|| vm.spec.preset.nic_model()),
+            forwards: forwards(nic),
+        })
         .collect()
 }
 
@@ -162,6 +210,22 @@ fn forwards(nic: &Nic) -> Vec<Forward> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn drives_boot_in_their_own_order_unless_told() {
+        let spec = |boot: &[&str]| -> VmSpec {
+            serde_json::from_value(serde_json::json!({
+                "disks": [{"name": "root"}, {"name": "data"}], "cdroms": [{"name": "cd"}],
+                "boot": boot,
+            }))
+            .unwrap()
+        };
+        let order =
+            |boot: &[&str]| ["root", "data", "cd"].map(|name| boot_index(&spec(boot), name));
+        assert_eq!(order(&[]), [1, 2, 3]);
+        assert_eq!(order(&["cd"]), [2, 3, 1]);
+        assert_eq!(order(&["data", "cd"]), [3, 1, 2]);
+    }
 
     #[test]
     fn macs_are_local_unicast_and_differ() {

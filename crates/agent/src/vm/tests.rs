@@ -77,16 +77,7 @@ fn new() -> Scene {
         labels: std::collections::BTreeMap::new(),
         annotations: std::collections::BTreeMap::new(),
     };
-    let spec = VmSpec {
-        run: Run::Running,
-        cpus: 1,
-        memory: Bytes::mib(64),
-        image: None,
-        disks: Vec::new(),
-        nics: None,
-        cloud_init: None,
-        restart: RestartPolicy::OnFailure,
-    };
+    let spec = VmSpec { run: Run::Running, cpus: 1, memory: Bytes::mib(64), ..VmSpec::default() };
     let node = Name::new("n1").ok();
     let placement = Some(Placement { node, epoch: 3, ..Placement::default() });
     let status = VmStatus { placement, ..VmStatus::default() };

@@ -9,11 +9,13 @@ use serde_json::json;
 
 use super::{NOUN, upload};
 use crate::args::{LabelArgs, WaitArgs, draft, put};
-use crate::failure::{Failure, Result};
+use crate::client::Answer;
+use crate::failure::{Failure, NOT_FOUND, Result};
+use crate::output;
 use crate::session::Session;
 use crate::task;
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct ImportArgs {
     /// File (qcow2, raw, VMDK, VHDX, ISO, or a bundle) or http(s) URL
     #[arg(value_name = "PATH|URL")]
@@ -38,20 +40,38 @@ pub struct ImportArgs {
 
 pub async fn import(session: &Session, args: &ImportArgs) -> Result<()> {
     let name = args.name.clone().map_or_else(|| name_from(&args.source), Ok)?;
+    let answer = begin(session, args, &name).await?;
+    let sentence = format!("{} is ready", NOUN.called(&name));
+    task::conclude(session, answer, &args.wait, &sentence, Some((&NOUN, &name))).await
+}
+
+/// The name of the image that a file or URL makes, imported now unless it is there already.
+pub async fn bring(session: &Session, source: &str) -> Result<String> {
+    let name = name_from(source)?;
+    match session.read(&NOUN, &name).await {
+        Ok(_) => output::note(format!("taking {}, which is there already", NOUN.called(&name))),
+        Err(failure) if failure.exit == NOT_FOUND => {
+            let args = ImportArgs { source: source.to_owned(), ..ImportArgs::default() };
+            let answer = begin(session, &args, &name).await?;
+            task::finish(session, answer).await?;
+        }
+        Err(failure) => return Err(failure),
+    }
+    Ok(name)
+}
+
+async fn begin(session: &Session, args: &ImportArgs, name: &str) -> Result<Answer> {
     let mut spec = json!({});
     put(&mut spec, "sha256", args.sha256.as_ref().map(|hex| hex.trim().to_ascii_lowercase()));
     put(&mut spec, "os", args.os.as_deref());
     put(&mut spec, "pool", args.pool.as_deref());
-    let answer = if is_url(&args.source) {
+    if is_url(&args.source) {
         spec["source"] = json!({"url": args.source});
-        session.create(&NOUN, &draft(&name, &args.labels, &spec)).await?
-    } else {
-        spec["source"] = json!({"upload": {}});
-        let draft = draft(&name, &args.labels, &spec);
-        upload::send(session, &name, Path::new(&args.source), &draft).await?
-    };
-    let sentence = format!("{} is ready", NOUN.called(&name));
-    task::conclude(session, answer, &args.wait, &sentence, Some((&NOUN, &name))).await
+        return session.create(&NOUN, &draft(name, &args.labels, &spec)).await;
+    }
+    spec["source"] = json!({"upload": {}});
+    let draft = draft(name, &args.labels, &spec);
+    upload::send(session, name, Path::new(&args.source), &draft).await
 }
 
 fn is_url(source: &str) -> bool {

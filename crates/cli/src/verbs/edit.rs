@@ -13,6 +13,7 @@ use crate::globals::variable;
 use crate::noun::Noun;
 use crate::output;
 use crate::session::Session;
+use crate::verbs::set::tell_pending;
 
 /// Opens the editor; what changed is sent as a merge patch, refused when somebody else was faster.
 pub async fn edit(session: &Session, noun: &Noun, name: &str) -> Result<()> {
@@ -35,7 +36,9 @@ pub async fn edit(session: &Session, noun: &Noun, name: &str) -> Result<()> {
     match session.client.call(call).await {
         Ok(answer) => {
             draft.remove();
-            session.report(&format!("{} changed", noun.called(name)), &answer.value)
+            session.report(&format!("{} changed", noun.called(name)), &answer.value)?;
+            tell_pending(session, &answer.value);
+            Ok(())
         }
         Err(failure) => {
             output::note(format!("your text is kept in {kept}"));

@@ -6,6 +6,7 @@ use crate::args::LabelArgs;
 use crate::client::Call;
 use crate::failure::{Failure, Result};
 use crate::noun::Noun;
+use crate::output;
 use crate::session::Session;
 
 /// Patches `spec` (an object with only the fields that were given) and labels.
@@ -28,5 +29,15 @@ pub async fn set(
     }
     let call = Call::patch(noun.path(&session.project, name), &patch);
     let answer = session.client.call(call).await?;
-    session.report(&format!("{} changed", noun.called(name)), &answer.value)
+    session.report(&format!("{} changed", noun.called(name)), &answer.value)?;
+    tell_pending(session, &answer.value);
+    Ok(())
+}
+
+/// Says what of a change waits for a restart of the guest.
+pub fn tell_pending(session: &Session, object: &Value) {
+    let pending = crate::vm::pending(object);
+    if session.is_table() && !pending.is_empty() {
+        output::note(pending);
+    }
 }

@@ -7,6 +7,7 @@ use novacron_model::Bytes;
 use novacron_model::request::PortText;
 use serde_json::{Value, json};
 
+use super::hardware::{self, HardwareArgs};
 use super::{NOUN, ssh_keys};
 use crate::args::{LabelArgs, WaitArgs, draft, put, typed};
 use crate::failure::{Failure, Result};
@@ -69,6 +70,8 @@ struct SpecArgs {
     labels: LabelArgs,
     #[command(flatten)]
     wait: WaitArgs,
+    #[command(flatten)]
+    hardware: HardwareArgs,
     #[command(flatten)]
     guest: GuestArgs,
 }
@@ -138,9 +141,13 @@ async fn make(
     session: &Session,
     name: &str,
     args: &SpecArgs,
-    spec: Value,
+    mut spec: Value,
     done: &str,
 ) -> Result<()> {
+    if !args.hardware.isos.is_empty() {
+        let isos = hardware::images(session, &args.hardware.isos).await?;
+        spec["cdroms"] = hardware::cdroms(None, &isos);
+    }
     let answer = session.create(&NOUN, &draft(name, &args.labels, &spec)).await?;
     let sentence = format!("{} {done}", NOUN.called(name));
     task::conclude(session, answer, &args.wait, &sentence, Some((&NOUN, name))).await
@@ -153,6 +160,7 @@ fn spec(image: Option<&str>, args: &SpecArgs) -> Result<Value> {
     put(&mut spec, "cpus", args.cpus);
     put(&mut spec, "memory", args.memory.map(|memory| memory.0));
     put(&mut spec, "restart", args.restart.map(Restart::wire));
+    args.hardware.put(&mut spec);
     put(&mut spec, "disks", disks(args));
     put(&mut spec, "nics", nics(args)?);
     put(&mut spec, "cloud_init", cloud_init(image.is_some(), &args.guest)?);

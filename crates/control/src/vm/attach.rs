@@ -30,6 +30,7 @@ pub fn attach(
         pool: None,
         image: None,
         owned: false,
+        bus: None,
     });
     disks::check_names(&new.spec.disks).map_err(|error| error.at("disk"))?;
     put_spec(&mut txn, request.at, vm, new, None)?;

@@ -3,12 +3,11 @@
 use novacron_model::request::Draft;
 use novacron_model::task::Action;
 use novacron_model::vm::{Nic, Run, VmStatus};
-use novacron_model::{Error, Image, Object, Result, Vm, Volume, key};
+use novacron_model::{Error, Object, Result, Vm, Volume, key};
 use novacron_store::{Txn, object};
 
-use super::{check, disks, ports};
-use crate::admission::{Admitted, Home, Request, kept_by_project};
-use crate::index::{self, Row, row};
+use super::{check, disks, hardware};
+use crate::admission::{Admitted, Home, Request};
 use crate::{reference, task, volume};
 
 pub(super) fn create(request: &mut Request<'_>, draft: Draft<Vm>) -> Result<Admitted> {
@@ -34,22 +33,16 @@ pub(super) fn create(request: &mut Request<'_>, draft: Draft<Vm>) -> Result<Admi
     if let Some(image) = &image {
         volume::refuse_iso(image, "spec.image")?;
     }
-    let mut rows = rows(&home, image.as_ref());
-    let nics = spec.nics.get_or_insert_with(|| vec![Nic::default()]);
-    rows.extend(ports::settle(request.at, &mut txn, &home, nics, None)?);
+    spec.nics.get_or_insert_with(|| vec![Nic::default()]);
+    let rows = hardware::rows(request.at, &mut txn, &home, &mut spec, None)?;
     let disks = disks::settle(request, &mut txn, &home, &meta.name, &mut spec, image.as_ref())?;
+    hardware::check(&spec)?;
 
     let vm = Object::<Vm> { meta, spec, status: VmStatus::default() };
     request.put_new(&mut txn, &vm, rows)?;
     attach_all(request, &mut txn, &home, &vm, disks)?;
     let task = task::begin(request, &mut txn, Action::Create, &vm, 0)?;
     Ok(Admitted::task(txn, task))
-}
-
-fn rows(home: &Home, image: Option<&Object<Image>>) -> Vec<Row> {
-    let mut rows = vec![kept_by_project(home)];
-    rows.extend(image.map(|image| row(index::IMAGE, &image.meta.uid)));
-    rows
 }
 
 fn attach_all(

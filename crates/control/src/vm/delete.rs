@@ -18,6 +18,11 @@ pub(super) fn delete(
     if old.meta.deleting.is_some() {
         return task::again(request, old, Action::Delete);
     }
+    if old.spec.protected {
+        let message = format!("VM \"{}\" is protected against deletion", old.name());
+        let hint = format!("`novacron set {} --protected false` lifts the protection", old.name());
+        return Err(Error::conflict(message).at("spec.protected").hint(hint));
+    }
     if is_live(old) && !options.force {
         return Err(Error::conflict(format!("VM \"{}\" is running", old.name()))
             .hint("stop it first, or delete it with --force"));

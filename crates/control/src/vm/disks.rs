@@ -69,8 +69,15 @@ fn add_root(spec: &mut VmSpec, image: Option<&Object<Image>>) -> Result<()> {
     let root = Name::new("root")?;
     let given = spec.disks.iter().any(|disk| disk.volume.is_none() || disk.name == root);
     if has_disk && !given {
-        let disk =
-            Disk { name: root, volume: None, size: None, pool: None, image: None, owned: true };
+        let disk = Disk {
+            name: root,
+            volume: None,
+            size: None,
+            pool: None,
+            image: None,
+            owned: true,
+            bus: None,
+        };
         spec.disks.insert(0, disk);
     }
     Ok(())
@@ -159,6 +166,7 @@ fn make(
         pool: None,
         image: None,
         owned: true,
+        bus: disk.bus,
     };
     Ok((Object { meta, spec, status: VolumeStatus::default() }, rows))
 }

@@ -1,13 +1,14 @@
-//! Changes of a VM's spec: what a running guest would not notice waits until it is stopped.
+//! Changes of a VM's spec. A running guest gets what it can take at once; the rest is pending until
+//! its next start.
 
 use novacron_model::vm::{Run, StopOrder};
-use novacron_model::{Error, Node, Object, Result, Vm, key};
+use novacron_model::{Bytes, Error, Node, Object, Result, Vm, key};
 use novacron_store::{Txn, object};
 
-use super::{ORDERS, PLACEMENT, check, is_live, is_stopped, ports};
+use super::{ORDERS, PLACEMENT, check, hardware, is_live};
 use crate::admission::{Admitted, Home, Request, check_alive, fixed, unchanged, unchanged_record};
 use crate::capacity;
-use crate::index::{self, Row};
+use crate::index;
 
 pub(super) fn update(
     request: &mut Request<'_>,
@@ -16,7 +17,7 @@ pub(super) fn update(
 ) -> Result<Admitted> {
     check_alive(old)?;
     check_fixed(old, &new)?;
-    check_needs_stop(old, &new)?;
+    hardware::check(&new.spec)?;
     let home = request.home()?;
     let mut txn = Txn::new();
     if let Some(told) = &mut new.spec.cloud_init {
@@ -26,7 +27,7 @@ pub(super) fn update(
         check::size(request.at, &new.spec)?;
         resize(request, &mut txn, &home, old, &new)?;
     }
-    let rows = plug(request, &mut txn, &home, old, &mut new)?;
+    let rows = hardware::changed_rows(request, &mut txn, &home, old, &mut new)?;
     if old.spec.run != new.spec.run {
         turn_by_hand(request, &mut txn, &home, old, &new)?;
     }
@@ -44,25 +45,7 @@ fn check_fixed(old: &Object<Vm>, new: &Object<Vm>) -> Result<()> {
     Ok(())
 }
 
-fn check_needs_stop(old: &Object<Vm>, new: &Object<Vm>) -> Result<()> {
-    if is_stopped(old) {
-        return Ok(());
-    }
-    let changed = [
-        ("spec.cpus", old.spec.cpus != new.spec.cpus),
-        ("spec.memory", old.spec.memory != new.spec.memory),
-        ("spec.nics", old.spec.nics != new.spec.nics),
-    ];
-    match changed.iter().find(|(_, changed)| *changed) {
-        None => Ok(()),
-        Some((field, _)) => {
-            let message = format!("{field} of VM \"{}\" cannot change while it runs", old.name());
-            Err(Error::conflict(message).at(*field).hint("stop it first"))
-        }
-    }
-}
-
-/// A placed VM's share of its node follows its size at once.
+/// A placed VM's share of its node grows at once; it shrinks once nothing holds more.
 fn resize(
     request: &Request<'_>,
     txn: &mut Txn,
@@ -76,14 +59,18 @@ fn resize(
     let Some(all) = capacity::of(&node) else {
         return Err(Error::unavailable(format!("node \"{name}\" has not reported yet")));
     };
-    let (cpu, memory) = (super::cpu_share(new.spec.cpus), new.spec.memory);
-    let held = capacity::allocated(request.at, name.as_str());
+    // A live guest keeps what it was given until it has gone.
+    let held = hardware::still_held(old);
+    let cpus = held.map_or(0, |held| held.cpus).max(new.spec.cpus);
+    let memory = held.map_or(Bytes(0), |held| held.memory).max(new.spec.memory);
+    let cpu = super::cpu_share(cpus);
+    let promised = capacity::allocated(request.at, name.as_str());
     if memory > placement.memory
-        && held.memory.0.saturating_sub(placement.memory.0) + memory.0 > all.memory.0
+        && promised.memory.0.saturating_sub(placement.memory.0) + memory.0 > all.memory.0
     {
         return Err(capacity::exhausted(&format!("memory/{name}")).at("spec.memory"));
     }
-    if cpu > placement.cpu && held.cpu.0.saturating_sub(placement.cpu.0) + cpu.0 > all.cpu.0 {
+    if cpu > placement.cpu && promised.cpu.0.saturating_sub(placement.cpu.0) + cpu.0 > all.cpu.0 {
         return Err(capacity::exhausted(&format!("cpu/{name}")).at("spec.cpus"));
     }
     unchanged(txn, None, &node);
@@ -94,28 +81,6 @@ fn resize(
     (placement.cpu, placement.memory) = (cpu, memory);
     let rows = vec![index::row(index::NODE, name)];
     object::put_section(txn, request.at, &family, PLACEMENT, &placement, rows)
-}
-
-/// New index rows when the NICs have changed.
-fn plug(
-    request: &Request<'_>,
-    txn: &mut Txn,
-    home: &Home,
-    old: &Object<Vm>,
-    new: &mut Object<Vm>,
-) -> Result<Option<Vec<Row>>> {
-    if old.spec.nics == new.spec.nics {
-        return Ok(None);
-    }
-    let family = key::object::<Vm>(Some(home.uid), old.name());
-    let held = request.at.get(&family).map(|record| record.index.to_vec()).unwrap_or_default();
-    let nics = new.spec.nics.get_or_insert_default();
-    let mut rows = ports::settle(request.at, txn, home, nics, Some(&family))?;
-    let label = key::label_index("");
-    let other =
-        |name: &str| ![index::NETWORK, index::PORT].contains(&name) && !name.starts_with(&label);
-    rows.extend(held.into_iter().filter(|(name, _)| other(name)));
-    Ok(Some(rows))
 }
 
 /// `spec.run` written directly is the verb without its task.
@@ -136,4 +101,18 @@ fn turn_by_hand(
         object::put_section(txn, request.at, &family, ORDERS, &orders, Vec::new())?;
     }
     Ok(())
+}
+
+/// Takes back what waits for a restart: the spec asks for the machine that the guest has.
+pub fn revert(request: &mut Request<'_>, vm: &Object<Vm>) -> Result<Admitted> {
+    check_alive(vm)?;
+    let mut new = vm.clone();
+    if let Some(has) = hardware::still_held(vm) {
+        new.spec.revert_to(has);
+    }
+    if new.spec == vm.spec {
+        let message = format!("nothing of VM \"{}\" waits for a restart", vm.name());
+        return Err(Error::conflict(message));
+    }
+    update(request, vm, new)
 }

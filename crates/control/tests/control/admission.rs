@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 use novacron_control::{Resource, vm};
-use novacron_model::request::{AttachRequest, DetachRequest, DraftMeta, StopRequest};
+use novacron_model::request::{AttachRequest, DetachRequest, DraftMeta};
 use novacron_model::{Bytes, Image, Name, Network, Node, Pool, Project, Task, Token, Vm, Volume};
 use serde_json::{Value, json};
 
@@ -57,7 +57,13 @@ fn a_vm_is_stored_in_full() {
           "cloud_init": {
             "ssh_keys": []
           },
-          "restart": "on_failure"
+          "restart": "on_failure",
+          "preset": "linux",
+          "firmware": "bios",
+          "tpm": false,
+          "cdroms": [],
+          "boot": [],
+          "protected": false
         }"#]]
     .assert_eq(&serde_json::to_string_pretty(&vm.spec).unwrap());
     assert_eq!(world.get::<Volume>("web-root").spec.size.0, 10 << 30);
@@ -394,33 +400,6 @@ fn what_never_changes_is_named() {
         world.ask(|request| <Vm as novacron_control::Resource>::update(request, &old, new)),
         &expect![[r#"invalid meta.name: meta.name cannot be changed"#]],
     );
-}
-
-#[test]
-fn size_and_nics_change_only_while_it_is_down() {
-    let mut world = world();
-    check(
-        world.set::<Vm>("web", &json!({"cpus": 4})),
-        &expect![[
-            r#"conflict spec.cpus: spec.cpus of VM "web" cannot change while it runs; stop it first"#
-        ]],
-    );
-    check(
-        world.set::<Vm>("web", &json!({"nics": []})),
-        &expect![[
-            r#"conflict spec.nics: spec.nics of VM "web" cannot change while it runs; stop it first"#
-        ]],
-    );
-    world.verb("web", |request, vm| vm::stop(request, vm, &StopRequest::default())).unwrap();
-    world.run();
-    world.set::<Vm>("web", &json!({"cpus": 4, "memory": 1_u64 << 30, "nics": []})).unwrap();
-    assert_eq!(
-        world.counters().into_iter().filter(|(name, _)| name.ends_with("/n1")).collect::<Vec<_>>(),
-        [("cpu/n1".into(), 4000), ("memory/n1".into(), 1 << 30), ("vms/n1".into(), 1)]
-    );
-    // Its port is free again.
-    let nics = json!([{"ports": [{"host": 8080, "guest": 80}]}]);
-    world.create::<Vm>("other", json!({"nics": nics})).unwrap();
 }
 
 #[test]

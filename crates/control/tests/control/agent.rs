@@ -87,8 +87,16 @@ pub fn work_on_vm(world: &mut World, vm: &Object<Vm>) -> bool {
     let before = vm.status.runtime.clone().unwrap_or_default();
     let settled = before.observed_generation >= vm.meta.generation;
     let stays_down = settled && before.state == VmState::Stopped;
+    let state = if stays_down { VmState::Stopped } else { state };
+    let goes_on = before.done.restart >= orders.restart && before.hardware.is_some();
+    let hardware = match state {
+        VmState::Stopped => None,
+        _ if goes_on => before.hardware.clone(),
+        _ => Some(vm.spec.hardware()),
+    };
     let runtime = Runtime {
-        state: if stays_down { VmState::Stopped } else { state },
+        state,
+        hardware,
         since: before.since,
         observed_generation: vm.meta.generation,
         epoch: placement.epoch,
@@ -111,7 +119,7 @@ pub fn shut_down_guest(world: &mut World, vm: &Object<Vm>) {
     let generation = runtime.observed_generation;
     let exit =
         Exit { cause: ExitCause::Guest, time: world.now, generation, detail: None, refused: None };
-    let runtime = Runtime { state: VmState::Stopped, exit: Some(exit), ..runtime };
+    let runtime = Runtime { state: VmState::Stopped, exit: Some(exit), hardware: None, ..runtime };
     world.report(&world.key::<Vm>(vm.name()), "runtime", &runtime);
 }
 

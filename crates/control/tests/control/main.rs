@@ -6,6 +6,7 @@
 mod admission;
 mod agent;
 mod deletion;
+mod hardware;
 mod placement;
 mod properties;
 mod tasks;

@@ -60,6 +60,14 @@ pub fn firmware(found: Option<&str>) -> Finding {
     }
 }
 
+pub fn tpm(found: bool) -> Finding {
+    let what = "TPM";
+    if found {
+        return ok(what, "swtpm is installed: VMs can have a TPM".to_owned());
+    }
+    warn(what, "swtpm is not installed: no VM can have a TPM", "apt install swtpm")
+}
+
 pub fn acceleration((accelerator, reason): (Accelerator, String), root: bool) -> Finding {
     let what = "acceleration";
     match accelerator {

@@ -10,6 +10,7 @@
 //!
 //! * `run_dir`, `log`: what lies on disk; `command`, `spawn`, `cgroup`: how QEMU is started.
 //! * `process`, `guest`, `qmp`, `status`, `failure`: what is known of a live one and of its end.
+//! * `keep`, `tpm`: what a VM keeps over its starts, and who keeps it.
 //! * `line`, `screen`, `agent` (`qga`), `snapshots`, `power`: the optional powers.
 //!
 //! A guest's identity is boot id, pid and start time, confirmed by `query-uuid` when its control
@@ -21,6 +22,7 @@ mod cgroup;
 mod command;
 mod failure;
 mod guest;
+pub(crate) mod keep;
 mod line;
 mod log;
 mod power;
@@ -33,6 +35,7 @@ mod snapshots;
 mod spawn;
 mod start;
 mod status;
+mod tpm;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -54,6 +57,7 @@ use super::{
 use crate::hardware::{self, Accelerator};
 use cgroup::Cgroups;
 use guest::Guest;
+use keep::Keep;
 use log::Log;
 use process::Process;
 use run_dir::{RunDir, io_failed};
@@ -256,6 +260,7 @@ impl Hypervisor for QemuHypervisor {
             return Err(still_runs(uid));
         }
         self.run_dir(uid).remove()?;
+        Keep::new(&self.shared.config.data_dir, uid).remove()?;
         lock(&self.shared.ends).remove(&uid);
         lock(&self.shared.gates).remove(&uid);
         Ok(())

@@ -9,6 +9,7 @@ use novacron_host::hypervisor::contract::Fixture;
 use novacron_host::hypervisor::qemu::{QemuConfig, QemuHypervisor};
 use novacron_host::hypervisor::{Boot, Drive, Handle, Hypervisor, Machine};
 use novacron_model::units::Bytes;
+use novacron_model::vm::{DiskBus, Firmware, Preset};
 use novacron_model::volume::DiskFormat;
 use rustix::process::{Pid, Signal, kill_process};
 use uuid::Uuid;
@@ -59,8 +60,12 @@ impl Qemu {
             memory: Bytes::mib(64),
             boot: Boot::Firmware,
             drives: vec![boot_disk(&pool.join(format!("{uid}.qcow2")))],
+            cdroms: Vec::new(),
             cidata: None,
             nics: Vec::new(),
+            preset: Preset::Linux,
+            firmware: Firmware::Bios,
+            tpm: false,
             paused: false,
         }
     }
@@ -79,6 +84,8 @@ pub fn boot_disk(path: &Path) -> Drive {
     fs::remove_file(&raw).unwrap();
     Drive {
         serial: "root".to_owned(),
+        bus: DiskBus::Virtio,
+        boot_index: 1,
         path: path.to_owned(),
         format: DiskFormat::Qcow2,
         backing: None,

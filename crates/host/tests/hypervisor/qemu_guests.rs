@@ -15,7 +15,7 @@ use novacron_host::hypervisor::{
 };
 use novacron_model::Code;
 use novacron_model::units::Bytes;
-use novacron_model::vm::{GuestAgent, Protocol};
+use novacron_model::vm::{DiskBus, GuestAgent, NicModel, Protocol};
 use novacron_model::volume::DiskFormat;
 use tokio::io::AsyncReadExt;
 
@@ -131,11 +131,17 @@ async fn a_debian_disk_boots_by_the_firmware() {
         memory: Bytes::mib(1024),
         drives: vec![Drive {
             serial: "root".to_owned(),
+            bus: DiskBus::Virtio,
+            boot_index: 1,
             path: overlay,
             format: DiskFormat::Qcow2,
             backing: Some((image, DiskFormat::Qcow2)),
         }],
-        nics: vec![NicPort { mac: [2, 0, 0, 0, 0, 1], forwards: Vec::new() }],
+        nics: vec![NicPort {
+            mac: [2, 0, 0, 0, 0, 1],
+            model: NicModel::Virtio,
+            forwards: Vec::new(),
+        }],
         ..qemu.machine()
     };
     let driver = qemu.driver().await;
@@ -171,7 +177,11 @@ fn micro() -> Option<(Qemu, Machine)> {
             cmdline: "console=ttyS0 quiet".to_owned(),
         },
         drives: Vec::new(),
-        nics: vec![NicPort { mac: [2, 0, 0, 0, 0, 1], forwards: Vec::new() }],
+        nics: vec![NicPort {
+            mac: [2, 0, 0, 0, 0, 1],
+            model: NicModel::Virtio,
+            forwards: Vec::new(),
+        }],
         ..qemu.machine()
     };
     Some((qemu, machine))

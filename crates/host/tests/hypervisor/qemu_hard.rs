@@ -15,7 +15,7 @@ use novacron_host::hypervisor::{
 };
 use novacron_model::Code;
 use novacron_model::units::Bytes;
-use novacron_model::vm::Protocol;
+use novacron_model::vm::{DiskBus, NicModel, Protocol};
 use novacron_model::volume::DiskFormat;
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use tokio::io::AsyncWriteExt;
@@ -206,6 +206,7 @@ async fn a_taken_port_is_named_and_nothing_is_left_behind() {
     let mut machine = qemu.machine();
     machine.nics = vec![NicPort {
         mac: [2, 0, 0, 0, 0, 1],
+        model: NicModel::Virtio,
         forwards: vec![Forward {
             address: "127.0.0.1".parse().unwrap(),
             host: port,
@@ -341,7 +342,8 @@ async fn many_disks_of_all_kinds_start() {
         }
         run(create.arg(&path).arg("1M"));
         let backing = overlay.then(|| (image.clone(), DiskFormat::Raw));
-        machine.drives.push(Drive { serial: format!("disk-{n}"), path, format, backing });
+        let (serial, bus, boot_index) = (format!("disk-{n}"), DiskBus::Virtio, n + 2);
+        machine.drives.push(Drive { serial, bus, boot_index, path, format, backing });
     }
     machine.cidata = Some(image);
     let handle = contract::start(&*driver, &machine).await;

@@ -8,6 +8,7 @@ use novacron_host::hypervisor::contract::{self, Fixture};
 use novacron_host::hypervisor::sim::{SimHypervisor, SimWorld};
 use novacron_host::hypervisor::{Boot, Drive, Exec, Handle, Hypervisor, Machine, Phase};
 use novacron_model::units::Bytes;
+use novacron_model::vm::{DiskBus, Firmware, Preset};
 use novacron_model::volume::DiskFormat;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
@@ -37,12 +38,18 @@ impl Fixture for Sim {
             boot: Boot::Firmware,
             drives: vec![Drive {
                 serial: "root".to_owned(),
+                bus: DiskBus::Virtio,
+                boot_index: 1,
                 path: format!("/nowhere/{uid}.qcow2").into(),
                 format: DiskFormat::Qcow2,
                 backing: None,
             }],
+            cdroms: Vec::new(),
             cidata: None,
             nics: Vec::new(),
+            preset: Preset::Linux,
+            firmware: Firmware::Bios,
+            tpm: false,
             paused: false,
         }
     }

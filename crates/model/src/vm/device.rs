@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::hardware::{DiskBus, NicModel};
 use crate::name::Name;
 use crate::units::Bytes;
 
@@ -28,6 +29,9 @@ pub struct Disk {
     /// The volume was made with the VM and goes with it.
     #[serde(default)]
     pub owned: bool,
+    /// The preset's own unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bus: Option<DiskBus>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -39,6 +43,9 @@ pub struct Nic {
     #[serde(default)]
     #[schema(max_items = 64)]
     pub ports: Vec<PortForward>,
+    /// The preset's own unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<NicModel>,
 }
 
 /// A port of the host that leads into the guest.

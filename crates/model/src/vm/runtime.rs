@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::VmState;
+use super::hardware::Hardware;
 use crate::error::Error;
 use crate::task::Action;
 use crate::units::Time;
@@ -46,6 +47,9 @@ pub struct Runtime {
     pub failure: Option<Failure>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<GuestAgent>,
+    /// What the live guest was given; `spec` may ask for more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<Hardware>,
 }
 
 /// Why a verb was given up: a guest that did not stop in time, a snapshot that is gone. For tasks

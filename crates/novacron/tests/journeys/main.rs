@@ -10,6 +10,7 @@ mod debian;
 mod disk_full;
 mod first_vm;
 mod guest_dies;
+mod hardware;
 mod hostile_store;
 mod images;
 mod ports;

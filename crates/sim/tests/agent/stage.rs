@@ -176,16 +176,14 @@ pub fn spec() -> VmSpec {
         pool: None,
         image: None,
         owned: true,
+        bus: None,
     };
     VmSpec {
         run: Run::Running,
         cpus: 1,
         memory: Bytes::mib(512),
-        image: None,
         disks: vec![disk],
-        nics: None,
-        cloud_init: None,
-        restart: RestartPolicy::OnFailure,
+        ..VmSpec::default()
     }
 }
 

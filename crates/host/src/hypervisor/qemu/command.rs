@@ -4,20 +4,22 @@
 //! option; where QEMU takes only `key=value` lists, commas are doubled. Every disk has its format
 //! and its backing file said; nothing is probed.
 
+mod drives;
+mod firmware;
+
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::Path;
 
-use novacron_model::volume::DiskFormat;
+use novacron_model::vm::{NicModel, Preset, Protocol};
 use novacron_model::{Error, Result};
 use serde_json::{Value, json};
 
-use super::super::{Boot, Drive, Forward, Machine, NicPort};
+use super::super::{Boot, Forward, Machine, NicPort};
 use crate::hardware::Accelerator;
-use novacron_model::vm::Protocol;
 
-/// Disks beyond this share one SCSI controller: each virtio-blk disk takes a PCI slot.
-const BLK_DISKS: usize = 12;
+pub(super) use firmware::FirmwareFiles;
+
 /// Empty slots for devices that are plugged in later.
 const SPARE_PORTS: usize = 4;
 /// The slot of `pcie.0` that the spare ports share as its functions: the last free one, as QEMU
@@ -25,6 +27,10 @@ const SPARE_PORTS: usize = 4;
 const SPARE_SLOT: u8 = 0x1e;
 /// TCG's cache of translated code, in MiB; QEMU's own default may take an eighth of guest memory.
 const TRANSLATION_CACHE_MIB: u32 = 256;
+/// Shows a Windows guest the interfaces of Hyper-V that make it fast under KVM (QEMU's
+/// `docs/system/i386/hyperv.rst`).
+const HYPER_V: &str = "hv-relaxed=on,hv-vapic=on,hv-spinlocks=0x1fff,hv-vpindex=on,hv-runtime=on,\
+    hv-synic=on,hv-time=on,hv-stimer=on,hv-frequencies=on,hv-tlbflush=on,hv-ipi=on";
 /// QEMU's list of system calls to do without, as strict as its features here allow.
 const SANDBOX: &str = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
 
@@ -37,15 +43,23 @@ pub(super) struct Place<'a> {
     pub qmp: i32,
     pub serial: i32,
     pub agent: i32,
+    /// Where there is more than the machine's own BIOS.
+    pub firmware: Option<FirmwareFiles>,
+    /// The socket on which a TPM listens to this machine.
+    pub tpm: Option<i32>,
 }
 
 pub(super) fn arguments(machine: &Machine, place: &Place<'_>) -> Result<Vec<OsString>> {
     let mut line = Line::default();
     line.identity(machine, place)?;
     line.channels(place)?;
+    line.firmware(machine, place.firmware.as_ref(), place.tpm)?;
     line.boot(&machine.boot);
     for (index, drive) in machine.drives.iter().enumerate() {
         line.drive(index, drive)?;
+    }
+    for cdrom in &machine.cdroms {
+        line.cdrom(cdrom)?;
     }
     if let Some(cidata) = &machine.cidata {
         line.cidata(cidata)?;
@@ -60,20 +74,12 @@ pub(super) fn arguments(machine: &Machine, place: &Place<'_>) -> Result<Vec<OsSt
     Ok(line.words)
 }
 
-/// The block node on which a disk's device sits.
-pub(super) fn node_name(index: usize) -> String {
-    format!("disk{index}")
-}
-
-/// The block node of the disk's file.
-pub(super) fn file_node_name(index: usize) -> String {
-    format!("disk{index}-file")
-}
-
 #[derive(Default)]
 struct Line {
     words: Vec<OsString>,
     has_scsi: bool,
+    /// Drives on SATA so far.
+    sata: usize,
 }
 
 impl Line {
@@ -102,18 +108,22 @@ impl Line {
         self.option("-action", "panic=pause");
         self.option("-sandbox", SANDBOX);
         self.option("-pidfile", text(place.pid_file)?);
-        self.option("-machine", "q35,usb=off");
-        let (accelerator, cpu) = match place.accelerator {
-            Accelerator::Kvm => ("kvm".to_owned(), "host"),
-            Accelerator::Tcg => {
-                (format!("tcg,thread=multi,tb-size={TRANSLATION_CACHE_MIB}"), "max")
+        let (accelerator, cpu) = match (place.accelerator, machine.preset) {
+            (Accelerator::Kvm, Preset::Linux) => ("kvm".to_owned(), "host".to_owned()),
+            (Accelerator::Kvm, Preset::Windows) => ("kvm".to_owned(), format!("host,{HYPER_V}")),
+            (Accelerator::Tcg, _) => {
+                (format!("tcg,thread=multi,tb-size={TRANSLATION_CACHE_MIB}"), "max".to_owned())
             }
         };
         self.option("-accel", accelerator);
         self.option("-cpu", cpu);
         self.option("-smp", machine.cpus.to_string());
         self.option("-m", format!("size={}k", machine.memory.0 / 1024));
-        self.option("-rtc", "base=utc");
+        let clock = match machine.preset {
+            Preset::Linux => "base=utc",
+            Preset::Windows => "base=localtime",
+        };
+        self.option("-rtc", clock);
         Ok(())
     }
 
@@ -151,87 +161,17 @@ impl Line {
         self.option("-append", cmdline);
     }
 
-    fn drive(&mut self, index: usize, drive: &Drive) -> Result<()> {
-        let node = node_name(index);
-        let mut block = json!({
-            "node-name": node,
-            "driver": drive.format.as_str(),
-            "discard": "unmap",
-            "detect-zeroes": "unmap",
-            "file": {
-                "driver": "file",
-                "node-name": file_node_name(index),
-                "filename": text(&drive.path)?,
-                "discard": "unmap",
-            },
-        });
-        match (&drive.backing, drive.format) {
-            (Some((path, format)), DiskFormat::Qcow2) => {
-                block["backing"] = backing(path, *format)?;
-            }
-            // Whatever the file's header may name is not opened.
-            (None, DiskFormat::Qcow2) => block["backing"] = Value::Null,
-            (Some(_), DiskFormat::Raw) => {
-                return Err(Error::internal(format!(
-                    "disk \"{}\" is raw and cannot have a backing file",
-                    drive.serial
-                )));
-            }
-            (None, DiskFormat::Raw) => {}
-        }
-        self.json("-blockdev", block);
-        self.disk_device(index, &node, &drive.serial);
-        Ok(())
-    }
-
-    /// `werror=stop`: a guest whose disk cannot grow is halted, not told of a broken disk.
-    fn disk_device(&mut self, index: usize, node: &str, serial: &str) {
-        let mut device = json!({
-            "drive": node,
-            "serial": serial,
-            "bootindex": index + 1,
-            "werror": "stop",
-            "rerror": "report",
-        });
-        if index < BLK_DISKS {
-            device["driver"] = json!("virtio-blk-pci");
-        } else {
-            if !std::mem::replace(&mut self.has_scsi, true) {
-                self.json("-device", json!({"driver": "virtio-scsi-pci", "id": "scsi"}));
-            }
-            device["driver"] = json!("scsi-hd");
-            device["bus"] = json!("scsi.0");
-        }
-        self.json("-device", device);
-    }
-
-    fn cidata(&mut self, path: &Path) -> Result<()> {
-        self.json(
-            "-blockdev",
-            json!({
-                "node-name": "cidata",
-                "driver": "raw",
-                "read-only": true,
-                "file": {"driver": "file", "filename": text(path)?, "read-only": true},
-            }),
-        );
-        self.json(
-            "-device",
-            json!({"driver": "virtio-blk-pci", "drive": "cidata", "serial": "cidata"}),
-        );
-        Ok(())
-    }
-
     fn nic(&mut self, index: usize, nic: &NicPort) -> Result<()> {
         let id = format!("net{index}");
         let forwards: Vec<Value> = nic.forwards.iter().map(forward).collect::<Result<_>>()?;
         self.json("-netdev", json!({"type": "user", "id": id, "hostfwd": forwards}));
         let mac = nic.mac.map(|byte| format!("{byte:02x}")).join(":");
+        let driver = match nic.model {
+            NicModel::Virtio => "virtio-net-pci",
+            NicModel::E1000e => "e1000e",
+        };
         // Without the option ROM: guests do not boot from the network.
-        self.json(
-            "-device",
-            json!({"driver": "virtio-net-pci", "netdev": id, "mac": mac, "romfile": ""}),
-        );
+        self.json("-device", json!({"driver": driver, "netdev": id, "mac": mac, "romfile": ""}));
         Ok(())
     }
 
@@ -262,18 +202,6 @@ impl Line {
             );
         }
     }
-}
-
-fn backing(path: &Path, format: DiskFormat) -> Result<Value> {
-    let mut block = json!({
-        "driver": format.as_str(),
-        "read-only": true,
-        "file": {"driver": "file", "filename": text(path)?, "read-only": true},
-    });
-    if format == DiskFormat::Qcow2 {
-        block["backing"] = Value::Null;
-    }
-    Ok(block)
 }
 
 fn forward(forward: &Forward) -> Result<Value> {

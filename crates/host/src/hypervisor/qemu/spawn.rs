@@ -1,5 +1,5 @@
 //! Starting QEMU so that it outlives the daemon: a session of its own, no descriptor of the
-//! daemon's but the three sockets, output into a bounded log.
+//! daemon's but the given sockets, output into a bounded log.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -19,13 +19,13 @@ pub(super) struct Launch<'a> {
     /// Takes standard output and error.
     pub log: File,
     /// Kept open under the same numbers.
-    pub sockets: [OwnedFd; 3],
+    pub sockets: Vec<OwnedFd>,
 }
 
 impl Launch<'_> {
     /// Returns the new process's pid. The caller must reap it.
     pub fn start(self) -> io::Result<u32> {
-        let sockets = self.sockets.each_ref().map(AsRawFd::as_raw_fd);
+        let sockets: Vec<RawFd> = self.sockets.iter().map(AsRawFd::as_raw_fd).collect();
         let mut command = Command::new(self.binary);
         command
             .args(self.arguments)
@@ -59,14 +59,14 @@ fn enter(sockets: &[RawFd]) -> io::Result<()> {
 }
 
 /// Also what the daemon itself has inherited without knowing.
-fn close_all_at_exec() -> io::Result<()> {
+pub(super) fn close_all_at_exec() -> io::Result<()> {
     let flags = libc::CLOSE_RANGE_CLOEXEC.cast_signed();
     // SAFETY: plain numbers; nothing is closed before exec.
     let done = unsafe { libc::close_range(3, libc::c_uint::MAX, flags) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-fn borrow<'a>(fd: RawFd) -> BorrowedFd<'a> {
-    // SAFETY: the owners in `Launch` live until the child has been made.
+pub(super) fn borrow<'a>(fd: RawFd) -> BorrowedFd<'a> {
+    // SAFETY: the descriptors' owners live until the child has been made.
     unsafe { BorrowedFd::borrow_raw(fd) }
 }

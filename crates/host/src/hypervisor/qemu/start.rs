@@ -1,16 +1,17 @@
 //! Starting a guest: directory, sockets, process, then its first answer.
 
 use std::io::Write;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
 use novacron_model::{Error, Result};
 
 use super::super::{Handle, Machine};
+use super::keep::Keep;
 use super::run_dir::{AGENT, QMP, RunDir, SERIAL, io_failed};
 use super::spawn::Launch;
-use super::{LOG_MARK, Shared, command, failure, handle_of, lock, qemu_log, qemu_output};
+use super::{LOG_MARK, Shared, command, failure, handle_of, lock, qemu_log, qemu_output, tpm};
 
 impl Shared {
     /// No process of this VM may live.
@@ -52,8 +53,12 @@ impl Shared {
         let in_run = |error| io_failed("write the logs in", run.path(), &error);
         let serial_log = self.serial_log(run);
         serial_log.prepare().map_err(in_run)?;
+        let keep = Keep::new(&self.config.data_dir, machine.uid);
+        let tpm = if machine.tpm { Some(tpm::start(&keep.tpm()?)?) } else { None };
         let place = command::Place {
             accelerator: self.accelerator,
+            firmware: keep.firmware(machine.firmware)?,
+            tpm: tpm.as_ref().map(AsRawFd::as_raw_fd),
             pid_file: &run.pid_file(),
             serial_log: serial_log.live_path(),
             qmp,
@@ -71,7 +76,7 @@ impl Shared {
             binary: &self.config.binary,
             arguments: &arguments,
             log,
-            sockets: sockets.map(Into::into),
+            sockets: sockets.into_iter().map(OwnedFd::from).chain(tpm).collect(),
         };
         launch.start().map_err(|error| no_qemu(&self.config.binary, &error))
     }

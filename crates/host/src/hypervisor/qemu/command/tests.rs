@@ -1,8 +1,11 @@
 //! What must and must not stand on QEMU's command line.
 
 use novacron_model::units::Bytes;
+use novacron_model::vm::{DiskBus, Firmware};
+use novacron_model::volume::DiskFormat;
 use uuid::Uuid;
 
+use super::super::super::{CdromDrive, Drive};
 use super::*;
 
 fn machine() -> Machine {
@@ -14,8 +17,12 @@ fn machine() -> Machine {
         memory: Bytes::mib(512),
         boot: Boot::Firmware,
         drives: Vec::new(),
+        cdroms: Vec::new(),
         cidata: None,
         nics: Vec::new(),
+        preset: Preset::Linux,
+        firmware: Firmware::Bios,
+        tpm: false,
         paused: false,
     }
 }
@@ -23,6 +30,8 @@ fn machine() -> Machine {
 fn drive(path: &str, backing: Option<(&str, DiskFormat)>) -> Drive {
     Drive {
         serial: "root".to_owned(),
+        bus: DiskBus::Virtio,
+        boot_index: 1,
         path: path.into(),
         format: DiskFormat::Qcow2,
         backing: backing.map(|(path, format)| (path.into(), format)),
@@ -37,6 +46,8 @@ fn words(machine: &Machine) -> Vec<String> {
         qmp: 10,
         serial: 11,
         agent: 12,
+        firmware: None,
+        tpm: None,
     };
     let words = arguments(machine, &place).unwrap();
     words.into_iter().map(|word| word.into_string().unwrap()).collect()
@@ -108,6 +119,7 @@ fn forwards_are_written_as_slirp_reads_them() {
     let mut machine = machine();
     machine.nics = vec![NicPort {
         mac: [2, 0, 0, 0xab, 0, 1],
+        model: NicModel::Virtio,
         forwards: vec![Forward {
             address: "127.0.0.1".parse().unwrap(),
             host: 8080,
@@ -128,7 +140,62 @@ fn forwards_are_written_as_slirp_reads_them() {
         qmp: 1,
         serial: 2,
         agent: 3,
+        firmware: None,
+        tpm: None,
     };
     let error = arguments(&machine, &place).unwrap_err();
     assert_eq!(error.code, novacron_model::Code::Unsupported);
+}
+
+#[test]
+fn a_windows_machine_has_what_windows_knows() {
+    let mut machine = machine();
+    machine.preset = Preset::Windows;
+    machine.drives =
+        (1..=5).map(|n| Drive { bus: DiskBus::Sata, boot_index: n, ..drive("/d", None) }).collect();
+    let medium = Some("/images/win.iso".into());
+    machine.cdroms = vec![
+        CdromDrive { name: "cd0".to_owned(), medium, boot_index: 6 },
+        CdromDrive { name: "cd1".to_owned(), medium: None, boot_index: 7 },
+    ];
+    let words = words(&machine);
+    assert!(words.windows(2).any(|pair| pair == ["-rtc", "base=localtime"]));
+    let devices = json_of(&words, "-device");
+    let ports: Vec<_> = devices
+        .iter()
+        .filter(|device| ["ide-hd", "ide-cd"].iter().any(|driver| device["driver"] == *driver))
+        .map(|device| device["bus"].as_str().unwrap())
+        .collect();
+    assert_eq!(ports, ["ide.0", "ide.1", "ide.2", "ide.3", "ide.4", "ide.5", "sata1.0"]);
+    let controller = devices.iter().position(|device| device["id"] == "sata1").unwrap();
+    let empty = devices.iter().position(|device| device["id"] == "cdrom-cd1").unwrap();
+    assert!(controller < empty && devices[empty].get("drive").is_none(), "{devices:?}");
+    let blocks = json_of(&words, "-blockdev");
+    let medium = blocks.iter().find(|block| block["node-name"] == "medium-cd0").unwrap();
+    assert_eq!((&medium["driver"], &medium["read-only"]), (&json!("raw"), &json!(true)));
+}
+
+#[test]
+fn secure_firmware_guards_its_variables() {
+    let mut machine = machine();
+    machine.firmware = Firmware::UefiSecure;
+    let files = FirmwareFiles { code: "/code.fd".into(), variables: "/vars.fd".into() };
+    let place = Place {
+        accelerator: Accelerator::Tcg,
+        pid_file: Path::new("/p"),
+        serial_log: Path::new("/s"),
+        qmp: 1,
+        serial: 2,
+        agent: 3,
+        firmware: Some(files),
+        tpm: Some(9),
+    };
+    let words = arguments(&machine, &place).unwrap();
+    let words: Vec<_> = words.into_iter().map(|word| word.into_string().unwrap()).collect();
+    let kind = "q35,usb=off,pflash0=firmware,pflash1=variables,smm=on".to_owned();
+    assert!(words.contains(&kind), "{words:?}");
+    assert!(words.contains(&"driver=cfi.pflash01,property=secure,value=on".to_owned()));
+    assert!(words.contains(&"socket,id=tpm,fd=9".to_owned()));
+    let flash = json_of(&words, "-blockdev");
+    assert_eq!((&flash[0]["read-only"], &flash[1]["read-only"]), (&json!(true), &json!(false)));
 }

@@ -1,0 +1,292 @@
+//! The machine that a guest sees: what a spec asks for, what a running guest was given, and how the
+//! two differ.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::device::{Disk, Nic};
+use super::{Runtime, VmSpec, VmState};
+use crate::name::Name;
+use crate::units::Bytes;
+
+/// Which guests the machine is made for: the kinds of devices that they find drivers for.
+///
+/// | | `linux` | `windows` |
+/// |---|---|---|
+/// | disks | virtio | SATA |
+/// | NICs | virtio | e1000e |
+/// | hardware clock | UTC | local time |
+/// | Hyper-V enlightenments | no | yes |
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    #[default]
+    Linux,
+    Windows,
+}
+
+impl Preset {
+    pub fn disk_bus(self) -> DiskBus {
+        match self {
+            Self::Linux => DiskBus::Virtio,
+            Self::Windows => DiskBus::Sata,
+        }
+    }
+
+    pub fn nic_model(self) -> NicModel {
+        match self {
+            Self::Linux => NicModel::Virtio,
+            Self::Windows => NicModel::E1000e,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DiskBus {
+    Virtio,
+    Sata,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NicModel {
+    Virtio,
+    E1000e,
+}
+
+/// What boots the machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Firmware {
+    #[default]
+    Bios,
+    Uefi,
+    /// UEFI that boots only what is signed by a vendor's key.
+    UefiSecure,
+}
+
+/// A CD-ROM drive; without an image it is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Cdrom {
+    /// Unique in the VM, also among its disks.
+    pub name: Name,
+    /// An image of kind `iso`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Name>,
+}
+
+/// The part of a spec that makes the machine. The agent keeps it for a running guest, because the
+/// spec may go ahead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Hardware {
+    pub cpus: u32,
+    pub memory: Bytes,
+    #[serde(default)]
+    pub preset: Preset,
+    #[serde(default)]
+    pub firmware: Firmware,
+    #[serde(default)]
+    pub tpm: bool,
+    #[serde(default)]
+    pub boot: Vec<String>,
+    #[serde(default)]
+    pub disks: Vec<Disk>,
+    #[serde(default)]
+    pub cdroms: Vec<Cdrom>,
+    #[serde(default)]
+    pub nics: Vec<Nic>,
+}
+
+/// A change of the spec that the running guest does not have yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Pending {
+    /// The field of the spec.
+    pub field: String,
+    /// What changes: `memory 4 → 8 GiB`.
+    pub text: String,
+}
+
+impl VmSpec {
+    pub fn hardware(&self) -> Hardware {
+        Hardware {
+            cpus: self.cpus,
+            memory: self.memory,
+            preset: self.preset,
+            firmware: self.firmware,
+            tpm: self.tpm,
+            boot: self.boot.clone(),
+            disks: self.disks.clone(),
+            cdroms: self.cdroms.clone(),
+            nics: self.nics.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Asks again for the machine that a guest has, but for disks and CD-ROMs: those come and go
+    /// while it runs.
+    pub fn revert_to(&mut self, had: &Hardware) {
+        (self.cpus, self.memory, self.preset) = (had.cpus, had.memory, had.preset);
+        (self.firmware, self.tpm) = (had.firmware, had.tpm);
+        self.boot.clone_from(&had.boot);
+        self.nics = Some(had.nics.clone());
+    }
+}
+
+/// What waits for the next start of a live guest; nothing for one that is down.
+pub(super) fn pending(spec: &VmSpec, runtime: Option<&Runtime>) -> Vec<Pending> {
+    let Some(runtime) = runtime else { return Vec::new() };
+    let live = matches!(runtime.state, VmState::Running | VmState::Paused | VmState::Stopping);
+    match &runtime.hardware {
+        Some(has) if live => has.differences(&spec.hardware()),
+        _ => Vec::new(),
+    }
+}
+
+impl Hardware {
+    /// What has to change for this machine to become the `wanted` one.
+    pub fn differences(&self, wanted: &Self) -> Vec<Pending> {
+        let mut all = Vec::new();
+        let mut note = |field: &str, text: String| {
+            all.push(Pending { field: format!("spec.{field}"), text });
+        };
+        if self.cpus != wanted.cpus {
+            note("cpus", format!("CPUs {} → {}", self.cpus, wanted.cpus));
+        }
+        if self.memory != wanted.memory {
+            note("memory", format!("memory {}", from_to(self.memory, wanted.memory)));
+        }
+        if self.preset != wanted.preset {
+            note("preset", format!("preset {} → {}", word(&self.preset), word(&wanted.preset)));
+        }
+        if self.firmware != wanted.firmware {
+            let text = format!("firmware {} → {}", word(&self.firmware), word(&wanted.firmware));
+            note("firmware", text);
+        }
+        if self.tpm != wanted.tpm {
+            note("tpm", if wanted.tpm { "TPM added" } else { "TPM removed" }.to_owned());
+        }
+        if self.boot != wanted.boot {
+            note("boot", "boot order changed".to_owned());
+        }
+        for text in devices(&self.disks, &wanted.disks, |disk| disk.name.as_str(), "disk") {
+            note("disks", text);
+        }
+        let drive = "CD-ROM drive";
+        for text in devices(&self.cdroms, &wanted.cdroms, |cdrom| cdrom.name.as_str(), drive) {
+            note("cdroms", text);
+        }
+        if self.nics != wanted.nics {
+            let (had, wants) = (self.nics.len(), wanted.nics.len());
+            let text = if had == wants {
+                "NICs changed".to_owned()
+            } else {
+                format!("NICs {had} → {wants}")
+            };
+            note("nics", text);
+        }
+        all
+    }
+}
+
+/// How a list of named devices changes, a sentence for each device.
+fn devices<T: PartialEq>(
+    has: &[T],
+    wants: &[T],
+    name: impl Fn(&T) -> &str,
+    noun: &str,
+) -> Vec<String> {
+    let find = |list: &[T], wanted: &str| list.iter().position(|each| name(each) == wanted);
+    let gone = has.iter().filter(|each| find(wants, name(each)).is_none());
+    let mut texts: Vec<_> = gone.map(|each| format!("{noun} \"{}\" removed", name(each))).collect();
+    texts.extend(wants.iter().filter_map(|each| match find(has, name(each)) {
+        None => Some(format!("{noun} \"{}\" added", name(each))),
+        Some(index) if has[index] != *each => Some(format!("{noun} \"{}\" changed", name(each))),
+        Some(_) => None,
+    }));
+    if texts.is_empty() && has != wants {
+        texts.push(format!("order of the {noun}s"));
+    }
+    texts
+}
+
+/// `4 → 8 GiB`, or `512 MiB → 4 GiB`.
+fn from_to(from: Bytes, to: Bytes) -> String {
+    let (from, to) = (from.to_string(), to.to_string());
+    match (from.split_once(' '), to.split_once(' ')) {
+        (Some((amount, unit)), Some((_, same))) if unit == same => format!("{amount} → {to}"),
+        _ => format!("{from} → {to}"),
+    }
+}
+
+/// A plain enum as it goes over the wire.
+fn word(value: &(impl Serialize + fmt::Debug)) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => format!("{value:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(json: serde_json::Value) -> VmSpec {
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn texts(from: serde_json::Value, to: serde_json::Value) -> Vec<String> {
+        let all = spec(from).hardware().differences(&spec(to).hardware());
+        all.into_iter().map(|pending| pending.text).collect()
+    }
+
+    #[test]
+    fn what_differs_is_said_in_words() {
+        use serde_json::json;
+        let gib = Bytes::GIB;
+        assert_eq!(
+            texts(json!({"memory": 4 * gib}), json!({"memory": 8 * gib, "cpus": 4})),
+            ["CPUs 2 → 4", "memory 4 → 8 GiB"]
+        );
+        assert_eq!(
+            texts(json!({"memory": gib / 2}), json!({"memory": gib})),
+            ["memory 512 MiB → 1 GiB"]
+        );
+        assert_eq!(
+            texts(
+                json!({"disks": [{"name": "root", "volume": "a"}, {"name": "old", "volume": "b"}],
+                    "cdroms": [{"name": "cd", "image": "dvd"}]}),
+                json!({"disks": [{"name": "root", "volume": "a"}, {"name": "new", "volume": "b"}],
+                    "cdroms": [{"name": "cd"}], "firmware": "uefi_secure"}),
+            ),
+            [
+                "firmware bios → uefi_secure",
+                "disk \"old\" removed",
+                "disk \"new\" added",
+                "CD-ROM drive \"cd\" changed",
+            ]
+        );
+        assert!(texts(json!({}), json!({"notes": "x", "restart": "never"})).is_empty());
+    }
+
+    #[test]
+    fn hardware_can_be_asked_for_again() {
+        let had = spec(serde_json::json!({"cpus": 3, "tpm": true, "nics": [{}]}));
+        let mut wants = spec(serde_json::json!({"notes": "kept"}));
+        wants.revert_to(&had.hardware());
+        assert_eq!((wants.hardware(), wants.notes.as_str()), (had.hardware(), "kept"));
+    }
+
+    #[test]
+    fn only_a_live_guest_waits_for_anything() {
+        let spec = spec(serde_json::json!({"cpus": 4}));
+        let has = Hardware { cpus: 2, ..spec.hardware() };
+        let mut runtime = Runtime { hardware: Some(has), ..Runtime::default() };
+        assert!(pending(&spec, None).is_empty());
+        runtime.state = VmState::Running;
+        assert_eq!(pending(&spec, Some(&runtime)).len(), 1);
+        runtime.state = VmState::Stopped;
+        assert!(pending(&spec, Some(&runtime)).is_empty());
+    }
+}

@@ -1,0 +1,109 @@
+//! More of a machine: CD-ROM, UEFI, TPM; changes that wait for a restart.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::daemon::{Daemon, eventually, pid_of, state_of};
+
+/// Code for a BIOS that tells the first serial port where it was loaded from, wherever it stands:
+/// `call next; next: pop si; push cs; pop ds; add si, text - next; mov dx, 0x3f8`, then for each
+/// byte up to the zero `out dx, al`, then `hlt` for ever.
+const BOOT_CODE: [u8; 23] = [
+    0xe8, 0, 0, 0x5e, 0x0e, 0x1f, 0x83, 0xc6, 20, 0xba, 0xf8, 0x03, 0xac, 0x84, 0xc0, 0x74, 0x03,
+    0xee, 0xeb, 0xf8, 0xf4, 0xeb, 0xfd,
+];
+const SAYS: &str = "booted from the CD-ROM";
+
+/// An ISO that boots, and says so.
+fn bootable_iso(daemon: &Daemon) -> PathBuf {
+    let tree = daemon.data().join("tree");
+    std::fs::create_dir(&tree).unwrap();
+    let mut code = BOOT_CODE.to_vec();
+    code.extend_from_slice(SAYS.as_bytes());
+    code.extend_from_slice(b"\r\n\0");
+    code.resize(2048, 0);
+    std::fs::write(tree.join("boot.bin"), code).unwrap();
+    let iso = daemon.data().join("setup.iso");
+    let mut make = Command::new("genisoimage");
+    make.args(["-quiet", "-b", "boot.bin", "-no-emul-boot", "-boot-load-size", "4", "-o"]);
+    assert!(make.arg(&iso).arg(&tree).status().unwrap().success());
+    iso
+}
+
+fn command_line(pid: u32) -> String {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+    String::from_utf8_lossy(&line).replace('\0', " ")
+}
+
+#[test]
+fn a_windows_machine_boots_from_its_cd_rom() {
+    let daemon = Daemon::start();
+    let iso = bootable_iso(&daemon);
+    let create = ["vm", "create", "win", "--preset", "windows", "--disk", "1GiB", "--cpus", "1"];
+    let cd = ["--memory", "256MiB", "--iso", iso.to_str().unwrap()];
+    daemon.run(&[&create[..], &cd].concat());
+    daemon.run(&["start", "win"]);
+    // The disk comes first and is empty.
+    daemon.serial_says("win", SAYS, 1);
+    let info = daemon.run(&["info", "win"]);
+    assert!(info.contains("cd0 (image setup)"), "{info}");
+    let said = daemon.refused(4, &["image", "delete", "setup", "--yes"]);
+    assert!(said.contains("VM \"win\""), "{said}");
+
+    daemon.run(&["set", "win", "--protected"]);
+    let said = daemon.refused(4, &["delete", "win", "--yes", "--force"]);
+    assert!(said.contains("--protected false"), "{said}");
+    daemon.run(&["set", "win", "--protected", "false"]);
+    daemon.run(&["delete", "win", "--yes", "--force"]);
+    daemon.run(&["image", "delete", "setup", "--yes"]);
+}
+
+#[test]
+fn uefi_and_a_tpm_are_kept_over_restarts_and_go_with_their_vm() {
+    let mut daemon = Daemon::start();
+    daemon.import_micro();
+    let launch = ["launch", "micro", "web", "--memory", "512MiB", "--cpus", "1"];
+    daemon.run(&[&launch[..], &["--firmware", "uefi", "--tpm"]].concat());
+    daemon.serial_says("web", "guest is up", 1);
+    let vm = daemon.vm("web");
+    let kept = daemon.data().join("vms").join(vm["meta"]["uid"].as_str().unwrap());
+    let state = kept.join("tpm").join("tpm2-00.permall");
+    eventually("the TPM to have written its state", || state.exists());
+    assert!(kept.join("variables.fd").exists());
+    let pid = pid_of(&vm);
+    daemon.kill();
+    daemon.up();
+    daemon.vm_until("web", "adopted", |vm| state_of(vm) == "running" && pid_of(vm) == pid);
+    daemon.run(&["restart", "web", "--force", "--timeout", "30s"]);
+    daemon.serial_says("web", "guest is up", 2);
+    daemon.run(&["delete", "web", "--yes", "--force"]);
+    assert!(!kept.exists());
+}
+
+#[test]
+fn a_change_that_a_guest_cannot_take_waits_for_its_restart() {
+    let daemon = Daemon::start();
+    daemon.import_micro();
+    daemon.run(&["launch", "micro", "web", "--memory", "256MiB", "--cpus", "1"]);
+    let told = |args: &[&str]| {
+        let output = daemon.cli(args);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let said = told(&["set", "web", "--memory", "512MiB", "--cpus", "2"]);
+    assert!(said.contains("memory 256 → 512 MiB after restart"), "{said}");
+    let info = daemon.run(&["info", "web"]);
+    assert!(info.contains("CPUs 1 → 2 after restart"), "{info}");
+    let said = told(&["revert", "web"]);
+    assert_eq!(said, "");
+    assert_eq!(daemon.vm("web")["status"]["pending"], serde_json::json!([]));
+    daemon.refused(4, &["revert", "web"]);
+
+    daemon.run(&["set", "web", "--memory", "384MiB"]);
+    daemon.run(&["restart", "web"]);
+    let vm = daemon.vm_until("web", "restarted", |vm| {
+        state_of(vm) == "running" && vm["status"]["pending"] == serde_json::json!([])
+    });
+    let line = command_line(pid_of(&vm));
+    assert!(line.contains("-m size=393216k"), "{line}");
+}
