@@ -2,13 +2,48 @@
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { after, afterEach, before, test } from 'node:test'
-import { picture, World } from './world.mjs'
+import { picture, until, World } from './world.mjs'
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
+const VM = '/p/default/vms/hello'
+const TABS = ['serial', 'screen', 'hardware', 'snapshots', 'logs', 'events', 'spec'].map((tab) => `${VM}/${tab}`)
 const PAGES = [
-  '/p/default', '/p/default/vms', '/p/default/vms/hello', '/p/default/vms/hello/serial', '/p/default/vms/hello/logs', '/p/default/launch',
-  '/p/default/volumes', '/p/default/images', '/p/default/networks', '/p/default/tasks', '/p/default/events', '/nodes', '/nodes/n1', '/pools',
-  '/tokens', '/settings',
+  '/p/default', '/p/default/vms', VM, ...TABS, '/p/default/vms/nobody', '/p/default/launch', '/p/default/volumes', '/p/default/images',
+  '/p/default/networks', '/p/default/tasks', '/p/default/events', '/nodes', '/nodes/n1', '/nodes/n1/vms', '/nodes/n1/hardware', '/pools',
+  '/tokens', '/settings', '/p/default/no-such-page', '/p/empty', ...['vms', 'volumes', 'images', 'tasks', 'events', 'launch'].map((list) => `/p/empty/${list}`),
+]
+const button = (name) => (page) => page.getByRole('button', { name }).first().click()
+const entry = (menu, name) => async (page) => {
+  await button(menu)(page)
+  await page.getByRole('menuitem', { name }).click()
+}
+/** Where each dialog, menu and form in place is opened, and how. */
+const DIALOGS = [
+  ['/p/default', 'keys', (page) => page.keyboard.press('?')],
+  ['/p/default', 'palette', (page) => page.keyboard.press('Control+k')],
+  ['/p/default', 'project', entry('Project default', /^Create a project/)],
+  ['/p/default', 'drawer', (page) => page.getByRole('region', { name: 'Tasks' }).getByRole('button', { name: /^Tasks/ }).click()],
+  ['/p/default/volumes', 'volume', button('Create a volume')],
+  ['/p/default/volumes', 'attach', button('Attach data')],
+  ['/p/default/images', 'import', button('Import from a URL')],
+  ['/p/default/images', 'upload', button('Upload')],
+  ['/p/default/networks', 'network', button('Create a network')],
+  ['/pools', 'pool', button('Create a pool')],
+  ['/tokens', 'token', button('Create a token')],
+  ['/p/default/vms', 'menu', button('More for hello')],
+  ['/p/default/vms', 'bulk', (page) => page.getByLabel('Select all VMs').check()],
+  [VM, 'label', entry('More for hello', /^Label/)],
+  [VM, 'delete', entry('More for hello', /^Delete/)],
+  [`${VM}/snapshots`, 'take', button('Take a snapshot')],
+  [`${VM}/snapshots`, 'restore', button('Restore before')],
+  [`${VM}/hardware`, 'size', button('Edit cpu and memory')],
+  [`${VM}/hardware`, 'nics', button('Edit network')],
+  [`${VM}/hardware`, 'volume-of', button('Attach a volume')],
+  [`${VM}/spec`, 'review', async (page) => {
+    const text = page.getByLabel('Spec of hello')
+    await text.fill((await text.inputValue()).replace('tier: web', 'tier: other'))
+    await button('Review and save')(page)
+  }],
 ]
 const SCRIPT_BYTES_MAX = 350 << 10
 
@@ -17,26 +52,32 @@ before(async () => {
   world = await World.start()
   const page = await world.visitor()
   await world.image(page)
-  await world.cli('launch', 'tiny', 'hello', '--no-ssh-key', '--label', 'tier=web')
+  await world.cli('launch', 'tiny', 'hello', '--no-ssh-key', '--label', 'tier=web', '--port', '18090:80')
+  await world.cli('snapshot', 'create', 'hello', 'before')
+  await world.cli('volume', 'create', 'data', '--size', '1GiB')
+  await world.cli('project', 'create', 'empty')
   await page.context().close()
 })
 after(() => world?.end())
 afterEach(() => world.checkComplaints())
 
+const PHONE = { width: 390, height: 844 }
 const LOOKS = [
   ['light', { colorScheme: 'light' }],
   ['dark', { colorScheme: 'dark' }],
-  ['phone', { colorScheme: 'light', viewport: { width: 390, height: 844 } }],
+  ['phone-light', { colorScheme: 'light', viewport: PHONE, hasTouch: true }],
+  ['phone-dark', { colorScheme: 'dark', viewport: PHONE, hasTouch: true }],
 ]
 
-for (const [look, options] of LOOKS)
-  test(`no page has a serious fault of accessibility (${look})`, async () => {
+for (const [look, options] of LOOKS) {
+  test(`no page has a serious fault of accessibility, or is wider than the window (${look})`, async () => {
+    world.expected = [/status of 404/]
     const page = await world.visitor({ ...options, bypassCSP: true })
     const faults = []
     for (const place of PAGES) {
       await page.goto(world.base + place)
       await page.getByRole('heading', { level: 1 }).waitFor()
-      await page.waitForLoadState('load')
+      await settled(page)
       faults.push(...(await audit(page, place)))
       await picture(page, `${look}${place.replaceAll('/', '-')}`)
     }
@@ -44,16 +85,48 @@ for (const [look, options] of LOOKS)
     await page.context().close()
   })
 
-test('dialogs have no serious fault either', async () => {
-  const page = await world.visitor({ bypassCSP: true })
-  const faults = []
-  for (const [place, button] of [['/p/default/volumes', 'Create a volume'], ['/p/default/images', 'Import from a URL'], ['/tokens', 'Create a token'], ['/p/default/networks', 'Create a network'], ['/pools', 'Create a pool']]) {
-    await page.goto(world.base + place)
-    await page.getByRole('button', { name: button }).first().click()
-    await page.getByRole('dialog').waitFor()
-    faults.push(...(await audit(page, button)))
-  }
-  assert.deepEqual(faults, [])
+  test(`no dialog, menu or form has one either (${look})`, async () => {
+    const page = await world.visitor({ ...options, bypassCSP: true })
+    const faults = []
+    for (const [place, name, open] of DIALOGS) {
+      await page.goto(world.base + place)
+      await page.getByRole('heading', { level: 1 }).waitFor()
+      await settled(page)
+      await open(page)
+      await settled(page)
+      faults.push(...(await audit(page, name)))
+      await picture(page, `${look}-dialog-${name}`)
+    }
+    assert.deepEqual(faults, [])
+    await page.context().close()
+  })
+}
+
+/** Nothing is being loaded, and nothing moves. */
+function settled(page) {
+  return until('the page has settled', async () => {
+    const busy = page.locator('[aria-label=Loading]')
+    return (await busy.count()) === 0 && (await page.evaluate(() => document.getAnimations().every((each) => each.playState !== 'running')))
+  })
+}
+
+test('the sign-in has no serious fault', async () => {
+  world.expected = [/status of 401/]
+  const page = await world.visitor({ signedIn: false, bypassCSP: true })
+  await page.goto(`${world.base}/signin`)
+  await page.getByRole('heading', { level: 1 }).waitFor()
+  assert.deepEqual(await audit(page, 'signin'), [])
+  await page.context().close()
+})
+
+test('who asked for less motion sees nothing move', async () => {
+  const page = await world.visitor({ reducedMotion: 'reduce' })
+  await page.goto(`${world.base}/p/default/vms`)
+  await page.locator('tr[data-name=hello]').waitFor()
+  const durations = await page.evaluate(() =>
+    document.getAnimations().map((each) => Number(each.effect?.getComputedTiming().duration)).filter((duration) => duration > 1),
+  )
+  assert.deepEqual(durations, [])
   await page.context().close()
 })
 
@@ -67,10 +140,16 @@ test('the first load is light', async () => {
   await page.context().close()
 })
 
+/** Serious and critical faults, and what is cut off at the window's edge. */
 async function audit(page, place) {
   await page.addScriptTag({ path: AXE })
   const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }))
-  return violations
+  const faults = violations
     .filter((fault) => ['serious', 'critical'].includes(fault.impact))
     .map((fault) => `${place}: ${fault.id}: ${fault.nodes.map((node) => node.target.join(' ')).slice(0, 3).join(', ')}`)
+  const wider = await page.evaluate(() => {
+    const main = document.querySelector('main')
+    return main !== null && main.scrollWidth > main.clientWidth + 1
+  })
+  return wider ? [...faults, `${place}: wider than the window`] : faults
 }

@@ -1,5 +1,6 @@
 // Tabs that are links: every tab has its URL.
 import { Link } from '@tanstack/react-router'
+import { useEffect, useRef } from 'react'
 
 interface Props {
   label: string
@@ -9,8 +10,13 @@ interface Props {
 }
 
 export function Tabs({ label, base, tabs, current }: Props) {
+  const nav = useRef<HTMLElement>(null)
+  // On a narrow screen the tabs scroll sideways: the current one is in sight.
+  useEffect(() => {
+    void nav.current?.querySelector('[aria-current=page]')?.scrollIntoView({ block: 'nearest', inline: 'center' })
+  }, [current])
   return (
-    <nav aria-label={label} className="mb-4 flex shrink-0 gap-1 overflow-x-auto border-b border-line">
+    <nav ref={nav} aria-label={label} className="mb-4 flex shrink-0 gap-1 overflow-x-auto border-b border-line">
       {tabs.map(([id, title], index) => (
         <Link
           key={id} to={index === 0 ? base : `${base}/${id}`} aria-current={current === id ? 'page' : undefined}

@@ -81,12 +81,14 @@ function Open({ tasks, failed, onDismiss }: { tasks: Task[]; failed: Task[]; onD
           </button>
         )}
       </div>
-      <ul className="min-h-0 flex-1 overflow-y-auto px-2" role="tabpanel" aria-label={tab}>
-        {shown.map((task) => (
-          <DrawerRow key={task.meta.uid} task={task} onDismiss={tab === 'Failed' ? () => onDismiss([task]) : undefined} />
-        ))}
-        {shown.length === 0 && <li className="py-8 text-center text-dim">No {tab.toLowerCase()} tasks.</li>}
-      </ul>
+      <div className="min-h-0 flex-1 overflow-y-auto px-2" role="tabpanel" aria-label={tab}>
+        <ul>
+          {shown.map((task) => (
+            <DrawerRow key={task.meta.uid} task={task} onDismiss={tab === 'Failed' ? () => onDismiss([task]) : undefined} />
+          ))}
+        </ul>
+        {shown.length === 0 && <p className="py-8 text-center text-dim">No {tab.toLowerCase()} tasks.</p>}
+      </div>
     </>
   )
 }

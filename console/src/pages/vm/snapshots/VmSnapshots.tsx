@@ -59,25 +59,27 @@ function Line({ vm, snapshot }: { vm: Vm; snapshot: Snapshot }) {
   const name = ownName(snapshot)
   const { state, reason, data } = snapshot.status
   return (
-    <li className="flex min-h-12 flex-wrap items-center gap-x-4 gap-y-1 px-3 py-1.5" data-name={snapshot.meta.name}>
-      <span className="w-24 shrink-0">
+    <li className="flex min-h-12 flex-wrap items-center gap-x-4 gap-y-0.5 px-3 py-1.5" data-name={snapshot.meta.name}>
+      <span className="w-20 shrink-0">
         <StateMark state={state} title={reason} />
       </span>
-      <span className="min-w-0 flex-1 basis-40">
+      <span className="min-w-0 flex-1 basis-24">
         <span className="block truncate font-medium">{name}</span>
         <Labels labels={snapshot.meta.labels} />
         {reason && <span className="block text-bad">{reason}</span>}
       </span>
-      <span className="text-dim max-md:order-last max-md:basis-full" title={(data?.volumes ?? []).join(', ')}>
-        {data && data.volumes.length > 0 && `${count(data.volumes.length, 'disk')}, `}
-        {dateTime(takenAt(snapshot))}
-      </span>
-      <span className="w-16 shrink-0 text-right">
-        <Age from={takenAt(snapshot)} />
+      <span className="flex gap-x-4 text-dim max-md:order-last max-md:basis-full" title={(data?.volumes ?? []).join(', ')}>
+        <span>
+          {data && data.volumes.length > 0 && `${count(data.volumes.length, 'disk')}, `}
+          {dateTime(takenAt(snapshot))}
+        </span>
+        <span className="text-ink md:w-16 md:text-right">
+          <Age from={takenAt(snapshot)} />
+        </span>
       </span>
       <span className="flex shrink-0">
         <button type="button" className="btn btn-quiet h-7 px-2" aria-label={`Restore ${name}`} disabled={state !== 'ready'} onClick={() => setRestoring(true)}>
-          <History size={14} aria-hidden="true" /> Restore
+          <History size={14} aria-hidden="true" /> <span className="max-sm:hidden">Restore</span>
         </button>
         <RowDelete target={refOf('snapshot', snapshot)} />
       </span>
