@@ -75,6 +75,45 @@ test('search finds a VM and goes there', async () => {
   await page.waitForURL('**/vms/hello')
 })
 
+test('the palette reaches every page', async () => {
+  await page.goto(`${world.base}/p/default`)
+  await page.getByRole('heading', { name: 'Overview' }).waitFor()
+  const places = await page.getByRole('navigation', { name: 'Main' }).first().getByRole('link').allInnerTexts()
+  assert.ok(places.length >= 11, places.join())
+  for (const place of places) {
+    await page.keyboard.press('Control+k')
+    await page.getByRole('combobox', { name: 'Search' }).fill(`page ${place}`)
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { level: 1, name: place }).waitFor()
+  }
+})
+
+test('the palette does what it says: a verb, a dialog, a tab', async () => {
+  const ask = async (text, name) => {
+    await page.keyboard.press('Control+k')
+    await page.getByRole('combobox', { name: 'Search' }).fill(text)
+    await page.getByRole('option', { name }).first().waitFor()
+    await page.keyboard.press('Enter')
+  }
+  await page.goto(`${world.base}/p/default/vms`)
+  await page.locator('tr[data-name=hello] [data-state=running]').waitFor()
+  await ask('stop hello', /Stop hello/)
+  await page.locator('tr[data-name=hello] [data-state=stopped]').waitFor()
+  await ask('start hello', /Start hello/)
+  await page.locator('tr[data-name=hello] [data-state=running]').waitFor()
+  await ask('create a volume', /Create a volume/)
+  await page.getByRole('dialog', { name: 'Create a volume' }).waitFor()
+  await page.keyboard.type('from-palette')
+  await page.keyboard.press('Enter')
+  await until('the volume is there', async () => (await world.api(page, 'GET', '/v1/projects/default/volumes/from-palette')).meta.name)
+  await until('the dialog is closed', async () => (await page.getByRole('dialog').count()) === 0)
+  await ask('delete hello', /Delete hello/)
+  await page.getByRole('dialog', { name: 'Delete VM hello?' }).waitFor()
+  await page.keyboard.press('Escape')
+  await ask('hello hardware', /hello hardware/)
+  await page.waitForURL('**/vms/hello/hardware')
+})
+
 test('the theme is chosen, and kept over a reload', async () => {
   await page.goto(`${world.base}/settings`)
   await page.getByRole('combobox', { name: 'Theme' }).selectOption('dark')
@@ -195,6 +234,44 @@ test('a server that goes away is told of, and the page is right again when it is
   await until('the banner is gone', async () => (await page.getByText('Not current').count()) === 0)
   await world.cli('vm', 'create', 'later')
   await page.locator('tr[data-name=later]').waitFor()
+})
+
+test('what was typed outlives the daemon, and is sent when it is back', async () => {
+  world.expected = [/Failed to load resource|ERR_|status of/]
+  await page.goto(`${world.base}/p/default/launch`)
+  await page.getByText('tiny', { exact: true }).first().click()
+  await page.getByLabel('Name').fill('patient')
+  await page.getByText('S', { exact: true }).click()
+  await page.getByLabel('Ports').fill('18099:80')
+  await page.getByText('More: pool, restart, labels').click()
+  await page.getByLabel('Labels').fill('kept=yes')
+  await world.stopServer('SIGKILL')
+  await page.getByText(/Not current since/).waitFor()
+  await page.getByRole('button', { name: 'Launch patient' }).click()
+  await page.getByRole('complementary', { name: 'Summary' }).getByText('NovaCron does not answer').waitFor()
+  await page.getByLabel('Password').fill('typed while it was away')
+  await world.startServer()
+  await until('the banner is gone', async () => (await page.getByText('Not current').count()) === 0)
+  assert.equal(await page.getByLabel('Ports').inputValue(), '18099:80')
+  assert.equal(await page.getByLabel('Password').inputValue(), 'typed while it was away')
+  await page.getByRole('button', { name: 'Launch patient' }).click()
+  await page.waitForURL('**/vms/patient')
+  // It does not run: simulated hosts forget their images with the daemon.
+  const { meta, spec } = await world.api(page, 'GET', '/v1/projects/default/vms/patient')
+  assert.equal(meta.labels.kept, 'yes')
+  assert.equal(spec.nics[0].ports[0].host, 18099)
+  assert.equal(spec.cpus, 1)
+})
+
+test('a launch form that was left is as it was when one comes back', async () => {
+  await page.goto(`${world.base}/p/default/launch`)
+  await page.getByLabel('Name').fill('unsent')
+  await page.getByLabel('Password').fill('no secret is kept')
+  await page.reload()
+  assert.equal(await page.getByLabel('Name').inputValue(), 'unsent')
+  assert.equal(await page.getByLabel('Password').inputValue(), '')
+  await page.getByRole('button', { name: 'Start over' }).click()
+  assert.equal(await page.getByLabel('Name').inputValue(), '')
 })
 
 test('one stream serves the whole tab', async () => {

@@ -26,14 +26,12 @@ async function begin(vm: Vm, verb: string, body: object): Promise<Task> {
   return task
 }
 
-function create<T>(kind: KindName, project: string, draft: object): Promise<T> {
-  return request<T>('POST', listPath(kind, project), {
-    body: draft,
-    headers: { 'idempotency-key': crypto.randomUUID() },
-  })
+function create<T>(kind: KindName, project: string, draft: object, key: string = crypto.randomUUID()): Promise<T> {
+  return request<T>('POST', listPath(kind, project), { body: draft, headers: { 'idempotency-key': key } })
 }
 
-export const createVm = (project: string, draft: VmDraft) => create<Vm>('vm', project, draft)
+/** The same `key` again makes no second VM. */
+export const createVm = (project: string, draft: VmDraft, key: string) => create<Vm>('vm', project, draft, key)
 
 /** `name` is the snapshot's own; the API puts the VM's before it. */
 export const createSnapshot = (vm: Vm, name: string) =>

@@ -3,7 +3,7 @@ import type { ClusterEvent, Node, Snapshot, Task, Vm, Volume } from '../api/type
 import { eventMatches } from './events/filter'
 import { nameFromFile } from './images/names'
 import { imageUsers, usersText } from './images/users'
-import { capacityOf } from './nodes/capacity'
+import { capacityOf, roomOn } from './nodes/capacity'
 import { eventsDuring, taskLog, timeLeft } from './tasks/story'
 import { readLabels } from './vms/labels'
 import { snapshotCounts } from './volumes/snapshots'
@@ -75,4 +75,14 @@ test('a node promises its memory less what the host keeps', () => {
     status: { report: { cpus: 2, memory: 4 * 2 ** 30 } },
   } as unknown as Node
   expect(capacityOf(node)).toEqual({ cpu: 8000, memory: 3 * 2 ** 30 })
+})
+
+test('a node has room until its memory or its CPUs are promised', () => {
+  const node = {
+    spec: { cpu_overcommit: 1, memory_overcommit: 1, memory_reserved: 0 },
+    status: { state: 'ready', report: { cpus: 2, memory: 4 * 2 ** 30 }, allocated: { cpu: 1000, memory: 2 ** 30 } },
+  } as unknown as Node
+  expect(roomOn(node, 1000, 3 * 2 ** 30)).toBeUndefined()
+  expect(roomOn(node, 1000, 4 * 2 ** 30)).toBe('3 GiB of memory free')
+  expect(roomOn(node, 2000, 2 ** 30)).toBe('1 CPUs free')
 })

@@ -37,9 +37,14 @@ export function Palette({ project, onClose, onHelp, onDialog }: Props) {
       event.preventDefault()
       setAt((Math.min(at, hits.length - 1) + step + hits.length) % Math.max(1, hits.length))
     }
-    if (event.key === 'Enter') open(chosen)
+    if (event.key === 'Enter') {
+      event.preventDefault() // else the same key presses what the opened dialog puts the focus on
+      open(chosen)
+    }
   }
-  useEffect(() => list.current?.querySelector('[aria-selected=true]')?.scrollIntoView({ block: 'nearest' }), [chosen?.id])
+  useEffect(() => {
+    void list.current?.querySelector('[aria-selected=true]')?.scrollIntoView({ block: 'nearest' })
+  }, [chosen?.id])
   return (
     <Dialog title="Search" onClose={onClose}>
       <input

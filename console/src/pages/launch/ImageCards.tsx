@@ -36,7 +36,7 @@ function EmptyCard({ checked, onChoose }: { checked: boolean; onChoose: () => vo
       <SquareDashed size={22} className={`mt-0.5 shrink-0 ${checked ? 'text-accent' : 'text-dim'}`} aria-hidden="true" />
       <span className="min-w-0">
         <span className="block truncate font-medium">Empty</span>
-        <span className="block truncate text-dim">no image, an empty disk</span>
+        <span className="block truncate text-dim">an empty disk</span>
       </span>
     </label>
   )

@@ -1,17 +1,19 @@
 // Launching a VM: one page from the image to the running guest, with the same command beside it.
 import { Link, useNavigate } from '@tanstack/react-router'
-import { useState } from 'react'
+import { useRef, useState } from 'react'
 import { createVm } from '../../api/actions'
 import { asProblem, type Problem } from '../../api/client'
 import { useList } from '../../api/queries'
 import type { Image } from '../../api/types'
 import { useProject } from '../../app/project'
 import { CommandLine } from '../../components/Copy'
+import { useDraft } from '../../components/hooks'
 import { Empty, Loaded, Page } from '../../components/Page'
 import { ProblemBox } from '../../components/Problem'
 import { useListState } from '../../components/table/listState'
 import { Access } from './Access'
 import { cliLine, EMPTY_FORM, proposeName, readForm, type LaunchForm, type Wrong } from './draft'
+import { Fit } from './Fit'
 import { ImageCards } from './ImageCards'
 import { More, Networking } from './Networking'
 import { NameAndSize } from './NameAndSize'
@@ -67,25 +69,33 @@ function LaunchForm({ project, images, empty }: { project: string; images: Image
   const vms = useList('vm', project).data?.items ?? []
   const { image: asked } = useListState()
   const taken = vms.map((vm) => vm.meta.name)
-  const [form, setForm] = useState<LaunchForm>({ ...EMPTY_FORM, image: empty ? '' : firstImage(images, asked), empty })
+  const ready = images.filter((image) => image.status.state === 'ready').map((image) => image.meta.name)
+  const { form, change, changed, drop } = useForm(project, ready, asked, () => ({
+    ...EMPTY_FORM, image: empty ? '' : ready.includes(asked) ? asked : (ready[0] ?? ''), empty,
+  }))
   const [shown, setShown] = useState(false)
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<Problem>()
+  const key = useRef('')
 
   const filled = { ...form, name: form.name || proposeName(form.image, taken) }
   const image = images.find((each) => each.meta.name === form.image)
   const hasDisk = form.empty || bringsDisk(image)
   const { draft, wrong } = readForm(filled, hasDisk)
-  const set = (change: Partial<LaunchForm>) => {
+  const set = (part: Partial<LaunchForm>) => {
+    key.current = ''
     setProblem(undefined)
-    setForm((before) => ({ ...before, ...change }))
+    change(part)
   }
   const submit = async () => {
     setShown(true)
     if (Object.keys(wrong).length > 0) return
     setBusy(true)
+    // The same key until something changes: a launch whose answer was lost is not done twice.
+    key.current ||= crypto.randomUUID()
     try {
-      const vm = await createVm(project, draft)
+      const vm = await createVm(project, draft, key.current)
+      drop()
       await navigate({ to: '/p/$project/vms/$name', params: { project, name: vm.meta.name } })
     } catch (error) {
       setProblem(asProblem(error))
@@ -114,11 +124,24 @@ function LaunchForm({ project, images, empty }: { project: string; images: Image
       </div>
       <aside className="panel sticky top-4 space-y-4 p-4" aria-label="Summary">
         <Summary form={filled} image={image} />
+        <Fit form={filled} />
         {problem && <ProblemBox error={problem} compact />}
         {shown && Object.keys(wrong).length > 0 && <p className="text-bad" role="alert">{Object.values(wrong)[0]}</p>}
         <button type="submit" className="btn btn-primary h-9 w-full" disabled={busy}>
           {busy ? 'Launching …' : `Launch ${filled.name}`}
         </button>
+        {changed && (
+          <button
+            type="button" className="btn btn-quiet w-full"
+            onClick={() => {
+              setProblem(undefined)
+              setShown(false)
+              drop()
+            }}
+          >
+            Start over
+          </button>
+        )}
         <div>
           <h2 className="mb-1 text-dim">The same from the command line</h2>
           <CommandLine text={cliLine(filled, hasDisk)} stacked />
@@ -128,9 +151,25 @@ function LaunchForm({ project, images, empty }: { project: string; images: Image
   )
 }
 
-function firstImage(images: Image[], asked: string | undefined): string {
-  const names = images.filter((image) => image.status.state === 'ready').map((image) => image.meta.name)
-  return asked && names.includes(asked) ? asked : (names[0] ?? '')
+/** What was filled in, kept in this tab until it is sent; the password is not. */
+function useForm(project: string, ready: string[], asked: string, fresh: () => LaunchForm) {
+  const [kept, keep] = useDraft<LaunchForm>(`launch.${project}`)
+  const [form, setForm] = useState<LaunchForm>(() => {
+    if (!kept) return fresh()
+    // An image may have gone since; one that a link names comes before what was chosen.
+    const { image, empty } = asked || !(kept.empty || ready.includes(kept.image)) ? fresh() : kept
+    return { ...EMPTY_FORM, ...kept, image, empty }
+  })
+  const change = (part: Partial<LaunchForm>) => {
+    const next = { ...form, ...part }
+    setForm(next)
+    keep({ ...next, password: '' })
+  }
+  const drop = () => {
+    setForm(fresh())
+    keep(undefined)
+  }
+  return { form, change, changed: kept !== undefined, drop }
 }
 
 function byField(problem: Problem | undefined): Wrong {

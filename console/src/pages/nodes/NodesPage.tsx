@@ -4,6 +4,7 @@ import { useList } from '../../api/queries'
 import type { Node } from '../../api/types'
 import { Dash } from '../../components/cells'
 import { bytes, cpus } from '../../components/format'
+import { CommandLine } from '../../components/Copy'
 import { Empty } from '../../components/Page'
 import { StateMark } from '../../components/StateMark'
 import type { Column } from '../../components/table/columns'
@@ -39,7 +40,7 @@ export function NodesPage() {
       title="Nodes" id="nodes" query={useList('node', '')} columns={COLUMNS} href={(node) => `/nodes/${node.meta.name}`}
       texts={(node) => [node.status.state, acceleratorOf(node), node.status.report?.hostname ?? '']}
       signature={(node) => [node.status.state, node.status.allocated.vms].join('|')}
-      empty={<Empty text="No node has reported yet." />}
+      empty={<Empty text="No node has reported yet. The daemon reports its own as it starts." command={<CommandLine text="novacron doctor" />} />}
     />
   )
 }
