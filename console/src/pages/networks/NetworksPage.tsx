@@ -5,6 +5,7 @@ import { refOf } from '../../api/refs'
 import type { Network, Vm } from '../../api/types'
 import { useProject } from '../../app/project'
 import { ageColumn, nameColumn } from '../../components/cells'
+import { CommandLine } from '../../components/Copy'
 import { Empty } from '../../components/Page'
 import { RowDelete } from '../../components/RowDelete'
 import type { Column } from '../../components/table/columns'
@@ -46,7 +47,7 @@ export function NetworksPage() {
     <>
       <ListPage
         title="Networks" id="networks" query={useList('network', project)} columns={columns(vms)} actions={create}
-        empty={<Empty text="No networks. Every project begins with one named user." />}
+        empty={<Empty text="No networks. Every project begins with one named user." action={create} command={<CommandLine text="novacron network create lan" />} />}
       />
       {creating && <CreateNetwork project={project} onClose={() => setCreating(false)} />}
     </>

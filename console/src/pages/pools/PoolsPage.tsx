@@ -5,7 +5,7 @@ import { refOf } from '../../api/refs'
 import type { Pool, Volume } from '../../api/types'
 import { useProject } from '../../app/project'
 import { ageColumn, Dash, nameColumn } from '../../components/cells'
-import { CopyText } from '../../components/Copy'
+import { CommandLine, CopyText } from '../../components/Copy'
 import { bytes, percent } from '../../components/format'
 import { Empty } from '../../components/Page'
 import { RowDelete } from '../../components/RowDelete'
@@ -66,7 +66,7 @@ export function PoolsPage() {
       <ListPage
         title="Pools" id="pools" query={useList('pool', '')} columns={columns(volumes)} actions={create}
         signature={(pool) => pool.status.state}
-        empty={<Empty text="No pools. Every cluster begins with one named default." />}
+        empty={<Empty text="No pools. Every cluster begins with one named default." action={create} command={<CommandLine text="novacron pool create fast --path /srv/novacron" />} />}
       />
       {creating && <CreatePool onClose={() => setCreating(false)} />}
     </>

@@ -1,6 +1,5 @@
 // One VM: its head with what can be done, and its tabs.
 import { useNavigate, useParams } from '@tanstack/react-router'
-import { Monitor, Play, Square, SquareTerminal } from 'lucide-react'
 import { Link } from '@tanstack/react-router'
 import { lazy, Suspense } from 'react'
 import { asProblem } from '../../api/client'
@@ -9,11 +8,11 @@ import type { Vm } from '../../api/types'
 import { Loaded, Page, Skeleton } from '../../components/Page'
 import { sentence } from '../../components/Problem'
 import { StateMark } from '../../components/StateMark'
-import { verbsFor } from '../../components/state'
 import { Tabs } from '../../components/Tabs'
 import { useFlash } from '../../components/hooks'
-import { runVerb } from '../vms/actions'
-import { VmMenu } from '../vms/VmMenu'
+import { CopyText } from '../../components/Copy'
+import { vmAddresses } from '../vms/columns'
+import { VmActions } from './VmActions'
 import { VmEvents } from './VmEvents'
 import { VmLogs } from './VmLogs'
 import { VmOverview } from './VmOverview'
@@ -41,7 +40,7 @@ export function VmPage() {
   return (
     <Page
       title={name} fill={FILLING.includes(tab)} extra={vm && <Head vm={vm} />}
-      actions={vm && <Actions vm={vm} onDeleted={() => void navigate({ to: '/p/$project/vms', params: { project } })} />}
+      actions={vm && <VmActions vm={vm} onDeleted={() => void navigate({ to: '/p/$project/vms', params: { project } })} />}
     >
       {missing && (
         <p>
@@ -103,6 +102,9 @@ function Head({ vm }: { vm: Vm }) {
           </Link>
         </span>
       )}
+      {vmAddresses(vm).slice(0, 1).map((address) => (
+        <CopyText key={address} text={address} />
+      ))}
       {Object.entries(vm.meta.labels ?? {}).map(([key, value]) => (
         <span key={key} className="chip">
           {value ? `${key}=${value}` : key}
@@ -116,29 +118,4 @@ function Reason({ vm }: { vm: Vm }) {
   if (!vm.status.reason) return null
   const bad = vm.status.state === 'failed'
   return <p className={`mb-3 rounded-md px-3 py-2 ${bad ? 'bg-bad-soft text-bad' : 'bg-warn-soft text-warn'}`}>{sentence(vm.status.reason)}</p>
-}
-
-function Actions({ vm, onDeleted }: { vm: Vm; onDeleted: () => void }) {
-  const verbs = verbsFor(vm)
-  const params = { project: vm.meta.project ?? 'default', name: vm.meta.name }
-  return (
-    <>
-      {verbs.start || verbs.resume ? (
-        <button type="button" className="btn btn-primary" onClick={() => void runVerb([vm], verbs.resume ? 'resume' : 'start')}>
-          <Play size={14} aria-hidden="true" /> {verbs.resume ? 'Resume' : 'Start'}
-        </button>
-      ) : (
-        <button type="button" className="btn" disabled={!verbs.stop} onClick={() => void runVerb([vm], 'stop')}>
-          <Square size={13} aria-hidden="true" /> Stop
-        </button>
-      )}
-      <Link to="/p/$project/vms/$name/$tab" params={{ ...params, tab: 'serial' }} className="btn max-sm:hidden">
-        <SquareTerminal size={15} aria-hidden="true" /> Serial
-      </Link>
-      <Link to="/p/$project/vms/$name/$tab" params={{ ...params, tab: 'screen' }} className="btn max-sm:hidden">
-        <Monitor size={15} aria-hidden="true" /> Screen
-      </Link>
-      <VmMenu vm={vm} className="btn btn-icon" onDeleted={onDeleted} />
-    </>
-  )
 }

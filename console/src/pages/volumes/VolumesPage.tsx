@@ -101,7 +101,7 @@ export function VolumesPage() {
         title="Volumes" id="volumes" query={useList('volume', project)} columns={columns(snapshotCounts(snapshots))} actions={create}
         texts={(volume) => [volume.status.state, volume.spec.pool, volume.spec.image ?? '', volume.status.attachment?.vm ?? '']}
         signature={(volume) => [volume.status.state, volume.status.attachment?.vm, volume.spec.size].join('|')}
-        empty={<Empty text="No volumes yet. Launching a VM makes one for its disk." command={<CommandLine text="novacron volume create data --size 20GiB" />} />}
+        empty={<Empty text="No volumes yet. Launching a VM makes one for its disk." action={create} command={<CommandLine text="novacron volume create data --size 20GiB" />} />}
         bulk={(rows, clear) => <BulkDelete targets={rows.map((row) => refOf('volume', row))} onDone={clear} />}
       />
       {creating && <CreateVolume project={project} onClose={() => setCreating(false)} />}
