@@ -4,7 +4,7 @@ import hooks from 'eslint-plugin-react-hooks'
 import ts from 'typescript-eslint'
 
 export default ts.config(
-  { ignores: ['dist', 'node_modules', 'e2e', 'public', 'src/api/schema.d.ts', '*.js'] },
+  { ignores: ['dist', 'node_modules', 'e2e', 'bench', 'public', 'src/api/schema.d.ts', '*.js'] },
   ...ts.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
