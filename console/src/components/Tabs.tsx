@@ -13,7 +13,7 @@ export function Tabs({ label, base, tabs, current }: Props) {
   const nav = useRef<HTMLElement>(null)
   // On a narrow screen the tabs scroll sideways: the current one is in sight.
   useEffect(() => {
-    void nav.current?.querySelector('[aria-current=page]')?.scrollIntoView({ block: 'nearest', inline: 'center' })
+    nav.current?.querySelector('[aria-current=page]')?.scrollIntoView({ block: 'nearest', inline: 'center' })
   }, [current])
   return (
     <nav ref={nav} aria-label={label} className="mb-4 flex shrink-0 gap-1 overflow-x-auto border-b border-line">

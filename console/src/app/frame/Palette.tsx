@@ -43,7 +43,7 @@ export function Palette({ project, onClose, onHelp, onDialog }: Props) {
     }
   }
   useEffect(() => {
-    void list.current?.querySelector('[aria-selected=true]')?.scrollIntoView({ block: 'nearest' })
+    list.current?.querySelector('[aria-selected=true]')?.scrollIntoView({ block: 'nearest' })
   }, [chosen?.id])
   return (
     <Dialog title="Search" onClose={onClose}>

@@ -93,8 +93,10 @@ function List<T extends AnyObject>({
   }, [items, columns, order, asked, texts, where])
   const rows = useCalmRows(wanted, hovered, asked)
   const narrow = useNarrow()
-  const visible = (column: Column<T>) => !hidden.includes(column.id) && (column.narrow || !narrow)
-  const sized = (column: Column<T>) => (narrow && column.narrowWidth ? { ...column, width: column.narrowWidth } : column)
+  const drawn = useMemo(() => {
+    const visible = (column: Column<T>) => !hidden.includes(column.id) && (column.narrow || !narrow)
+    return columns.filter(visible).map((column) => (narrow && column.narrowWidth ? { ...column, width: column.narrowWidth } : column))
+  }, [columns, hidden, narrow])
   const labels = useMemo(() => labelsInUse(items), [items])
   const chosen = items.filter((row) => selected.has(row.meta.uid))
 
@@ -112,7 +114,7 @@ function List<T extends AnyObject>({
         />
       )}
       <ObjectTable
-        label={title} rows={rows} columns={columns.filter(visible).map(sized)} sort={order}
+        label={title} rows={rows} columns={drawn} sort={order}
         onSort={(next) => state.set({ sort: next === sort ? '' : next })} selected={selected} onSelect={bulk && setSelected}
         current={current} onCurrent={setCurrent} onHover={setHovered} signature={signature ?? (() => '')}
       />

@@ -2,7 +2,7 @@
 // What stands in it comes from its columns; which rows, from `ListPage`.
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { ArrowDown, ArrowUp } from 'lucide-react'
-import { useEffect, useRef } from 'react'
+import { memo, useCallback, useEffect, useRef } from 'react'
 import type { AnyObject } from '../../api/types'
 import { useFlash } from '../hooks'
 import type { Row } from './calm'
@@ -40,6 +40,13 @@ export function ObjectTable<T extends AnyObject>(props: Props<T>) {
     if (current >= 0) virtual.scrollToIndex(current)
   }, [current, virtual])
 
+  const latest = useRef({ selected, onSelect })
+  useEffect(() => {
+    latest.current = { selected, onSelect }
+  })
+  // The same function at every render, so that only rows that have changed are drawn again.
+  const toggle = useCallback((uid: string) => latest.current.onSelect?.(toggled(latest.current.selected, uid)), [])
+
   const above = shown[0]?.start ?? 0
   const below = virtual.getTotalSize() - (shown.at(-1)?.end ?? 0)
   const width = columns.length + (onSelect ? 1 : 0)
@@ -58,7 +65,7 @@ export function ObjectTable<T extends AnyObject>(props: Props<T>) {
               <BodyRow
                 key={row.item.meta.uid} row={row} index={index} columns={columns} current={index === current}
                 selected={selected.has(row.item.meta.uid)} signature={props.signature(row.item)} onCurrent={props.onCurrent}
-                onToggle={onSelect && (() => onSelect(toggled(selected, row.item.meta.uid)))}
+                onToggle={onSelect && toggle}
               />
             )
           })}
@@ -152,10 +159,18 @@ interface BodyRowProps<T extends AnyObject> {
   selected: boolean
   signature: string
   onCurrent: (index: number) => void
-  onToggle?: () => void
+  onToggle?: (uid: string) => void
 }
 
-function BodyRow<T extends AnyObject>({ row, index, columns, current, selected, signature, onCurrent, onToggle }: BodyRowProps<T>) {
+/** Of a thousand rows that change two hundred times a second, few are in sight and fewer differ. */
+const BodyRow = memo(PlainRow, (a, b) => {
+  const { row, ...rest } = a
+  const others: BodyRowProps<AnyObject> = b
+  const same = (Object.keys(rest) as (keyof typeof rest)[]).every((key) => rest[key] === others[key])
+  return same && row.item === b.row.item && row.gone === b.row.gone
+}) as typeof PlainRow
+
+function PlainRow<T extends AnyObject>({ row, index, columns, current, selected, signature, onCurrent, onToggle }: BodyRowProps<T>) {
   const flash = useFlash(signature)
   const name = row.item.meta.name
   const tint = selected ? 'bg-accent-soft' : 'hover:bg-hover'
@@ -167,7 +182,7 @@ function BodyRow<T extends AnyObject>({ row, index, columns, current, selected, 
     >
       {onToggle && (
         <td className={`h-9 border-b border-line pl-3 ${marker}`}>
-          <input type="checkbox" className="block size-4 accent-accent" aria-label={`Select ${name}`} checked={selected} onChange={onToggle} />
+          <input type="checkbox" className="block size-4 accent-accent" aria-label={`Select ${name}`} checked={selected} onChange={() => onToggle(row.item.meta.uid)} />
         </td>
       )}
       {columns.map((column, at) => (
