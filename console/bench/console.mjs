@@ -104,7 +104,7 @@ async function smooth(world, page, cookies) {
 }
 
 await weigh()
-const world = await World.start({ hosts: 10 })
+const world = await World.start({ hosts: 20 }) // room for a thousand
 try {
   const page = await world.visitor()
   const cookies = await page.context().cookies()
