@@ -58,6 +58,9 @@ pub enum SnapshotCommand {
         /// Do not ask
         #[arg(short, long)]
         yes: bool,
+        /// Stop a VM that runs first, and start it again afterwards
+        #[arg(long)]
+        stop: bool,
         #[command(flatten)]
         wait: WaitArgs,
     },
@@ -100,7 +103,14 @@ pub async fn run(session: &Session, command: SnapshotCommand) -> Result<()> {
         SnapshotCommand::Show { which } => {
             session.show(&NOUN, &session.read(&NOUN, &which.name()).await?)
         }
-        SnapshotCommand::Restore { which, yes, wait } => restore(session, &which, yes, &wait).await,
+        SnapshotCommand::Restore { which, yes, stop, wait } => {
+            confirm(&which, yes)?;
+            if stop {
+                around(session, &which, &wait).await
+            } else {
+                restore(session, &which, &wait).await
+            }
+        }
         SnapshotCommand::Delete { which, yes, wait } => {
             let args = DeleteArgs { names: vec![which.name()], yes, force: false, wait };
             delete::delete(session, &NOUN, &args).await
@@ -121,12 +131,31 @@ async fn create(
     task::conclude(session, answer, wait, &sentence, Some((&NOUN, &name))).await
 }
 
-async fn restore(session: &Session, which: &Which, yes: bool, wait: &WaitArgs) -> Result<()> {
+fn confirm(which: &Which, yes: bool) -> Result<()> {
     let vm = vm::NOUN.called(&which.vm);
-    prompt::confirm(
-        &format!("{vm} loses what was written since \"{}\". Restore?", which.snapshot),
-        yes,
-    )?;
+    let question = format!("{vm} loses what was written since \"{}\". Restore?", which.snapshot);
+    prompt::confirm(&question, yes)
+}
+
+/// Restores between a stop and a start, if the VM is to run.
+async fn around(session: &Session, which: &Which, wait: &WaitArgs) -> Result<()> {
+    let vm = session.read(&vm::NOUN, &which.vm).await?;
+    let runs = text(&vm, "/spec/run") != "stopped";
+    let verb = async |verb: &str| {
+        let path = format!("{}/{verb}", vm::NOUN.path(&session.project, &which.vm));
+        let answer = session.client.call(Call::post(path, &json!({}))).await?;
+        task::finish(session, answer).await
+    };
+    if runs {
+        verb("stop").await?;
+    }
+    let whole = WaitArgs { no_wait: wait.no_wait && !runs, ..wait.clone() };
+    restore(session, which, &whole).await?;
+    if runs { verb("start").await } else { Ok(()) }
+}
+
+async fn restore(session: &Session, which: &Which, wait: &WaitArgs) -> Result<()> {
+    let vm = vm::NOUN.called(&which.vm);
     let path = vm::NOUN.path(&session.project, &which.vm) + "/restore";
     let call = Call::post(path, &json!({"snapshot": which.snapshot}));
     let answer = session.client.call(call).await?;

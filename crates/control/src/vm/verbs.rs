@@ -111,7 +111,12 @@ pub fn restore(
         return Err(Error::conflict(message).at("snapshot"));
     }
     if !is_stopped(vm) {
-        return Err(refused(vm, "is not stopped").hint("stop it first"));
+        let why = match vm.status.state {
+            VmState::Running => "is running",
+            VmState::Paused => "is paused",
+            _ => "is not stopped",
+        };
+        return Err(refused(vm, why).hint("stop it first, or use --stop"));
     }
     let before = &vm.status.orders;
     let restore_from = Some(name);

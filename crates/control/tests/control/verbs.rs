@@ -115,7 +115,7 @@ fn restart_reset_and_restore_are_numbered() {
     let before = RestoreRequest { snapshot: Name::new("before").unwrap() };
     check(
         world.verb("web", |request, vm| vm::restore(request, vm, &before)),
-        &expect![[r#"conflict VM "web" is not stopped; stop it first"#]],
+        &expect![[r#"conflict VM "web" is running; stop it first, or use --stop"#]],
     );
     world.verb("web", |request, vm| vm::stop(request, vm, &stop(true))).unwrap();
     world.run();

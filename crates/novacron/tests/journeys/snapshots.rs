@@ -1,6 +1,6 @@
 //! Snapshots hold what a disk had, whether the VM runs or not.
 
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, state_of};
 
 const WRITE: &str = "dd of=/dev/vda conv=fsync 2>/dev/null";
 
@@ -14,7 +14,12 @@ fn a_restored_disk_has_what_it_had() {
     daemon.run(&["snapshot", "create", "web", "running"]);
     daemon.sh("web", &format!("echo two | {WRITE}"));
     let said = daemon.refused(4, &["snapshot", "restore", "web", "running", "--yes"]);
-    assert!(said.contains("stop"), "{said}");
+    assert!(said.contains("VM \"web\" is running"), "{said}");
+    assert!(said.contains("stop it first, or use --stop"), "{said}");
+    daemon.run(&["snapshot", "restore", "web", "running", "--yes", "--stop"]);
+    daemon.vm_until("web", "running again", |vm| state_of(vm) == "running");
+    assert_eq!(daemon.sh("web", "head -n 1 /dev/vda"), "one\n");
+    daemon.sh("web", &format!("echo two | {WRITE}"));
 
     daemon.run(&["stop", "web"]);
     daemon.run(&["snapshot", "create", "web", "stopped"]);
