@@ -68,8 +68,12 @@ async fn look(node: &Arc<Node>, seat: &Seat) -> Result<()> {
             let source = Source::Url(url.clone());
             import(node, seat, pool.as_ref(), &image, Some(source)).await
         }
+        ImageSource::Catalogue(name) if content.is_none() => {
+            let source = Source::Catalogue(name.clone());
+            import(node, seat, pool.as_ref(), &image, Some(source)).await
+        }
         ImageSource::Upload {} => pool.drop_stale(image.meta.uid).await,
-        ImageSource::Url(_) => Ok(()),
+        ImageSource::Url(_) | ImageSource::Catalogue(_) => Ok(()),
     }
 }
 

@@ -88,7 +88,12 @@ pub struct ImageOrder {
 /// Where an image's bytes come from.
 pub enum Source {
     Url(String),
-    Upload { length: Option<u64>, content: ByteStream },
+    /// Name of a catalogue's entry.
+    Catalogue(String),
+    Upload {
+        length: Option<u64>,
+        content: ByteStream,
+    },
 }
 
 /// A ready image as machines and volumes need it.

@@ -190,7 +190,7 @@ fn check(at: &Snapshot, family: &Key, image: &Object<Image>) -> Result<()> {
     let now = now.filter(|now| now.meta.uid == image.meta.uid && now.meta.deleting.is_none());
     let now = now.ok_or_else(|| Error::not_found(Image::KIND, name))?;
     if now.spec.source != (ImageSource::Upload {}) {
-        return Err(Error::conflict(format!("image \"{name}\" is fetched from a URL")));
+        return Err(Error::conflict(format!("image \"{name}\" is fetched by its node")));
     }
     if now.status.content.as_ref().is_some_and(|content| content.ready.is_some()) {
         return Err(Error::conflict(format!("image \"{name}\" has its content already"))

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use novacron_model::catalogue::Catalogue;
 use novacron_model::image::Uploaded;
 use novacron_model::request::{ExecRequest, ExecResult, LogSource};
 use novacron_model::task::Live;
@@ -63,6 +64,9 @@ pub trait Gateway: Send + Sync + 'static {
 
     /// How far an image's upload has come.
     async fn uploaded(&self, image: &Object<Image>) -> Result<Uploaded>;
+
+    /// The images that can be imported by name.
+    async fn catalogue(&self) -> Result<Catalogue>;
 
     /// Progress of what runs now, by the uid of the object worked on.
     fn live(&self, target: Uuid) -> Option<Live>;

@@ -30,6 +30,7 @@ pub fn routes() -> Router<Arc<Api>> {
         .route("/v1/projects/{project}/events", get(events::list))
         .route("/v1/watch", get(watch::watch))
         .route("/v1/system", get(system::system))
+        .route("/v1/catalogue", get(system::catalogue))
         .route("/v1/system/backup", get(system::backup))
         .route("/v1/session", get(system::session).post(system::sign_in).delete(system::sign_out))
         .route("/v1/sign-in-links", post(system::sign_in_link))

@@ -2,15 +2,16 @@
 
 use clap::Subcommand;
 use novacron_model::Image;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::LabelArgs;
 use crate::failure::Result;
 use crate::noun::Noun;
 use crate::session::Session;
-use crate::table::{Column, age, labels, size, text};
+use crate::table::{Column, NONE, age, labels, size, text};
 use crate::verbs::{DeleteArgs, ListArgs, delete, edit, list, set};
 
+pub mod catalogue;
 mod import;
 mod upload;
 
@@ -27,7 +28,7 @@ pub const NOUN: Noun = Noun::of::<Image>(&[
     Column::new("Pool", |image, _| text(image, "/spec/pool")),
     Column::new("Age", |image, now| age(image, "/meta/created", now)).right(),
     Column::detail("SHA-256", |image, _| text(image, "/status/content/sha256")),
-    Column::detail("Source", |image, _| text(image, "/spec/source/url")),
+    Column::detail("Source", |image, _| origin(image)),
     Column::detail("Node", |image, _| text(image, "/status/location/node")),
     Column::detail("Labels", |image, _| labels(image)),
     Column::detail("Owner", |image, _| text(image, "/meta/owner")),
@@ -40,6 +41,8 @@ pub enum ImageCommand {
     Import(import::ImportArgs),
     /// List images
     List(ListArgs),
+    /// List the images that can be imported by name, such as debian/12
+    Catalogue,
     /// Show one image
     Show {
         /// Name of the image
@@ -64,10 +67,17 @@ pub enum ImageCommand {
     Delete(DeleteArgs),
 }
 
+fn origin(image: &Value) -> String {
+    let at = |pointer| image.pointer(pointer).and_then(Value::as_str);
+    let origin = at("/spec/source/url").or_else(|| at("/spec/source/catalogue"));
+    origin.unwrap_or(NONE).to_owned()
+}
+
 pub async fn run(session: &Session, command: ImageCommand) -> Result<()> {
     match command {
         ImageCommand::Import(args) => import::import(session, &args).await,
         ImageCommand::List(args) => list::list(session, &NOUN, &args, |_| true).await,
+        ImageCommand::Catalogue => catalogue::list(session).await,
         ImageCommand::Show { name } => session.show(&NOUN, &session.read(&NOUN, &name).await?),
         ImageCommand::Set { name, labels } => {
             set::set(session, &NOUN, &name, &labels, json!({})).await

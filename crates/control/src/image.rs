@@ -1,5 +1,6 @@
 //! Images: imported once onto one node, never changed, deleted once nothing uses them.
 
+use novacron_model::catalogue;
 use novacron_model::image::{ImageSource, ImageSpec, ImageStatus};
 use novacron_model::request::Draft;
 use novacron_model::task::Action;
@@ -88,8 +89,14 @@ pub(crate) fn plan(at: &Snapshot, family: &str) -> Result<Plan> {
 }
 
 fn check(spec: &ImageSpec) -> Result<()> {
-    if let ImageSource::Url(url) = &spec.source {
-        check_url(url)?;
+    match &spec.source {
+        ImageSource::Url(url) => check_url(url)?,
+        ImageSource::Catalogue(name) if !catalogue::is_entry(name) => {
+            let message = format!("\"{name}\" is no name of a catalogue's entry");
+            return Err(Error::invalid("spec.source.catalogue", message)
+                .hint("such names are debian/12 and ubuntu/24.04"));
+        }
+        ImageSource::Catalogue(_) | ImageSource::Upload {} => (),
     }
     let hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     if spec.sha256.as_deref().is_some_and(|sum| sum.len() != 64 || !hex(sum)) {

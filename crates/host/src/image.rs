@@ -42,6 +42,7 @@ use self::sink::{Sink, Written};
 use crate::storage::qemu_img::{Check, Format};
 use crate::storage::{Pool, QemuImg, fault};
 
+pub(crate) use self::fetch::{Unreached, text as fetch_text};
 pub(crate) use self::part::is_stale;
 pub use self::part::{KEPT, Part};
 pub use self::receive::Arrival;
@@ -58,11 +59,28 @@ const CD: &str = "cd.iso";
 pub enum Source {
     /// `http` or `https`.
     Url(String),
+    Published(Published),
     Upload {
         /// In bytes, where the client has said so.
         length: Option<u64>,
         content: BoxStream<'static, Result<Chunk>>,
     },
+}
+
+/// An image of the catalogue, with what its publisher says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Of the entry.
+    pub name: String,
+    pub url: String,
+    pub sum: Sum,
+}
+
+/// A checksum in lower-case hex.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sum {
+    Sha256(String),
+    Sha512(String),
 }
 
 /// What an image may be at most.

@@ -3,6 +3,7 @@
 //! Nothing here knows the store or decides what should be. `agent` calls it with working types
 //! ([`Machine`], [`Observed`]) and reports what came back.
 
+pub mod catalogue;
 pub mod cloud_init;
 pub mod doctor;
 pub mod hardware;

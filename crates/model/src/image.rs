@@ -50,6 +50,9 @@ pub struct ImageSpec {
 pub enum ImageSource {
     /// The node fetches it: `http` or `https`.
     Url(String),
+    /// An entry of the catalogue, such as `debian/12`: the node fetches it, and its publisher's
+    /// checksum.
+    Catalogue(String),
     /// A client sends it: `PUT …/images/{name}/content`.
     Upload {},
 }

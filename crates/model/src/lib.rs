@@ -5,6 +5,7 @@
 //! also its stored form (but for [`Secret`]), so a change to any type is a change to stored data:
 //! fields may be added with a default, never renamed or given a new meaning.
 
+pub mod catalogue;
 pub mod error;
 pub mod event;
 pub mod image;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use novacron_cli::Globals;
+use novacron_host::catalogue::Catalogue;
 use novacron_model::{Bytes, Name};
 use serde::{Deserialize, Serialize};
 
@@ -87,11 +88,19 @@ impl Default for Qemu {
 #[serde(deny_unknown_fields, default)]
 pub struct Images {
     pub max_virtual_size: Bytes,
+    /// A file's path or a URL; absent: the built-in one.
+    pub catalogue: Option<String>,
+}
+
+impl Images {
+    pub fn catalogue(&self) -> Catalogue {
+        self.catalogue.as_deref().map(Catalogue::at).unwrap_or_default()
+    }
 }
 
 impl Default for Images {
     fn default() -> Self {
-        Self { max_virtual_size: Bytes::gib(8192) }
+        Self { max_virtual_size: Bytes::gib(8192), catalogue: None }
     }
 }
 

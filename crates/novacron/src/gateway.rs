@@ -7,6 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use novacron_agent::AgentHandle;
 use novacron_api::gateway::{ByteStream, Duplex, Gateway};
+use novacron_host::catalogue::Catalogue;
+use novacron_model::catalogue::Catalogue as Listing;
 use novacron_model::image::Uploaded;
 use novacron_model::request::{ExecRequest, ExecResult, LogSource};
 use novacron_model::task::Live;
@@ -23,13 +25,14 @@ pub struct LocalGateway {
     agents: BTreeMap<String, AgentHandle>,
     live: watch::Receiver<u64>,
     store: Arc<dyn Store>,
+    catalogue: Catalogue,
 }
 
 impl LocalGateway {
-    pub fn new(agents: &[AgentHandle], store: Arc<dyn Store>) -> Arc<Self> {
+    pub fn new(agents: &[AgentHandle], store: Arc<dyn Store>, catalogue: Catalogue) -> Arc<Self> {
         let live = merged(agents.iter().map(AgentHandle::live_changes).collect());
         let agents = agents.iter().map(|agent| (agent.node().to_owned(), agent.clone())).collect();
-        Arc::new(Self { agents, live, store })
+        Arc::new(Self { agents, live, store, catalogue })
     }
 
     fn of_vm(&self, vm: &Object<Vm>) -> Result<&AgentHandle> {
@@ -152,6 +155,10 @@ impl Gateway for LocalGateway {
     async fn uploaded(&self, image: &Object<Image>) -> Result<Uploaded> {
         let (image, node) = self.holder(image).await?;
         self.agent(node.as_str())?.uploaded(&image).await
+    }
+
+    async fn catalogue(&self) -> Result<Listing> {
+        Ok(Listing { items: self.catalogue.entries().await? })
     }
 
     fn live(&self, target: Uuid) -> Option<Live> {

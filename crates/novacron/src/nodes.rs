@@ -35,10 +35,12 @@ pub async fn real(config: &Config, data: &DataDir, store: &Arc<dyn Store>) -> Re
         QemuHypervisor::new(qemu).await.context("`novacron doctor` says what to install")?;
     register(store.as_ref(), &node).await?;
     let limits = Limits { virtual_size: config.images.max_virtual_size, ..Limits::default() };
+    let pools = HostPools::new(data.path(), QemuImg::new("qemu-img"), limits)
+        .with_catalogue(config.images.catalogue());
     let agent = AgentConfig {
         node,
         hypervisor: Arc::new(hypervisor),
-        pools: Arc::new(HostPools::new(data.path(), QemuImg::new("qemu-img"), limits)),
+        pools: Arc::new(pools),
         cidata: Arc::new(CidataDisks::new(data.path())),
         data_key: data.data_key()?,
         clock: Arc::new(WallClock),

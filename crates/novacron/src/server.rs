@@ -177,7 +177,7 @@ async fn serve_api(
         readiness: readiness.clone(),
         ..ApiConfig::new(data.path(), answering(agents), data.data_key()?)
     };
-    let gateway = LocalGateway::new(agents, shared.clone());
+    let gateway = LocalGateway::new(agents, shared.clone(), config.images.catalogue());
     let server = novacron_api::serve(api, shared, gateway)
         .await
         .with_context(|| format!("cannot serve on {}", config.api.listen))?;

@@ -136,7 +136,7 @@ impl Pool for SimPool {
 
     async fn receive(&self, image: &ImageOrder, source: Source, progress: Progress) -> Result<()> {
         let (kind, size) = match source {
-            Source::Url(url) => fetch(&url, &progress).await?,
+            Source::Url(url) | Source::Catalogue(url) => fetch(&url, &progress).await?,
             Source::Upload { length, mut content } => {
                 let mut size = 0;
                 while let Some(chunk) = content.next().await {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use novacron_host::catalogue::Catalogue;
 use novacron_host::image::{self, ImageFiles as HostFiles, Importer, Limits};
 use novacron_host::storage::{DirPool, Pool as HostPool, QemuImg, VolumeWanted};
 use novacron_model::image::{ImageContent, Uploaded};
@@ -20,12 +21,21 @@ pub struct HostPools {
     qemu_img: QemuImg,
     /// For images.
     limits: Limits,
+    catalogue: Catalogue,
 }
 
 impl HostPools {
     /// `data`: the data directory.
     pub fn new(data: impl Into<PathBuf>, qemu_img: QemuImg, limits: Limits) -> Self {
-        Self { data: data.into(), qemu_img, limits }
+        Self { data: data.into(), qemu_img, limits, catalogue: Catalogue::default() }
+    }
+}
+
+impl HostPools {
+    /// Another catalogue than the built-in one.
+    #[must_use]
+    pub fn with_catalogue(self, catalogue: Catalogue) -> Self {
+        Self { catalogue, ..self }
     }
 }
 
@@ -38,13 +48,14 @@ impl Pools for HostPools {
         };
         let pool: Arc<dyn HostPool> = Arc::new(DirPool::open(path, self.qemu_img.clone()).await?);
         let importer = Importer::new(pool.clone(), self.qemu_img.clone(), self.limits);
-        Ok(Arc::new(Dir { pool, importer }))
+        Ok(Arc::new(Dir { pool, importer, catalogue: self.catalogue.clone() }))
     }
 }
 
 struct Dir {
     pool: Arc<dyn HostPool>,
     importer: Importer,
+    catalogue: Catalogue,
 }
 
 #[async_trait]
@@ -75,6 +86,9 @@ impl Pool for Dir {
     async fn receive(&self, image: &ImageOrder, source: Source, progress: Progress) -> Result<()> {
         let source = match source {
             Source::Url(url) => image::Source::Url(url),
+            Source::Catalogue(name) => {
+                image::Source::Published(self.catalogue.resolve(&name).await?)
+            }
             Source::Upload { length, content } => image::Source::Upload { length, content },
         };
         let sha256 = image.sha256.as_deref();

@@ -23,7 +23,7 @@ pub(super) fn root(_types: &Types) -> Object {
             root = root.field(delete_preview(row));
         }
     }
-    root.field(event_list()).field(system_field()).field(session_field())
+    root.field(event_list()).field(catalogue_field()).field(system_field()).field(session_field())
 }
 
 fn one(row: Row) -> Field {
@@ -143,6 +143,17 @@ fn system_field() -> Field {
             caller(&ctx)?;
             let api: &Arc<crate::state::Api> = api(&ctx)?;
             Ok(Some(FieldValue::owned_any(serde_json::to_value(system::describe(api))?)))
+        })
+    })
+}
+
+fn catalogue_field() -> Field {
+    Field::new("catalogue", TypeRef::named_nn("Catalogue"), |ctx| {
+        FieldFuture::new(async move {
+            caller(&ctx)?;
+            let api: &Arc<crate::state::Api> = api(&ctx)?;
+            let catalogue = api.gateway.catalogue().await.map_err(|error| failed(error.into()))?;
+            Ok(Some(FieldValue::owned_any(serde_json::to_value(catalogue)?)))
         })
     })
 }

@@ -19,6 +19,14 @@ pub(super) fn add(paths: &mut Map<String, Value>) {
         .answer(200, "The backup.", &[("application/octet-stream", Value::Null)])
         .problems(&[501])
         .at(paths, "get", "/v1/system/backup");
+    Operation::new("images", "get_catalogue", "Lists the images that can be imported by name.")
+        .describe(
+            "An image is imported from an entry by `POST …/images` with \
+             `{\"source\": {\"catalogue\": \"debian/12\"}}` in its spec.",
+        )
+        .json_answer(200, "The catalogue.", "Catalogue")
+        .problems(&[406])
+        .at(paths, "get", "/v1/catalogue");
     sessions(paths);
     probes(paths);
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use novacron_model::catalogue::Catalogue;
 use novacron_model::image::Uploaded;
 use novacron_model::request::{
     DeletePreview, DraftMeta, ExecRequest, ExecResult, NewToken, Session, SignIn, SignInLink,
@@ -66,6 +67,7 @@ fn model(rows: &[Row]) -> Components {
     collect::<Event>(&mut found);
     collect::<Problem>(&mut found);
     collect::<Uploaded>(&mut found);
+    collect::<Catalogue>(&mut found);
     collect::<DeletePreview>(&mut found);
     collect::<ExecRequest>(&mut found);
     collect::<ExecResult>(&mut found);

@@ -54,6 +54,21 @@ async fn logs_show_their_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_catalogue_is_told_and_imported_from() {
+    let server = Server::start().await;
+    let listed = server.get("/v1/catalogue").await.expect(StatusCode::OK);
+    assert_eq!(listed["items"][0]["name"], "debian/12");
+    let query = json!({ "query": "{ catalogue { items { name url sums } } }" });
+    let answer = server.post("/graphql", query).await.expect(StatusCode::OK);
+    let url = "https://example.org/debian.qcow2";
+    assert_eq!(answer["data"]["catalogue"]["items"][0]["url"], url, "{answer}");
+    let images = "/v1/projects/default/images";
+    let draft = |source: &str| json!({ "meta": { "name": "debian-12" }, "spec": { "source": { "catalogue": source } } });
+    server.post(images, draft("debian")).await.problem(422, "spec.source.catalogue");
+    server.post(images, draft("debian/12")).await.expect(StatusCode::CREATED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_upload_reaches_the_node_and_answers_with_the_import() {
     let server = Server::start().await;
     let images = "/v1/projects/default/images";

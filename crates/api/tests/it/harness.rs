@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use novacron_api::gateway::{ByteStream, Duplex};
 use novacron_api::{ApiConfig, Gateway, ServerHandle};
+use novacron_model::catalogue::{Catalogue, CatalogueEntry};
 use novacron_model::image::Uploaded;
 use novacron_model::request::{ExecRequest, ExecResult, LogSource};
 use novacron_model::task::Live;
@@ -343,6 +344,17 @@ impl Gateway for Node {
     async fn uploaded(&self, _image: &Object<Image>) -> Result<Uploaded> {
         let offset = novacron_model::Bytes(self.uploaded.lock().unwrap().len() as u64);
         Ok(Uploaded { offset, complete: false })
+    }
+
+    async fn catalogue(&self) -> Result<Catalogue> {
+        let entry = CatalogueEntry {
+            name: "debian/12".to_owned(),
+            os: "Debian 12".to_owned(),
+            url: "https://example.org/debian.qcow2".to_owned(),
+            sums: Some("https://example.org/SHA512SUMS".to_owned()),
+            sha256: None,
+        };
+        Ok(Catalogue { items: vec![entry] })
     }
 
     fn live(&self, target: Uuid) -> Option<Live> {

@@ -5,9 +5,10 @@
 use std::path::Path;
 
 use clap::Args;
+use novacron_model::catalogue::{image_name, is_entry};
 use serde_json::json;
 
-use super::{NOUN, upload};
+use super::{NOUN, catalogue, upload};
 use crate::args::{LabelArgs, WaitArgs, draft, put};
 use crate::client::Answer;
 use crate::failure::{Failure, NOT_FOUND, Result};
@@ -17,8 +18,9 @@ use crate::task;
 
 #[derive(Debug, Clone, Default, Args)]
 pub struct ImportArgs {
-    /// File (qcow2, raw, VMDK, VHDX, ISO, or a bundle) or http(s) URL
-    #[arg(value_name = "PATH|URL")]
+    /// File (qcow2, raw, VMDK, VHDX, ISO, or a bundle), http(s) URL, or a name of the
+    /// catalogue (debian/12)
+    #[arg(value_name = "PATH|URL|NAME")]
     source: String,
     /// Name of the image; from the source unless said
     #[arg(long, value_name = "IMAGE")]
@@ -42,7 +44,11 @@ pub async fn import(session: &Session, args: &ImportArgs) -> Result<()> {
     let name = args.name.clone().map_or_else(|| name_from(&args.source), Ok)?;
     let answer = begin(session, args, &name).await?;
     let sentence = format!("{} is ready", NOUN.called(&name));
-    task::conclude(session, answer, &args.wait, &sentence, Some((&NOUN, &name))).await
+    let done = task::conclude(session, answer, &args.wait, &sentence, Some((&NOUN, &name))).await;
+    if is_published(&args.source) {
+        return catalogue::finish(session, &name, done).await;
+    }
+    done
 }
 
 /// The name of the image that a file or URL makes, imported now unless it is there already.
@@ -65,6 +71,9 @@ async fn begin(session: &Session, args: &ImportArgs, name: &str) -> Result<Answe
     put(&mut spec, "sha256", args.sha256.as_ref().map(|hex| hex.trim().to_ascii_lowercase()));
     put(&mut spec, "os", args.os.as_deref());
     put(&mut spec, "pool", args.pool.as_deref());
+    if is_published(&args.source) {
+        return catalogue::begin(session, &args.source, name, spec, &args.labels).await;
+    }
     if is_url(&args.source) {
         spec["source"] = json!({"url": args.source});
         return session.create(&NOUN, &draft(name, &args.labels, &spec)).await;
@@ -74,12 +83,20 @@ async fn begin(session: &Session, args: &ImportArgs, name: &str) -> Result<Answe
     upload::send(session, name, Path::new(&args.source), &draft).await
 }
 
+/// A file of that name comes first.
+fn is_published(source: &str) -> bool {
+    is_entry(source) && !Path::new(source).exists()
+}
+
 fn is_url(source: &str) -> bool {
     source.starts_with("http://") || source.starts_with("https://")
 }
 
 /// `https://x/debian-12.qcow2?y` and `./Debian_12.qcow2` are both `debian-12`.
 fn name_from(source: &str) -> Result<String> {
+    if is_published(source) {
+        return Ok(image_name(source));
+    }
     let plain =
         if is_url(source) { source.split(['?', '#']).next().unwrap_or(source) } else { source };
     let file = plain.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
@@ -108,6 +125,7 @@ mod tests {
         assert_eq!(name("./My Disk_2.img"), "my-disk-2");
         assert_eq!(name("micro.tar.gz"), "micro");
         assert_eq!(name("micro.tar"), "micro");
+        assert_eq!(name("ubuntu/24.04"), "ubuntu-24-04");
         assert_eq!(name("Win11.ISO"), "win11");
         assert_eq!(name_from("/").unwrap_err().exit, 2);
     }

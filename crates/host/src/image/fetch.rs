@@ -25,7 +25,48 @@ const FRUITLESS_MAX: u32 = 4;
 const TRIES_MAX: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(500);
 
-pub async fn fetch(url: &str, sink: &mut Sink, progress: Progress<'_>) -> Result<()> {
+/// A small text. `limit` is in bytes.
+pub async fn text(url: &str, limit: u64) -> Result<String, Unreached> {
+    let url = check_url(url)?;
+    let host = url.host_str().unwrap_or_default().to_owned();
+    let unreached = |_| Unreached::Unreached(host.clone());
+    let request = client()?.get(url).timeout(READ_TIMEOUT);
+    let response = request.send().await.map_err(unreached)?;
+    let status = response.status();
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        return Err(Unreached::Unreached(host));
+    }
+    if !status.is_success() {
+        return Err(Error::unavailable(format!("{host} answered {status}")).into());
+    }
+    let mut text = Vec::new();
+    let mut body = response.bytes_stream();
+    while let Some(chunk) = body.next().await {
+        text.extend_from_slice(&chunk.map_err(unreached)?);
+        if text.len() as u64 > limit {
+            return Err(Error::unavailable(format!("{host} sent more than {limit} bytes")).into());
+        }
+    }
+    let no_text = |_| Error::unavailable(format!("{host} sent something that is no text"));
+    Ok(String::from_utf8(text).map_err(no_text)?)
+}
+
+/// Why a text did not come.
+#[derive(Debug)]
+pub enum Unreached {
+    /// The host does not answer.
+    Unreached(String),
+    Other(Error),
+}
+
+impl From<Error> for Unreached {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// [`Trouble::Broken`]: given up after several tries.
+pub async fn fetch(url: &str, sink: &mut Sink, progress: Progress<'_>) -> Result<(), Trouble> {
     let url = check_url(url)?;
     let client = client()?;
     let mut fetch = Fetch { client, url, validator: None, total: None };
@@ -34,13 +75,13 @@ pub async fn fetch(url: &str, sink: &mut Sink, progress: Progress<'_>) -> Result
     for _ in 0..TRIES_MAX {
         let broken = match fetch.go_on(sink, progress).await {
             Ok(()) => return Ok(()),
-            Err(Trouble::Final(error)) => return Err(error),
             Err(Trouble::Broken(error)) => error,
+            Err(fatal) => return Err(fatal),
         };
         fruitless = if sink.size > furthest { 0 } else { fruitless + 1 };
         furthest = furthest.max(sink.size);
         if fruitless >= FRUITLESS_MAX {
-            return Err(broken);
+            return Err(Trouble::Broken(broken));
         }
         tracing::info!(host = fetch.host(), at = sink.size, "{broken}; trying again");
         if fetch.validator.is_none() {
@@ -48,7 +89,10 @@ pub async fn fetch(url: &str, sink: &mut Sink, progress: Progress<'_>) -> Result
         }
         tokio::time::sleep(PAUSE * 2_u32.pow(fruitless.saturating_sub(1))).await;
     }
-    Err(Error::unavailable(format!("the connection to {} breaks too often", fetch.host())))
+    Err(Trouble::Broken(Error::unavailable(format!(
+        "the connection to {} breaks too often",
+        fetch.host()
+    ))))
 }
 
 struct Fetch {
@@ -59,10 +103,17 @@ struct Fetch {
     total: Option<u64>,
 }
 
-enum Trouble {
+pub enum Trouble {
     /// Trying again may help.
     Broken(Error),
     Final(Error),
+}
+
+impl Trouble {
+    pub fn into_error(self) -> Error {
+        let (Self::Broken(error) | Self::Final(error)) = self;
+        error
+    }
 }
 
 impl From<Error> for Trouble {

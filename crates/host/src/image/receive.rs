@@ -1,6 +1,7 @@
 //! From a source to a durable file with a known SHA-256.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use bytes::Bytes as Chunk;
@@ -10,9 +11,12 @@ use novacron_model::task::step as steps;
 use novacron_model::units::Bytes;
 use novacron_model::{Error, Result};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha512};
 
-use super::sink::Sink;
-use super::{Progress, SOURCE, Source, fetch, report};
+use super::fetch::Trouble;
+use super::sink::{Sink, hex};
+use super::{Progress, SOURCE, Source, Sum, fetch, report};
+use crate::catalogue::cannot_reach;
 use crate::storage::dir::ARRIVED;
 use crate::storage::fault;
 
@@ -35,13 +39,64 @@ pub async fn receive(
     progress: Progress<'_>,
 ) -> Result<Arrival> {
     let mut sink = Sink::create(&staging.join(PART), limit)?;
+    let mut sum = None;
     match source {
-        Source::Url(url) => fetch::fetch(&url, &mut sink, progress).await?,
+        Source::Url(url) => {
+            fetch::fetch(&url, &mut sink, progress).await.map_err(Trouble::into_error)?;
+        }
+        Source::Published(published) => {
+            let fetched = fetch::fetch(&published.url, &mut sink, progress).await;
+            fetched.map_err(|trouble| unreached(&published.name, trouble))?;
+            sum = Some(published.sum);
+        }
         Source::Upload { length, content } => take(length, content, &mut sink, progress).await?,
     }
     let arrival = sink.finish().await?;
+    if let Some(sum) = sum {
+        check_published(&staging.join(PART), &arrival, sum).await?;
+    }
     accept(staging, &arrival, sha256)?;
     Ok(arrival)
+}
+
+fn unreached(name: &str, trouble: Trouble) -> Error {
+    match trouble {
+        Trouble::Broken(error) => {
+            tracing::warn!(%error, "a source of the catalogue cannot be reached");
+            cannot_reach(name)
+        }
+        Trouble::Final(error) => error,
+    }
+}
+
+/// Compares what has come with what its publisher says.
+async fn check_published(path: &Path, arrival: &Arrival, sum: Sum) -> Result<()> {
+    let (found, wanted, kind) = match sum {
+        Sum::Sha256(wanted) => (arrival.sha256.clone(), wanted, "SHA-256"),
+        Sum::Sha512(wanted) => {
+            let path = path.to_owned();
+            let hashed = tokio::task::spawn_blocking(move || sha512(&path)).await;
+            let lost = |error| Error::internal(format!("hashing was lost: {error}"));
+            (hashed.map_err(lost)??, wanted, "SHA-512")
+        }
+    };
+    if found == wanted {
+        return Ok(());
+    }
+    let message = format!("the image's {kind} is {found}, its publisher says {wanted}");
+    Err(Error::invalid("spec.source.catalogue", message)
+        .hint("the publisher may be renewing it; try again in an hour"))
+}
+
+fn sha512(path: &Path) -> Result<String> {
+    let mut file = fs::File::open(path).map_err(fault::at(path, "read"))?;
+    let (mut hash, mut buffer) = (Sha512::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer).map_err(fault::at(path, "read"))? {
+            0 => return Ok(hex(&hash.finalize())),
+            n => hash.update(&buffer[..n]),
+        }
+    }
 }
 
 /// The commit point of an arrival: what lies in [`PART`] is the image.

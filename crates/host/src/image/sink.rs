@@ -1,4 +1,4 @@
-//! A file that hashes what is written into it, on a thread of its own: reading the network,
+//! A file that hashes what is written into it, on threads of its own: reading the network,
 //! hashing and writing go on side by side.
 //!
 //! Blocks of zeros become holes, so a raw disk takes what is on it and no more.
@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use bytes::Bytes as Chunk;
 use novacron_model::units::Bytes;
@@ -21,6 +22,7 @@ use crate::storage::fault;
 const QUEUE: usize = 16;
 /// What is looked at for zeros, and where: a hole begins and ends at one.
 const BLOCK: usize = 64 << 10;
+static ZEROS: [u8; BLOCK] = [0; BLOCK];
 
 /// What had been written at some moment.
 #[derive(Debug, Clone, Default)]
@@ -146,19 +148,19 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, mut orders: Receiver<Order>) -> Result<Written> {
-        let mut hash = match self.written.hash.take() {
+        let mut hasher = Hasher::start(match self.written.hash.take() {
             Some(hash) => hash,
             None => self.hash_what_is_there()?,
-        };
+        });
         let mut finished = false;
         while let Some(order) = orders.blocking_recv() {
             match order {
                 Order::Write(chunk) => {
-                    hash.update(&chunk);
+                    hasher.update(chunk.clone());
                     self.append(&chunk)?;
                 }
                 Order::Restart => {
-                    (self.written.size, hash) = (0, Sha256::new());
+                    (self.written.size, hasher) = (0, Hasher::start(Sha256::new()));
                     self.file.set_len(0).map_err(fault::at(&self.path, "write"))?;
                 }
                 Order::Finish => {
@@ -167,13 +169,13 @@ impl Writer {
                 }
             }
         }
-        self.written.hash = Some(hash);
         let at_end = self.at_end.take().filter(|_| !finished);
         if finished || at_end.is_some() {
             // Zeros at the end have not been written.
             let done = self.file.set_len(self.written.size).and_then(|()| self.file.sync_all());
             done.map_err(fault::at(&self.path, "write"))?;
         }
+        self.written.hash = Some(hasher.end()?);
         if let Some(at_end) = at_end {
             at_end(self.written.clone())?;
         }
@@ -200,7 +202,8 @@ impl Writer {
         while !rest.is_empty() {
             let to_edge = BLOCK - usize::try_from(at % BLOCK as u64).unwrap_or(0);
             let (part, others) = rest.split_at(to_edge.min(rest.len()));
-            if part.iter().any(|byte| *byte != 0) {
+            // Compared as memory, which is many times as fast as byte by byte.
+            if *part != ZEROS[..part.len()] {
                 self.file.write_all_at(part, at).map_err(fault::at(&self.path, "write"))?;
             }
             at += part.len() as u64;
@@ -211,7 +214,37 @@ impl Writer {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Hashing takes about as long as writing, so it has a thread of its own beside it.
+struct Hasher {
+    queue: SyncSender<Chunk>,
+    thread: std::thread::JoinHandle<Sha256>,
+}
+
+impl Hasher {
+    fn start(mut hash: Sha256) -> Self {
+        let (queue, chunks) = sync_channel::<Chunk>(QUEUE);
+        let thread = std::thread::spawn(move || {
+            while let Ok(chunk) = chunks.recv() {
+                hash.update(&chunk);
+            }
+            hash
+        });
+        Self { queue, thread }
+    }
+
+    /// It takes chunks until it is dropped.
+    fn update(&self, chunk: Chunk) {
+        let _ = self.queue.send(chunk);
+    }
+
+    fn end(self) -> Result<Sha256> {
+        drop(self.queue);
+        self.thread.join().map_err(|_| Error::internal("hashing was lost"))
+    }
+}
+
+/// In lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()

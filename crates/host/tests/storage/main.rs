@@ -12,5 +12,6 @@ mod hostile;
 mod image;
 mod part;
 mod pool;
+mod published;
 mod tool;
 mod web;

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::daemon::{Daemon, eventually, guest, host, listed};
 
@@ -150,6 +150,58 @@ fn an_import_of_a_file_outlives_the_daemons_deaths() {
     std::fs::remove_file(&file).unwrap();
 }
 
+#[test]
+fn an_image_of_the_catalogue_is_imported_at_its_first_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let micro = guest("micro").to_str().unwrap().to_owned();
+    let server = Server::of(std::fs::read(&micro).unwrap());
+    let sum = host("sha512sum", &[&micro]);
+    *server.sums.lock().unwrap() = format!("{}  file.tar\n", &sum[..128]);
+    let catalogue = |url: &str| {
+        let sums = url.replace("file.tar", "SUMS");
+        let entry =
+            format!("name = \"tiny/1\"\nos = \"Tiny\"\nurl = \"{url}\"\nsums = \"{sums}\"\n");
+        std::fs::write(path("catalogue.toml"), format!("format = 1\n[[image]]\n{entry}")).unwrap();
+    };
+    catalogue(&server.url);
+    let settings = format!("[images]\ncatalogue = \"{}\"\n", path("catalogue.toml"));
+    std::fs::write(path("novacron.toml"), settings).unwrap();
+    let data = dir.path().join("data");
+    let mut daemon = Daemon::stopped(&data, &["--config", &path("novacron.toml")]);
+    daemon.up();
+
+    assert!(daemon.run(&["image", "catalogue"]).contains("tiny/1"));
+    daemon.run(&["launch", "tiny/1", "web", "--memory", "256MiB"]);
+    let image = daemon.json(&["image", "show", "tiny-1"]);
+    assert_eq!(image["spec"]["os"], "Tiny");
+    assert_eq!(image["spec"]["source"]["catalogue"], "tiny/1");
+    let asked = server.asked.load(Ordering::Relaxed);
+    daemon.run(&["vm", "create", "other", "--image", "tiny/1"]);
+    assert_eq!(server.asked.load(Ordering::Relaxed), asked, "it is there already");
+    daemon.run(&["delete", "web", "other", "--yes", "--force"]);
+    daemon.run(&["image", "delete", "tiny-1", "--yes"]);
+
+    let said = daemon.refused(3, &["launch", "tiny/2", "web"]);
+    assert!(said.contains("image catalogue"), "{said}");
+    *server.sums.lock().unwrap() = format!("{}  file.tar\n", "0".repeat(64));
+    let said = daemon.refused(2, &["image", "import", "tiny/1"]);
+    assert!(said.contains("its publisher says"), "{said}");
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    catalogue(&format!("http://{nobody}/file.tar"));
+    for command in [&["launch", "tiny/1", "web"][..], &["image", "import", "tiny/1"]] {
+        let said = daemon.refused(1, command);
+        let wanted = "cannot reach the source of tiny/1; \
+            import a file: novacron image import FILE --name tiny-1";
+        assert!(said.contains(wanted), "{said}");
+        daemon.refused(3, &["image", "show", "tiny-1"]);
+    }
+    nothing_is_left(&daemon);
+    daemon.run(&["image", "import", &micro, "--name", "tiny-1"]);
+    daemon.run(&["launch", "tiny/1", "web", "--memory", "256MiB"]);
+    daemon.run(&["delete", "web", "--yes", "--force"]);
+}
+
 fn nothing_is_left(daemon: &Daemon) {
     let pool = daemon.data().join("pools/default");
     for dir in ["images", "incoming", "volumes"] {
@@ -185,6 +237,8 @@ struct Server {
     asked: Arc<AtomicUsize>,
     /// Bytes after which every answer breaks off.
     cut_after: Arc<AtomicUsize>,
+    /// What lies at `/SUMS`.
+    sums: Arc<Mutex<String>>,
     /// Half the file is sent; the rest when this is false again.
     stall: Arc<AtomicBool>,
 }
@@ -197,15 +251,17 @@ impl Server {
             asked: Arc::default(),
             cut_after: Arc::new(AtomicUsize::new(usize::MAX)),
             stall: Arc::default(),
+            sums: Arc::default(),
         };
         let (asked, cut_after) = (server.asked.clone(), server.cut_after.clone());
-        let (stall, file) = (server.stall.clone(), Arc::new(file));
+        let (stall, file, sums) = (server.stall.clone(), Arc::new(file), server.sums.clone());
         // Ends with the test's process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 asked.fetch_add(1, Ordering::Relaxed);
                 let (cut, stall, file) = (cut_after.clone(), stall.clone(), file.clone());
-                std::thread::spawn(move || answer(stream, &file, &cut, &stall));
+                let sums = sums.lock().unwrap().clone();
+                std::thread::spawn(move || answer(stream, &file, &sums, &cut, &stall));
             }
         });
         server
@@ -213,9 +269,10 @@ impl Server {
 }
 
 /// A client that hangs up is no trouble of ours.
-fn answer(mut stream: TcpStream, file: &[u8], cut: &AtomicUsize, stall: &AtomicBool) {
+fn answer(mut stream: TcpStream, file: &[u8], sums: &str, cut: &AtomicUsize, stall: &AtomicBool) {
     let mut head = [0; 4096];
     let _read = stream.read(&mut head);
+    let file = if head.starts_with(b"GET /SUMS ") { sums.as_bytes() } else { file };
     let _sent = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", file.len());
     let half = file.len() / 2;
     let end = file.len().min(cut.load(Ordering::Relaxed));
