@@ -8,6 +8,7 @@ mod commits;
 mod create;
 mod daemon;
 mod http;
+mod import;
 mod libvirt;
 mod lists;
 mod memory;
@@ -35,6 +36,9 @@ pub fn run(args: &Args) -> Result<()> {
     let mut report = Report::new(calibration::fdatasync_rate()?);
     if wanted("create") {
         create::measure(&mut report)?;
+    }
+    if wanted("import") {
+        import::measure(&mut report)?;
     }
     if wanted("commits") {
         commits::measure(&mut report)?;

@@ -13,6 +13,9 @@ use tokio_util::io::ReaderStream;
 use super::{Body, broken};
 use crate::failure::{Failure, Result};
 
+/// Each read of a file is a trip to another thread, so few and long ones are fast.
+const READ: usize = 1 << 20;
+
 /// A regular file with its length.
 pub async fn open(path: &Path) -> Result<(File, u64)> {
     let unreadable = |error: std::io::Error| {
@@ -27,7 +30,7 @@ pub async fn open(path: &Path) -> Result<(File, u64)> {
 }
 
 pub fn reading(reader: impl AsyncRead + Send + 'static) -> Body {
-    let frames = ReaderStream::with_capacity(reader, 64 << 10).map_ok(Frame::data);
+    let frames = ReaderStream::with_capacity(reader, READ).map_ok(Frame::data);
     StreamBody::new(frames).boxed_unsync()
 }
 
