@@ -72,6 +72,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/catalogue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the images that can be imported by name.
+         * @description An image is imported from an entry by `POST …/images` with `{"source": {"catalogue": "debian/12"}}` in its spec.
+         */
+        get: operations["get_catalogue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/events": {
         parameters: {
             query?: never;
@@ -1048,6 +1068,22 @@ export interface components {
          * @example 2147483648
          */
         Bytes: number;
+        /** @description What `GET /v1/catalogue` answers. */
+        Catalogue: {
+            items: components["schemas"]["CatalogueEntry"][];
+        };
+        CatalogueEntry: {
+            /** @description `distribution/release`. */
+            name: string;
+            /** @description Free text such as `Debian 12`. */
+            os?: string;
+            /** @description Its checksum, for an image that never changes. */
+            sha256?: string | null;
+            /** @description Where its publisher's checksums lie: lines as `sha256sum` and `sha512sum` write them. */
+            sums?: string | null;
+            /** @description Where the image lies. */
+            url: string;
+        };
         /** @description A CD-ROM drive; without an image it is empty. */
         Cdrom: {
             image?: components["schemas"]["Name"] | null;
@@ -1302,6 +1338,12 @@ export interface components {
         ImageSource: {
             /** @description The node fetches it: `http` or `https`. */
             url: string;
+        } | {
+            /**
+             * @description An entry of the catalogue, such as `debian/12`: the node fetches it, and its publisher's
+             *     checksum.
+             */
+            catalogue: string;
         } | {
             /** @description A client sends it: `PUT …/images/{name}/content`. */
             upload: Record<string, never>;
@@ -2382,6 +2424,31 @@ export interface operations {
             };
             400: components["responses"]["Malformed"];
             403: components["responses"]["Denied"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_catalogue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The catalogue. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Catalogue"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            406: components["responses"]["NotAcceptable"];
             503: components["responses"]["Unavailable"];
         };
     };
