@@ -38,6 +38,9 @@ const DIALOGS = [
   [`${VM}/snapshots`, 'restore', button('Restore before')],
   [`${VM}/hardware`, 'size', button('Edit cpu and memory')],
   [`${VM}/hardware`, 'nics', button('Edit network')],
+  [`${VM}/hardware`, 'machine', button('Edit machine')],
+  [`${VM}/hardware`, 'boot', button('Edit boot order')],
+  [VM, 'notes', button('Edit notes')],
   [`${VM}/hardware`, 'volume-of', button('Attach a volume')],
   [`${VM}/spec`, 'review', async (page) => {
     const text = page.getByLabel('Spec of hello')

@@ -70,6 +70,11 @@ export function patchVm(vm: Vm, patch: VmPatch): Promise<Vm> {
   })
 }
 
+/** Asks for the machine again that the running guest has. */
+export function revertVm(vm: Vm): Promise<Vm> {
+  return request<Vm>('POST', `${objectPath('vm', vm.meta.project ?? '', vm.meta.name)}/revert`, { body: {} })
+}
+
 /** Sets labels; `null` takes one away. */
 export async function setLabels(
   kind: KindName, project: string, name: string, labels: Record<string, string | null>,

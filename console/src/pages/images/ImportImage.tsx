@@ -22,7 +22,7 @@ export function ImportImage({ project, onClose }: { project: string; onClose: ()
         <>
           <TextField
             label="URL" type="url" data-autofocus="" value={url} placeholder="https://…/debian-12-genericcloud-amd64.qcow2"
-            hint="http or https; qcow2, raw, or a NovaCron bundle" error={errorAt(problem, 'spec.source')} onChange={(e) => setUrl(e.target.value)}
+            hint="http or https; qcow2, raw, vmdk, vhdx, ISO, or a NovaCron bundle" error={errorAt(problem, 'spec.source')} onChange={(e) => setUrl(e.target.value)}
           />
           <TextField label="Name" value={name} placeholder={proposed} error={errorAt(problem, 'meta.name')} onChange={(e) => setName(e.target.value)} />
           <TextField

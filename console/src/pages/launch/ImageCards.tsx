@@ -42,6 +42,8 @@ function EmptyCard({ checked, onChoose }: { checked: boolean; onChoose: () => vo
   )
 }
 
+const WHAT = { bundle: 'direct boot', disk: 'disk', iso: 'ISO, beside an empty disk' }
+
 function Card({ image, checked, onChoose }: { image: Image; checked: boolean; onChoose: () => void }) {
   const ready = image.status.state === 'ready'
   const content = image.status.content
@@ -56,7 +58,7 @@ function Card({ image, checked, onChoose }: { image: Image; checked: boolean; on
         <span className="block truncate font-medium">{image.meta.name}</span>
         {ready ? (
           <span className="block truncate text-dim">
-            {[image.spec.os, content?.kind === 'bundle' ? 'direct boot' : 'disk', content && bytes(content.virtual_size || content.size)].filter(Boolean).join(', ')}
+            {[image.spec.os, WHAT[content?.kind ?? 'disk'], content && bytes(content.virtual_size || content.size)].filter(Boolean).join(', ')}
           </span>
         ) : (
           <StateMark state={image.status.state} />

@@ -80,8 +80,9 @@ function LaunchForm({ project, images, empty }: { project: string; images: Image
 
   const filled = { ...form, name: form.name || proposeName(form.image, taken) }
   const image = images.find((each) => each.meta.name === form.image)
-  const hasDisk = form.empty || bringsDisk(image)
-  const { draft, wrong } = readForm(filled, hasDisk)
+  const iso = image?.status.content?.kind === 'iso'
+  const hasDisk = form.empty || iso || bringsDisk(image)
+  const { draft, wrong } = readForm(filled, hasDisk, iso)
   const set = (part: Partial<LaunchForm>) => {
     key.current = ''
     setProblem(undefined)
@@ -118,7 +119,7 @@ function LaunchForm({ project, images, empty }: { project: string; images: Image
           onChoose={(name) => set({ image: name, empty: false })} onEmpty={() => set({ image: '', empty: true })}
         />
         <NameAndSize {...part} name={form.name} hasDisk={hasDisk} />
-        {!form.empty && <Access {...part} />}
+        {!form.empty && !iso && <Access {...part} />}
         <Networking {...part} project={project} />
         <More {...part} />
       </div>
@@ -144,7 +145,7 @@ function LaunchForm({ project, images, empty }: { project: string; images: Image
         )}
         <div>
           <h2 className="mb-1 text-dim">The same from the command line</h2>
-          <CommandLine text={cliLine(filled, hasDisk)} stacked />
+          <CommandLine text={cliLine(filled, hasDisk, iso)} stacked />
         </div>
       </aside>
     </form>

@@ -10,18 +10,19 @@ export function Summary({ form, image }: { form: LaunchForm; image: Image | unde
     const count = parseBytes(text, 'GiB')
     return count ? bytes(count) : '–'
   }
-  const disk = form.empty ? (form.disk.trim() ? `${size(form.disk)}, empty` : 'none') : bringsDisk(image) ? size(form.disk) : 'none, it boots from memory'
+  const iso = image?.status.content?.kind === 'iso'
+  const disk = form.empty || iso ? (form.disk.trim() ? `${size(form.disk)}, empty` : 'none') : bringsDisk(image) ? size(form.disk) : 'none, it boots from memory'
   const access = [form.sshKey.trim() && 'ssh key', form.password && 'password', form.userData.trim() && 'cloud-init'].filter(Boolean).join(', ')
   return (
     <>
       <h2 className="truncate text-base font-semibold">{form.name}</h2>
       <Facts
         facts={[
-          ['Image', form.empty ? 'none' : form.image || '–'],
+          [iso ? 'CD-ROM' : 'Image', form.empty ? 'none' : form.image || '–'],
           ['CPUs', form.cpus],
           ['Memory', size(form.memory)],
           ['Disk', disk],
-          ['Access', form.empty ? 'serial console and screen' : access || 'as the image has it'],
+          ['Access', form.empty || iso ? 'serial console and screen' : access || 'as the image has it'],
           ['Network', [form.network || 'user', form.ports.trim()].filter(Boolean).join(', ')],
           ['Restart', words(form.restart)],
         ]}

@@ -45,8 +45,11 @@ export type Wrong = Partial<Record<string, string>>
 
 const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
-/** `hasDisk`: a root disk is made, because the image comes with one or because there is no image. */
-export function readForm(form: LaunchForm, hasDisk: boolean): { draft: VmDraft; wrong: Wrong } {
+/**
+ * `hasDisk`: a root disk is made, because the image comes with one or because there is no image. `iso`:
+ * the image goes into a CD-ROM drive, beside an empty disk.
+ */
+export function readForm(form: LaunchForm, hasDisk: boolean, iso = false): { draft: VmDraft; wrong: Wrong } {
   const wrong: Wrong = {}
   if (!form.image && !form.empty) wrong['spec.image'] = 'Choose an image'
   if (!NAME.test(form.name)) wrong['meta.name'] = 'Use 1 to 63 of a-z, 0-9 and -, starting and ending with a letter or digit'
@@ -61,13 +64,14 @@ export function readForm(form: LaunchForm, hasDisk: boolean): { draft: VmDraft; 
   const labels = readLabelPairs(form.labels)
   if (!labels) wrong['meta.labels'] = 'Write key=value, separated by spaces'
   const keys = form.sshKey.split('\n').map((line) => line.trim()).filter(Boolean)
-  if (!form.empty && !keys.every((key) => /^(ssh-|ecdsa-|sk-)\S+ \S+/.test(key))) wrong['spec.cloud_init.ssh_keys'] = 'A public key begins with ssh-ed25519, ssh-rsa or ecdsa-…'
+  if (!form.empty && !iso && !keys.every((key) => /^(ssh-|ecdsa-|sk-)\S+ \S+/.test(key))) wrong['spec.cloud_init.ssh_keys'] = 'A public key begins with ssh-ed25519, ssh-rsa or ecdsa-…'
 
-  const spec: VmSpec = { run: 'running', image: form.image || undefined, cpus, memory, restart: form.restart }
+  const spec: VmSpec = { run: 'running', image: iso ? undefined : form.image || undefined, cpus, memory, restart: form.restart }
+  if (iso) spec.cdroms = [{ name: 'cd0', image: form.image }]
   if (size || (hasDisk && form.pool && !form.empty)) spec.disks = [{ name: 'root', size, pool: form.pool || undefined }]
   if (form.network || (Array.isArray(ports) && ports.length > 0))
     spec.nics = [{ network: form.network || undefined, ports: Array.isArray(ports) ? ports : [] }]
-  const cloud = form.empty ? {} : cloudInit(form, keys)
+  const cloud = form.empty || iso ? {} : cloudInit(form, keys)
   if (Object.keys(cloud).length > 0) spec.cloud_init = cloud
   const meta: VmDraft['meta'] = { name: form.name }
   if (labels && Object.keys(labels).length > 0) meta.labels = labels
@@ -109,12 +113,14 @@ function readLabelPairs(text: string): Record<string, string> | undefined {
 }
 
 /** The command that does the same. What would stand in a file or be secret is shown as such. */
-export function cliLine(form: LaunchForm, hasDisk: boolean): string {
+export function cliLine(form: LaunchForm, hasDisk: boolean, iso = false): string {
   const name = quoted(form.name || 'NAME')
-  const parts = form.empty ? ['novacron', 'vm', 'create', name] : ['novacron', 'launch', quoted(form.image || 'IMAGE'), name]
+  const bare = form.empty || iso
+  const parts = bare ? ['novacron', 'vm', 'create', name] : ['novacron', 'launch', quoted(form.image || 'IMAGE'), name]
   const flag = (name: string, value: string) => parts.push(name, quoted(value))
   flag('--cpus', form.cpus || '2')
   flag('--memory', sizeFlag(form.memory))
+  if (iso) flag('--iso', form.image)
   if (hasDisk && form.disk.trim()) flag('--disk', sizeFlag(form.disk))
   for (const port of form.ports.split(/[\s,]+/).filter(Boolean)) flag('--port', port)
   if (form.network) flag('--network', form.network)
@@ -122,7 +128,7 @@ export function cliLine(form: LaunchForm, hasDisk: boolean): string {
   if (form.restart !== 'on_failure') flag('--restart', form.restart) // the others have no underscore
   for (const label of form.labels.split(/[\s,]+/).filter(Boolean)) flag('--label', label)
   // Without an image nobody reads a key, and `create` does not start.
-  if (form.empty) return `${parts.join(' ')} && novacron start ${name}`
+  if (bare) return `${parts.join(' ')} && novacron start ${name}`
   if (form.sshKey.trim()) flag('--ssh-key', 'KEY.pub')
   parts.push('--no-ssh-key')
   if (form.password) parts.push('--password-stdin')

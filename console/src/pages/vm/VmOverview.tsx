@@ -10,6 +10,7 @@ import { StateMark } from '../../components/StateMark'
 import { newestFirst } from '../../app/frame/drawerTasks'
 import { taskMark, took } from '../tasks/parts'
 import { connectLines } from './connect'
+import { Notes } from './Notes'
 
 export function VmOverview({ vm }: { vm: Vm }) {
   return (
@@ -18,6 +19,7 @@ export function VmOverview({ vm }: { vm: Vm }) {
       <Connect vm={vm} />
       <Disks vm={vm} />
       <LastTasks vm={vm} />
+      <Notes vm={vm} />
     </div>
   )
 }

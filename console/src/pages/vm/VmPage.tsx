@@ -12,6 +12,7 @@ import { Tabs } from '../../components/Tabs'
 import { useFlash } from '../../components/hooks'
 import { CopyText } from '../../components/Copy'
 import { vmAddresses } from '../vms/columns'
+import { Pending } from './Pending'
 import { VmActions } from './VmActions'
 import { VmEvents } from './VmEvents'
 import { VmLogs } from './VmLogs'
@@ -55,6 +56,7 @@ export function VmPage() {
         {(current) => (
           <>
             <Reason vm={current} />
+            <Pending vm={current} />
             <Tabs label="VM" base={`/p/${project}/vms/${name}`} tabs={TABS} current={tab} />
             <Suspense fallback={<Skeleton />}>
               <Tab tab={tab} vm={current} />

@@ -1,10 +1,13 @@
 // What can be done with one VM, as a menu.
-import { Camera, Ellipsis, Tag, Trash2 } from 'lucide-react'
+import { Camera, Ellipsis, Shield, ShieldOff, Tag, Trash2 } from 'lucide-react'
 import { useState } from 'react'
+import { patchVm } from '../../api/actions'
+import { noteObject } from '../../api/cache'
 import { refOf } from '../../api/refs'
 import type { Vm } from '../../api/types'
 import { DeleteDialog } from '../../components/DeleteDialog'
 import { Menu } from '../../components/Menu'
+import { notifyError } from '../../components/notices'
 import { verbsFor } from '../../components/state'
 import { TakeSnapshot } from '../vm/snapshots/TakeSnapshot'
 import { LabelDialog } from './LabelDialog'
@@ -23,6 +26,11 @@ export function VmMenu({ vm, className, rest, onDeleted }: Props) {
   const close = () => setOver(undefined)
   const verbs = verbsFor(vm)
   const size = 14
+  const protect = () => {
+    patchVm(vm, { spec: { protected: !vm.spec.protected } })
+      .then((now) => noteObject('vm', now))
+      .catch((error: unknown) => notifyError(`Cannot change ${vm.meta.name}`, error))
+  }
   return (
     <>
       <Menu
@@ -31,6 +39,7 @@ export function VmMenu({ vm, className, rest, onDeleted }: Props) {
           ...(rest ? [] : powerItems(vm)),
           { label: 'Take a snapshot …', icon: <Camera size={size} />, onSelect: () => setOver('snapshot') },
           { label: 'Label …', icon: <Tag size={size} />, onSelect: () => setOver('label') },
+          { label: vm.spec.protected ? 'Lift the protection' : 'Protect', icon: vm.spec.protected ? <ShieldOff size={size} /> : <Shield size={size} />, onSelect: protect },
           { label: 'Delete …', icon: <Trash2 size={size} />, onSelect: () => setOver('delete'), danger: true },
         ]}
       />

@@ -31,7 +31,6 @@ export function Disks({ vm }: { vm: Vm }) {
         ))}
         {disks.length === 0 && <li className="text-dim">None.</li>}
       </ul>
-      {disks.length > 1 && <p className="mt-2 text-xs text-dim">The first one boots.</p>}
       {attaching && <AttachVolume vm={vm} volumes={volumes} onClose={() => setAttaching(false)} />}
     </Panel>
   )

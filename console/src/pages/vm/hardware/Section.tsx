@@ -72,7 +72,7 @@ function SectionForm<F extends object>({ title, base, form, read, fields, onChan
   const box = useRef<HTMLFormElement>(null)
   const [problem, setProblem] = useState<Problem>()
   const [busy, setBusy] = useState(false)
-  useEffect(() => box.current?.querySelector<HTMLElement>('input, select')?.focus(), [])
+  useEffect(() => box.current?.querySelector<HTMLElement>('input, select, textarea, button:enabled')?.focus(), [])
   const save = async () => {
     const patch = read(form)
     if (patch instanceof Problem) {
