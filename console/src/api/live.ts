@@ -19,7 +19,7 @@ interface Hooks {
 }
 
 const SILENCE_MS = 60_000 // the server sends a comment at least every 15 s
-const BATCH_MS = 50
+const BATCH_MS = 100
 const KINDS = [...ALL_KINDS.map(plural), 'events'].join(',')
 
 export class LiveStream {

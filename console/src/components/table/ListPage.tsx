@@ -2,7 +2,7 @@
 // Each noun's page gives the columns and what can be done with rows.
 import type { UseQueryResult } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { useMemo, useRef, useState, type ReactNode } from 'react'
+import { useDeferredValue, useMemo, useRef, useState, type ReactNode } from 'react'
 import type { Listing } from '../../api/changes'
 import type { AnyObject, Unreadable } from '../../api/types'
 import { useKeys } from '../../app/keys'
@@ -75,8 +75,10 @@ function UnreadableObjects({ objects }: { objects: Unreadable[] }) {
 const NO_TEXTS = () => []
 
 function List<T extends AnyObject>({
-  title, id, items, columns, texts = NO_TEXTS, signature, where, sort = 'name', toolbar, bulk, href, keys,
+  title, id, items: newest, columns, texts = NO_TEXTS, signature, where, sort = 'name', toolbar, bulk, href, keys,
 }: ListPageProps<T> & { items: T[] }) {
+  // What changes in the world waits for what the user does: scrolling and typing come first.
+  const items = useDeferredValue(newest)
   const state = useListState()
   const [hidden, setHidden] = useStored(`columns.${id}`, columns.filter((c) => c.choice === 'hidden').map((c) => c.id))
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
