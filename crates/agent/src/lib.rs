@@ -16,6 +16,7 @@ mod access;
 mod actors;
 mod board;
 pub mod config;
+mod hold;
 mod host_report;
 mod image;
 mod node;
@@ -52,6 +53,7 @@ impl Agent {
         node.spawn(selection::run(node.clone()));
         node.spawn(selection::forward_guest_events(node.clone()));
         node.spawn(host_report::run(node.clone()));
+        node.spawn(hold::follow(node.clone()));
         AgentHandle { node }
     }
 }

@@ -110,7 +110,7 @@ pub fn rows() -> [Row; 10] {
         row::<Network>(ALL, &[]),
         row::<Snapshot>(ALL, &[]),
         row::<Task>(PRUNE, TASK_VERBS),
-        row::<Node>(EDIT, &[]),
+        row::<Node>(EDIT, NODE_VERBS),
         row::<Pool>(ALL, &[]),
         row::<Token>(ALL, &[]),
     ]
@@ -138,6 +138,16 @@ const VM_VERBS: &[Verb] = &[
     verb("restore", "Goes back to a snapshot.", Some(body::<RestoreRequest>(true)), Answer::Task),
     verb("attach", "Attaches a volume.", Some(body::<AttachRequest>(true)), Answer::Object),
     verb("detach", "Detaches a volume.", Some(body::<DetachRequest>(true)), Answer::Object),
+];
+
+const NODE_VERBS: &[Verb] = &[
+    verb(
+        "stop-guests",
+        "Shuts all guests down until the host's next boot; what their VMs should do stays.",
+        Some(body::<StopRequest>(false)),
+        Answer::Object,
+    ),
+    verb("start-guests", "Lets guests start that were kept down.", None, Answer::Object),
 ];
 
 const TASK_VERBS: &[Verb] = &[verb("cancel", "Asks the task to end early.", None, Answer::Task)];

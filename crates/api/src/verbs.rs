@@ -1,7 +1,8 @@
 //! `POST …/{name}/{verb}`: from a verb's name and body to `control`'s function.
 
-use novacron_control::{Admitted, Request, task, vm};
-use novacron_model::{Error, Kind, Object, Task, Vm};
+use novacron_control::{Admitted, Request, node, task, vm};
+use novacron_model::request::StopRequest;
+use novacron_model::{Error, Kind, Node, Object, Task, Vm};
 use novacron_store::object;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -38,12 +39,16 @@ pub async fn perform(
     }
 }
 
+type NodeVerb =
+    dyn Fn(&mut Request<'_>, &Object<Node>) -> novacron_model::Result<Admitted> + Send + Sync;
+
 type VmVerb =
     dyn Fn(&mut Request<'_>, &Object<Vm>) -> novacron_model::Result<Admitted> + Send + Sync;
 
 /// A verb with its body, checked.
 enum Order {
     Vm(Box<VmVerb>),
+    Node(Box<NodeVerb>),
     CancelTask,
 }
 
@@ -64,6 +69,11 @@ impl Order {
             (Vm::KIND, "restore") => Self::with(body, vm::restore),
             (Vm::KIND, "attach") => Self::with(body, vm::attach),
             (Vm::KIND, "detach") => Self::with(body, vm::detach),
+            (Node::KIND, "stop-guests") => {
+                let body: StopRequest = body::strict(body)?;
+                Ok(Self::Node(Box::new(move |request, it| node::stop_guests(request, it, &body))))
+            }
+            (Node::KIND, "start-guests") => Ok(Self::Node(Box::new(node::start_guests))),
             (Task::KIND, "cancel") => Ok(Self::CancelTask),
             _ => Err(Error::internal(format!("verb {verb} of {kind} leads nowhere")).into()),
         }
@@ -83,6 +93,10 @@ impl Order {
             Self::Vm(verb) => {
                 let vm = object::expect::<Vm>(request.at, scope, name)?;
                 Ok(verb(request, &vm)?)
+            }
+            Self::Node(verb) => {
+                let node = object::expect::<Node>(request.at, None, name)?;
+                Ok(verb(request, &node)?)
             }
             Self::CancelTask => {
                 let target = object::expect::<Task>(request.at, scope, name)?;

@@ -1,5 +1,7 @@
 //! `novacron node …`
 
+mod guests;
+
 use clap::{Args, Subcommand};
 use novacron_model::{Bytes, Node};
 use serde_json::{Value, json};
@@ -29,6 +31,7 @@ pub const NOUN: Noun = Noun::of::<Node>(&[
     Column::detail("Memory overcommit", |node, _| text(node, "/spec/memory_overcommit")),
     Column::detail("Memory reserved", |node, _| size(node, "/spec/memory_reserved")),
     Column::detail("Why", |node, _| reasons(node)),
+    Column::detail("Guests", |node, _| held(node)),
     Column::detail("Remarks", |node, _| remarks(node)),
     Column::detail("Labels", |node, _| labels(node)),
     Column::detail("UID", |node, _| text(node, "/meta/uid")),
@@ -46,6 +49,14 @@ pub enum NodeCommand {
     },
     /// Change what a node may promise to VMs, or its labels
     Set(SetArgs),
+    /// Shut all guests down, to be started again at the host's next boot
+    StopGuests(guests::StopGuests),
+    /// Let guests start again that stop-guests keeps down
+    StartGuests {
+        /// Name of the node; the one that answers unless said
+        #[arg(value_name = "NODE")]
+        name: Option<String>,
+    },
     /// Change a node in your editor
     Edit {
         /// Name of the node
@@ -83,8 +94,19 @@ pub async fn run(session: &Session, command: NodeCommand) -> Result<()> {
             put(&mut spec, "memory_reserved", args.memory_reserved.map(|bytes| bytes.0));
             set::set(session, &NOUN, &args.name, &args.labels, spec).await
         }
+        NodeCommand::StopGuests(args) => guests::stop(session, args).await,
+        NodeCommand::StartGuests { name } => guests::start(session, name).await,
         NodeCommand::Edit { name } => edit::edit(session, &NOUN, &name).await,
     }
+}
+
+fn held(node: &Value) -> String {
+    let at = |pointer: &str| node.pointer(pointer).cloned().unwrap_or_default();
+    let now = at("/status/hold/boot_id") == at("/status/report/boot_id");
+    if at("/status/hold").is_null() || at("/status/hold/released") == true || !now {
+        return "may run".to_owned();
+    }
+    format!("kept down since {}", text(node, "/status/hold/since"))
 }
 
 fn each(node: &Value, pointer: &str, say: impl Fn(&Value) -> String, between: &str) -> String {

@@ -75,6 +75,8 @@ fn every_noun_understands_its_verbs() {
         "snapshot delete web before",
         "pool create fast --path /srv",
         "node show n1",
+        "node stop-guests --timeout 90s --force --yes",
+        "node start-guests n1",
         "project create team --description x",
         "state backup nova.backup",
         "state restore nova.backup --replace",

@@ -1,14 +1,14 @@
 //! Nodes: register themselves; users tune what may be promised on them.
 
-use novacron_model::node::{NodeSpec, NodeStatus};
-use novacron_model::request::Draft;
-use novacron_model::{Error, Level, Meta, Node, Object, Result, Time, name::Name};
-use novacron_store::{Snapshot, Txn, object};
+use novacron_model::node::{Hold, NodeSpec, NodeStatus};
+use novacron_model::request::{Draft, StopRequest};
+use novacron_model::{Error, Level, Meta, Node, Object, Result, Time, key, name::Name};
+use novacron_store::{Key, Precondition, Snapshot, Txn, object};
 use uuid::Uuid;
 
 use crate::admission::{Admitted, DeleteOptions, Request, Resource};
-use crate::capacity;
 use crate::journal::{self, Note};
+use crate::{capacity, vm};
 
 const OVERCOMMIT: std::ops::RangeInclusive<f64> = 0.1..=64.0;
 
@@ -42,6 +42,47 @@ pub fn register(at: &Snapshot, now: Time, uid: Uuid, name: &Name, spec: NodeSpec
     };
     journal::note(&mut txn, now, joined)?;
     Ok(txn)
+}
+
+/// Status section that holds the node's guests down.
+const HOLD: &str = "hold";
+
+/// Shuts the node's guests down and keeps them down until its host's next boot, or
+/// [`start_guests`]. What their VMs should be doing stays as it is.
+pub fn stop_guests(
+    request: &mut Request<'_>,
+    node: &Object<Node>,
+    body: &StopRequest,
+) -> Result<Admitted> {
+    let name = node.name();
+    let unknown = || Error::unavailable(format!("node \"{name}\" has not reported yet"));
+    let report = node.status.report.as_ref().ok_or_else(unknown)?;
+    let number = node.status.hold.as_ref().map_or(0, |hold| hold.number) + 1;
+    let (boot_id, stop) = (report.boot_id.clone(), vm::stop_order(body)?);
+    let hold = Hold { number, boot_id, since: request.now, stop, released: false };
+    put_hold(request, node, &hold, "node.stop_guests", "is to shut its guests down")
+}
+
+/// Lets the node's guests start that [`stop_guests`] keeps down.
+pub fn start_guests(request: &mut Request<'_>, node: &Object<Node>) -> Result<Admitted> {
+    let Some(hold) = node.status.held() else { return Ok(Admitted::done(Txn::new())) };
+    let hold = Hold { released: true, ..hold.clone() };
+    put_hold(request, node, &hold, "node.start_guests", "may start its guests again")
+}
+
+fn put_hold(
+    request: &Request<'_>,
+    node: &Object<Node>,
+    hold: &Hold,
+    kind: &str,
+    what: &str,
+) -> Result<Admitted> {
+    let family = key::object::<Node>(None, node.name());
+    let mut txn = Txn::new().require(Precondition::Present(Key::new(&family)));
+    object::put_section(&mut txn, request.at, &family, HOLD, hold, Vec::new())?;
+    let text = format!("node \"{}\" {what}", node.name());
+    request.note(&mut txn, kind, &node.reference(), text)?;
+    Ok(Admitted::done(txn))
 }
 
 impl Resource for Node {

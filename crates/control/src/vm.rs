@@ -31,8 +31,8 @@ mod verbs;
 
 pub use attach::{attach, detach};
 pub use update::revert;
-pub(crate) use verbs::turn;
 pub use verbs::{pause, reset, restart, restore, resume, start, stop};
+pub(crate) use verbs::{stop_order, turn};
 
 /// Status section with the verbs that are not a state.
 pub(crate) const ORDERS: &str = "orders";

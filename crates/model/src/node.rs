@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::meta::{Kind, Meta, Scope};
 use crate::units::{Bytes, MilliCpu, Time};
+use crate::vm::StopOrder;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Node;
@@ -64,9 +65,42 @@ pub struct NodeStatus {
     /// Writer: the node's agent.
     #[serde(default)]
     pub report: Option<NodeReport>,
+    /// Writer: admission of `stop-guests` and `start-guests`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     /// What VMs placed here hold. Derived from the store's counters when read.
     #[serde(default)]
     pub allocated: Allocation,
+}
+
+/// The node's guests are to be down, whatever their VMs' specs say: its host is about to go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Hold {
+    /// Raised with every request.
+    pub number: u64,
+    /// The boot of the host that it is for; after the next one guests start again.
+    pub boot_id: String,
+    pub since: Time,
+    /// How guests are shut down.
+    pub stop: StopOrder,
+    /// `start-guests` has ended it.
+    #[serde(default)]
+    pub released: bool,
+}
+
+impl Hold {
+    /// Whether guests are to be down while the host is in this boot.
+    pub fn holds(&self, boot_id: &str) -> bool {
+        !self.released && self.boot_id == boot_id
+    }
+}
+
+impl NodeStatus {
+    /// The hold that is in force.
+    pub fn held(&self) -> Option<&Hold> {
+        let boot_id = &self.report.as_ref()?.boot_id;
+        self.hold.as_ref().filter(|hold| hold.holds(boot_id))
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -28,7 +28,7 @@ pub struct DraftMeta {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// Body of `stop` and `restart`.
+/// Body of `stop` and `restart` of a VM, and of `stop-guests` of a node.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StopRequest {
     /// How long the guest may take; 60 s unless said.

@@ -20,6 +20,7 @@ use super::outcome;
 use super::probe::Probe;
 use super::view::{Decision, Disks, Effect, Guest, Memory, SnapshotWork, Step, View};
 use crate::actors::Seat;
+use crate::hold;
 use crate::node::Node;
 use crate::report;
 
@@ -108,7 +109,9 @@ impl Actor {
         self.take_on(&vm);
         let seen = self.see(&at, &vm).await?;
         let (before, memory) = (self.runtime.clone(), self.memory.clone());
+        let hold = hold::of(&node, &at);
         let mut view = Self::view(&node, self.born.elapsed(), &vm, &seen, &before, &memory);
+        view.hold = hold.as_ref();
         let Decision { runtime, then } = decide(&view);
         let silent = matches!(then, Step::Leave | Step::Do(Effect::CleanUp));
         if !silent && vm.meta.deleting.is_none() {
@@ -173,6 +176,7 @@ impl Actor {
             last_words: seen.last_words.as_deref(),
             disks: &seen.disks,
             snapshots: &seen.snapshots,
+            hold: None,
             memory,
             now: node.now(),
             uptime,

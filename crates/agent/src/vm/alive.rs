@@ -5,7 +5,7 @@ use std::time::Duration;
 use novacron_host::{Phase, Stop};
 use novacron_model::task::Action;
 use novacron_model::vm::VmState;
-use novacron_model::vm::{ExitCause, Failure, Run, Runtime};
+use novacron_model::vm::{ExitCause, Failure, Run, Runtime, StopOrder};
 use novacron_model::{Code, Error};
 
 use super::decide::{end_run, enter};
@@ -24,6 +24,8 @@ pub enum Why {
     Spec,
     Restart,
     Restore,
+    /// The node's guests are to be down.
+    Hold,
 }
 
 pub fn decide(view: &View<'_>, guest: &Guest, mut runtime: Runtime) -> Decision {
@@ -61,6 +63,7 @@ pub fn stop_wanted(view: &View<'_>) -> Option<Why> {
     match view.vm.spec.run {
         Run::Stopped if view.unfollowed() => Some(Why::Spec),
         _ if orders.restore > done.restore => Some(Why::Restore),
+        _ if view.hold.is_some_and(|hold| hold.number > done.hold) => Some(Why::Hold),
         Run::Running | Run::Paused if orders.restart > done.restart => Some(Why::Restart),
         _ => None,
     }
@@ -95,7 +98,7 @@ fn settle(runtime: &mut Runtime, view: &View<'_>, guest: &Guest) {
 
 /// One step on the way down: wake, press, wait, and when the time is up cut the power or give up.
 fn stop(view: &View<'_>, guest: &Guest, mut runtime: Runtime, why: Why) -> Decision {
-    let order = view.vm.status.orders.stop;
+    let order = order(view, why);
     let timeout = Duration::from_secs(order.timeout.0);
     enter(&mut runtime, VmState::Stopping, None, view.now);
     let demand = view.demand();
@@ -110,7 +113,7 @@ fn stop(view: &View<'_>, guest: &Guest, mut runtime: Runtime, why: Why) -> Decis
         return Decision { runtime, then: Step::Do(Effect::Destroy) };
     }
     if left.is_zero() && pressed.is_some() {
-        give_up(&mut runtime, view, guest, why);
+        give_up(&mut runtime, view, guest, why, order);
         return Decision { runtime, then: Step::Wait(None) };
     }
     let then = match pressed {
@@ -126,14 +129,26 @@ fn stop(view: &View<'_>, guest: &Guest, mut runtime: Runtime, why: Why) -> Decis
     Decision { runtime, then }
 }
 
+/// How the guest is to be stopped. A host that goes does not wait for a patient user.
+fn order(view: &View<'_>, why: Why) -> StopOrder {
+    let own = view.vm.status.orders.stop;
+    match view.hold.map(|hold| hold.stop) {
+        None => own,
+        Some(stop) if why == Why::Hold => stop,
+        Some(stop) => {
+            StopOrder { timeout: own.timeout.min(stop.timeout), force: own.force || stop.force }
+        }
+    }
+}
+
 fn press_again(runtime: &Runtime) -> Step {
     let how = if runtime.agent.is_some() { Stop::Agent } else { Stop::PowerButton };
     Step::Do(Effect::Press(how))
 }
 
 /// The guest did not listen and may not be forced: it runs on, and whoever waits is told.
-fn give_up(runtime: &mut Runtime, view: &View<'_>, guest: &Guest, why: Why) {
-    let seconds = view.vm.status.orders.stop.timeout.0;
+fn give_up(runtime: &mut Runtime, view: &View<'_>, guest: &Guest, why: Why, order: StopOrder) {
+    let seconds = order.timeout.0;
     let text = format!("the guest did not stop within {seconds} s");
     let error = Error::new(Code::Timeout, text).hint("stop it with force, or look at its console");
     fail(runtime, view, why, error);
@@ -150,6 +165,7 @@ fn fail(runtime: &mut Runtime, view: &View<'_>, why: Why, error: Error) {
     let orders = &view.vm.status.orders;
     let (action, order) = match why {
         Why::Spec => (Action::Stop, 0),
+        Why::Hold => (Action::Stop, view.demand().hold),
         Why::Restart => (Action::Restart, orders.restart),
         Why::Restore => (Action::Restore, orders.restore),
     };
@@ -157,6 +173,7 @@ fn fail(runtime: &mut Runtime, view: &View<'_>, why: Why, error: Error) {
         Why::Spec => runtime.observed_generation = view.vm.meta.generation,
         Why::Restart => runtime.done.restart = orders.restart,
         Why::Restore => runtime.done.restore = orders.restore,
+        Why::Hold => runtime.done.hold = view.demand().hold,
     }
     let generation = view.vm.meta.generation;
     runtime.failure = Some(Failure { action, generation, order, error });

@@ -40,6 +40,7 @@ pub fn at_rest(vm: &Object<Vm>) -> bool {
     vm.meta.deleting.is_none()
         && matches!(runtime.state, VmState::Stopped | VmState::Failed)
         && runtime.handle.is_none()
+        && !runtime.held
         && runtime.retry_at.is_none()
         && runtime.observed_generation >= vm.meta.generation
         && runtime.done.restart >= orders.restart
@@ -75,7 +76,8 @@ fn ended_by(view: &View<'_>, phase: Phase) -> ExitCause {
         _ if alive::stop_wanted(view).is_some() => ExitCause::Requested,
         Phase::Crashed => ExitCause::Crash,
         _ if view.vm.spec.run == Run::Stopped => ExitCause::Requested,
-        _ if alive::pressed_lately(view) => ExitCause::Requested,
+        // Also one that obeys after it was given up.
+        _ if view.hold.is_some() || alive::pressed_lately(view) => ExitCause::Requested,
         _ => ExitCause::Guest,
     }
 }

@@ -78,6 +78,7 @@ fn stay_stopped(view: &View<'_>, mut runtime: Runtime) -> Decision {
     }
     runtime.done.restart = view.vm.status.orders.restart;
     runtime.retry_at = None;
+    runtime.held = false;
     runtime.restarts = 0;
     runtime.observed_generation = view.vm.meta.generation;
     Decision { runtime, then: Step::Wait(None) }
@@ -117,7 +118,7 @@ fn by_policy(view: &View<'_>, mut runtime: Runtime) -> Decision {
 }
 
 fn stays_down(view: &View<'_>, runtime: &Runtime) -> bool {
-    let Some(exit) = runtime.exit.as_ref() else { return false };
+    let Some(exit) = runtime.exit.as_ref().filter(|_| !runtime.held) else { return false };
     let current = exit.generation == view.vm.meta.generation;
     match (runtime.state, exit.cause, view.vm.spec.restart) {
         (VmState::Stopped, ExitCause::Guest, policy) => policy != RestartPolicy::Always,
@@ -138,6 +139,14 @@ fn start(view: &View<'_>, mut runtime: Runtime) -> Decision {
     let now = view.now;
     // Its time has come; kept, it would be counted again with every look.
     runtime.retry_at = None;
+    runtime.held = view.hold.is_some();
+    if let Some(hold) = view.hold {
+        runtime.done.hold = hold.number;
+        runtime.failure = None;
+        let reason = format!("node \"{}\" has shut its guests down", view.node);
+        enter(&mut runtime, VmState::Stopped, Some(reason), now);
+        return Decision { runtime, then: Step::Wait(None) };
+    }
     match view.disks {
         Disks::Waiting(reason) => {
             enter(&mut runtime, VmState::Creating, Some(reason.clone()), now);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use novacron_host::{Handle, Observed, Phase, Stop};
 use novacron_model::meta::Meta;
+use novacron_model::node::Hold;
 use novacron_model::task::Action;
 use novacron_model::vm::{
     Exit, ExitCause, Orders, OrdersDone, Placement, RestartPolicy, Run, Runtime, StopOrder, VmSpec,
@@ -31,6 +32,7 @@ struct Scene {
     memory: Memory,
     uptime: Duration,
     boot: &'static str,
+    hold: Option<Hold>,
 }
 
 impl Scene {
@@ -44,6 +46,7 @@ impl Scene {
             last_words: None,
             disks: &self.disks,
             snapshots: &self.snapshots,
+            hold: self.hold.as_ref(),
             memory: &self.memory,
             now: NOW,
             uptime: self.uptime,
@@ -90,6 +93,7 @@ fn new() -> Scene {
         memory: Memory::default(),
         uptime: Duration::from_secs(1000),
         boot: "boot-1",
+        hold: None,
     }
 }
 
@@ -499,4 +503,113 @@ fn deciding_twice_about_the_same_world_changes_nothing() {
         let again = Scene { runtime: first.runtime.clone(), ..scene.clone() }.decide();
         assert_eq!(first.runtime, again.runtime, "{:?}", scene.runtime.state);
     }
+}
+
+/// The host is about to go.
+fn hold(number: u64, force: bool) -> Hold {
+    let stop = StopOrder { timeout: Seconds(90), force };
+    Hold { number, boot_id: "boot-1".into(), since: NOW, stop, released: false }
+}
+
+#[test]
+fn a_held_guest_is_shut_down_kept_down_and_started_again_whatever_its_policy() {
+    for policy in [RestartPolicy::Never, RestartPolicy::OnFailure, RestartPolicy::Always] {
+        let mut scene = Scene { hold: Some(hold(1, false)), ..running() };
+        scene.vm.spec.restart = policy;
+        assert_eq!(scene.state(), VmState::Stopping);
+        assert_eq!(scene.step(), Step::Do(Effect::Press(Stop::PowerButton)));
+        scene.guest = Some(guest(Phase::ShutDown));
+        let Decision { runtime, then } = scene.decide();
+        assert_eq!(runtime.exit.as_ref().map(|exit| exit.cause), Some(ExitCause::Requested));
+        assert_eq!(then, destroy());
+        let mut scene = Scene { runtime, guest: None, ..scene };
+        let Decision { runtime, then } = scene.decide();
+        assert_eq!((runtime.state, runtime.held, then), (VmState::Stopped, true, Step::Wait(None)));
+        assert!(runtime.reason.as_ref().is_some_and(|reason| reason.contains("n1")));
+        scene.vm.status.runtime = Some(runtime.clone());
+        assert!(!at_rest(&scene.vm), "whoever lists it looks at it again");
+        scene.runtime = runtime.clone();
+        assert_eq!(scene.decide().runtime, runtime, "the next look finds nothing to say");
+        let released = Scene { hold: None, boot: "boot-2", ..scene.clone() };
+        let Decision { runtime, then } = released.decide();
+        assert_eq!((runtime.held, then), (false, Step::Do(Effect::Start { paused: false })));
+        assert_eq!(runtime.restarts, 0);
+    }
+}
+
+#[test]
+fn a_held_guest_that_does_not_listen_runs_on_unless_forced() {
+    let pressed = |scene: &Scene| {
+        Some(Pressed {
+            demand: scene.view().demand(),
+            first: Duration::from_mins(15),
+            last: Duration::from_secs(985),
+        })
+    };
+    let mut deaf = Scene { hold: Some(hold(1, false)), ..running() };
+    deaf.memory.pressed = pressed(&deaf);
+    let Decision { runtime, then } = deaf.decide();
+    assert_eq!((runtime.state, runtime.done.hold, then), (VmState::Running, 1, Step::Wait(None)));
+    deaf.runtime = runtime;
+    assert_eq!((deaf.state(), deaf.step()), (VmState::Running, Step::Wait(None)), "left alone");
+    // It obeys after all.
+    let late = Scene { guest: Some(guest(Phase::ShutDown)), ..deaf.clone() };
+    let exit = late.decide().runtime.exit;
+    assert_eq!(exit.map(|exit| exit.cause), Some(ExitCause::Requested));
+    deaf.hold = Some(hold(2, true));
+    assert_eq!(deaf.step(), Step::Do(Effect::Press(Stop::PowerButton)), "asked anew");
+    deaf.memory.pressed = pressed(&deaf);
+    assert_eq!(deaf.step(), destroy());
+}
+
+#[test]
+fn nothing_starts_while_the_node_holds_its_guests() {
+    let asked = Scene { hold: Some(hold(1, false)), ..new() };
+    let mut restarted = Scene { hold: Some(hold(1, false)), ..vanished() };
+    restarted.runtime.retry_at = Some(NOW);
+    restarted.runtime.state = VmState::Failed;
+    restarted.runtime.started = None;
+    for scene in [asked, restarted] {
+        assert_eq!((scene.state(), scene.step()), (VmState::Stopped, Step::Wait(None)));
+        let runtime = scene.decide().runtime;
+        let released = Scene { hold: None, runtime, ..scene };
+        assert_eq!(released.step(), Step::Do(Effect::Start { paused: false }));
+    }
+    // Told to stop meanwhile, it stays down after the boot.
+    let mut stopped = Scene { hold: Some(hold(1, false)), ..new() };
+    stopped.runtime = stopped.decide().runtime;
+    stopped.vm.spec.run = Run::Stopped;
+    stopped.vm.meta.generation = 2;
+    stopped.runtime = stopped.decide().runtime;
+    let after = Scene { hold: None, ..stopped };
+    assert_eq!((after.state(), after.step()), (VmState::Stopped, Step::Wait(None)));
+    assert!(!after.runtime.held);
+}
+
+#[test]
+fn a_patient_stop_does_not_hold_up_a_host_that_goes() {
+    let mut scene = Scene { hold: Some(hold(1, true)), ..to_stop(3600, false) };
+    scene.memory.pressed = Some(Pressed {
+        demand: scene.view().demand(),
+        first: Duration::from_mins(15),
+        last: Duration::from_secs(985),
+    });
+    assert_eq!(scene.step(), destroy());
+}
+
+#[test]
+fn what_was_down_before_the_hold_stays_down_after_it() {
+    let exit =
+        Exit { cause: ExitCause::Guest, time: NOW, generation: 1, detail: None, refused: None };
+    let mut scene = Scene { hold: Some(hold(1, false)), ..new() };
+    scene.runtime = Runtime {
+        state: VmState::Stopping,
+        observed_generation: 1,
+        exit: Some(exit),
+        ..Runtime::default()
+    };
+    scene.runtime = scene.decide().runtime;
+    assert!(!scene.runtime.held);
+    let after = Scene { hold: None, ..scene };
+    assert_eq!((after.state(), after.step()), (VmState::Stopped, Step::Wait(None)));
 }

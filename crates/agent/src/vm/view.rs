@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use novacron_host::{Handle, Observed, Stop};
+use novacron_model::node::Hold;
 use novacron_model::vm::Runtime;
 use novacron_model::{Object, Time, Vm};
 use uuid::Uuid;
@@ -23,6 +24,8 @@ pub struct View<'a> {
     pub last_words: Option<&'a str>,
     pub disks: &'a Disks,
     pub snapshots: &'a [SnapshotWork],
+    /// The node's guests are to be down.
+    pub hold: Option<&'a Hold>,
     pub memory: &'a Memory,
     pub now: Time,
     /// Since the actor's start; never jumps.
@@ -41,6 +44,7 @@ impl View<'_> {
             generation: self.vm.meta.generation,
             restart: orders.restart,
             restore: orders.restore,
+            hold: self.hold.map_or(0, |hold| hold.number),
         }
     }
 }
@@ -94,6 +98,8 @@ pub struct Demand {
     pub generation: u64,
     pub restart: u64,
     pub restore: u64,
+    /// Of the node's hold; zero for none.
+    pub hold: u64,
 }
 
 /// What is to be reported, and what is to be done once the report is durable.

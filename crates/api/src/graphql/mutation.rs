@@ -9,7 +9,7 @@ use novacron_model::{Kind, Task, Token, Vm};
 use serde_json::{Map, Value, json};
 
 use super::inputs::{argument, body, flag, needed, number, project_argument, project_of, text};
-use super::types::{LONG, Shape, Types, input_name, plain};
+use super::types::{LONG, Shape, Types, camel, input_name, plain};
 use super::{api, caller, failed};
 use crate::openapi::schemas::{object_name, patch_name};
 use crate::resource::idempotency::Claim;
@@ -133,7 +133,7 @@ fn verb(row: Row, verb: &'static Verb, components: Components) -> Field {
         Answer::Task => object_name(Task::KIND),
         Answer::Object => object.clone(),
     };
-    let name = format!("{}{object}", verb.name);
+    let name = camel(&format!("{}{object}", verb.name.replace('-', "_")));
     let field = Field::new(name, TypeRef::named_nn(answer), move |ctx| {
         let components = components.clone();
         FieldFuture::new(async move {

@@ -156,7 +156,7 @@ fn delete(row: &Row) -> Operation {
 }
 
 fn verb(row: &Row, verb: &Verb) -> Operation {
-    let id = format!("{}_{}", verb.name, row.kind);
+    let id = format!("{}_{}", verb.name.replace('-', "_"), row.kind);
     let mut operation = Operation::new(row.plural, &id, verb.summary);
     if let Some(body) = verb.body {
         operation = operation.json_body(body.required, &(body.name)());

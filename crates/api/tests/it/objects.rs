@@ -1,5 +1,6 @@
 //! What every resource does: create, read, patch, delete, verbs; preconditions and idempotency.
 
+use novacron_store::Store;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -206,4 +207,21 @@ async fn the_system_and_its_metrics_are_told() {
     let text = metrics.text().await.unwrap();
     assert!(text.contains("novacron_api_request_seconds_bucket"), "{text}");
     assert!(text.contains("route=\"/v1/system\""), "{text}");
+}
+
+#[tokio::test]
+async fn a_node_that_has_not_reported_takes_no_order_for_its_guests() {
+    let server = Server::start().await;
+    let name = novacron_model::Name::new("n1").unwrap();
+    let (at, now, uid) = (server.store.snapshot(), novacron_model::Time(0), uuid::Uuid::now_v7());
+    let spec = novacron_model::node::NodeSpec::default();
+    let txn = novacron_control::node::register(&at, now, uid, &name, spec).unwrap();
+    server.store.commit(txn).await.unwrap();
+    let path = "/v1/nodes/n1/stop-guests";
+    server.post(path, json!({})).await.expect(StatusCode::SERVICE_UNAVAILABLE);
+    server.post(path, json!({ "timeout": 90_000 })).await.expect(StatusCode::SERVICE_UNAVAILABLE);
+    server.post("/v1/nodes/n1/start-guests", json!({})).await.expect(StatusCode::OK);
+    let mutation = "mutation { startGuestsNode(name: \"n1\") { meta { name } } }";
+    let done = server.post("/graphql", json!({ "query": mutation })).await.expect(StatusCode::OK);
+    assert_eq!(done["data"]["startGuestsNode"]["meta"]["name"], "n1");
 }

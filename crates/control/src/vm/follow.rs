@@ -37,13 +37,16 @@ fn shut_itself_down(vm: &Object<Vm>, runtime: &Runtime) -> bool {
     vm.spec.run != Run::Stopped
         && vm.spec.restart != RestartPolicy::Always
         && runtime.state == VmState::Stopped
+        && !runtime.held
         && runtime.exit.as_ref().is_some_and(|exit| exit.cause == ExitCause::Guest)
 }
 
 /// What the guest does instead of what the given-up request asked for.
 fn given_up(vm: &Object<Vm>, runtime: &Runtime) -> Option<Run> {
     let failure = runtime.failure.as_ref()?;
-    let verb = matches!(failure.action, Action::Stop | Action::Pause | Action::Resume);
+    // A stop with a number is the node's, for all its guests: nothing that the spec has asked for.
+    let verb = matches!(failure.action, Action::Stop | Action::Pause | Action::Resume)
+        && failure.order == 0;
     if !verb || failure.generation != vm.meta.generation {
         return None;
     }

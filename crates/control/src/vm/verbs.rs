@@ -4,7 +4,7 @@ use novacron_model::request::{RestoreRequest, StopRequest};
 use novacron_model::snapshot::SnapshotState;
 use novacron_model::task::Action;
 use novacron_model::vm::{Orders, Run, StopOrder, VmState};
-use novacron_model::{Error, Object, Result, Seconds, Snapshot, Vm, key};
+use novacron_model::{Error, Node, Object, Result, Seconds, Snapshot, Vm, key};
 use novacron_store::{Txn, object};
 
 use super::{ORDERS, is_live, is_stopped, put_spec};
@@ -27,6 +27,7 @@ pub fn start(request: &mut Request<'_>, vm: &Object<Vm>) -> Result<Admitted> {
     if under_way {
         return join(request, vm, Action::Start);
     }
+    check_not_held(request, vm)?;
     let mut new = vm.clone();
     new.spec.run = Run::Running;
     put(request, vm, new, &vm.status.orders, Action::Start, 0)
@@ -185,6 +186,17 @@ fn write(
     Ok(new)
 }
 
+/// A start would wait for the host's next boot, and whoever asked for it with it.
+fn check_not_held(request: &Request<'_>, vm: &Object<Vm>) -> Result<()> {
+    let Some(name) = super::node(vm) else { return Ok(()) };
+    let node = object::get::<Node>(request.at, None, name.as_str())?;
+    if node.is_none_or(|node| node.status.held().is_none()) {
+        return Ok(());
+    }
+    let hint = format!("`novacron node start-guests {name}` lets them start");
+    Err(Error::conflict(format!("node \"{name}\" has shut its guests down")).hint(hint))
+}
+
 fn check_running(vm: &Object<Vm>, participle: &str) -> Result<()> {
     check_alive(vm)?;
     if vm.spec.run == Run::Running && vm.status.state == VmState::Running {
@@ -202,7 +214,7 @@ fn refused(vm: &Object<Vm>, why: &str) -> Error {
     Error::conflict(format!("VM \"{}\" {why}", vm.name()))
 }
 
-fn stop_order(body: &StopRequest) -> Result<StopOrder> {
+pub(crate) fn stop_order(body: &StopRequest) -> Result<StopOrder> {
     let default = StopOrder::default();
     let timeout = body.timeout.unwrap_or(default.timeout);
     if timeout > TIMEOUT_MAX {

@@ -100,7 +100,12 @@ pub fn work_on_vm(world: &mut World, vm: &Object<Vm>) -> bool {
         since: before.since,
         observed_generation: vm.meta.generation,
         epoch: placement.epoch,
-        done: OrdersDone { restart: orders.restart, reset: orders.reset, restore: orders.restore },
+        done: OrdersDone {
+            restart: orders.restart,
+            reset: orders.reset,
+            restore: orders.restore,
+            hold: 0,
+        },
         ..before.clone()
     };
     if vm.status.runtime.as_ref() == Some(&runtime) {

@@ -36,6 +36,9 @@ pub struct Runtime {
     /// When the next try is due, while `state` is `failed` and the policy tries again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Time>,
+    /// It is down only because its node has shut its guests down.
+    #[serde(default)]
+    pub held: bool,
     /// How the last run ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<Exit>,
@@ -59,7 +62,8 @@ pub struct Failure {
     pub action: Action,
     /// The generation that asked for it.
     pub generation: u64,
-    /// The order's number, for restart, reset and restore; else zero.
+    /// The order's number, for restart, reset and restore; the hold's, for a stop of all guests of
+    /// a node; else zero.
     #[serde(default)]
     pub order: u64,
     pub error: Error,
@@ -73,6 +77,9 @@ pub struct OrdersDone {
     pub reset: u64,
     #[serde(default)]
     pub restore: u64,
+    /// The node's hold, which may have been given up.
+    #[serde(default)]
+    pub hold: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -5,6 +5,7 @@
 mod access;
 mod chaos;
 mod files;
+mod hold;
 mod life;
 mod scale;
 mod stage;
