@@ -10,7 +10,7 @@ export PATH := $(NOVACRON_CACHE)/tools/bin:$(PATH)
 
 CONSOLE_SOURCES := $(shell find console -path console/node_modules -prune -o -path console/dist -prune -o -type f -print)
 
-.PHONY: help demo demo-stop demo-clean setup console own-builds build test nightly check fix bench docs
+.PHONY: help install uninstall demo demo-stop demo-clean setup console own-builds build test nightly check fix bench docs
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -40,6 +40,12 @@ own-builds:
 build: own-builds console ## build the binary with the console embedded
 	cargo build --locked --package novacron
 	@echo "$(CARGO_TARGET_DIR)/debug/novacron"
+
+install: ## NovaCron on this machine, or a newer version (sudo make install; PREFIX, DESTDIR)
+	@setup/install-system
+
+uninstall: ## take it off again; data stays, PURGE=1 deletes it
+	@setup/uninstall-system
 
 test: setup check console ## everything that decides whether a change may land
 	@setup/test

@@ -149,6 +149,44 @@ export interface paths {
         patch: operations["patch_node"];
         trace?: never;
     };
+    "/v1/nodes/{name}/start-guests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets guests start that were kept down. */
+        post: operations["start_guests_node"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/nodes/{name}/stop-guests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Shuts all guests down until the host's next boot; what their VMs should do stays. */
+        post: operations["stop_guests_node"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -1245,7 +1283,8 @@ export interface components {
             generation: number;
             /**
              * Format: int64
-             * @description The order's number, for restart, reset and restore; else zero.
+             * @description The order's number, for restart, reset and restore; the hold's, for a stop of all guests of
+             *     a node; else zero.
              */
             order?: number;
         };
@@ -1280,6 +1319,21 @@ export interface components {
             nics?: components["schemas"]["Nic"][];
             preset?: components["schemas"]["Preset"];
             tpm?: boolean;
+        };
+        /** @description The node's guests are to be down, whatever their VMs' specs say: its host is about to go. */
+        Hold: {
+            /** @description The boot of the host that it is for; after the next one guests start again. */
+            boot_id: string;
+            /**
+             * Format: int64
+             * @description Raised with every request.
+             */
+            number: number;
+            /** @description `start-guests` has ended it. */
+            released?: boolean;
+            since: components["schemas"]["Time"];
+            /** @description How guests are shut down. */
+            stop: components["schemas"]["StopOrder"];
         };
         HypervisorReport: {
             /** @description `kvm`, `tcg` or `sim`. */
@@ -1567,6 +1621,7 @@ export interface components {
         NodeStatus: {
             /** @description What VMs placed here hold. Derived from the store's counters when read. */
             allocated?: components["schemas"]["Allocation"];
+            hold?: components["schemas"]["Hold"] | null;
             report?: components["schemas"]["NodeReport"] | null;
             /** @description Derived from the rest. */
             state?: components["schemas"]["NodeState"];
@@ -1593,6 +1648,11 @@ export interface components {
             stop?: components["schemas"]["StopOrder"];
         };
         OrdersDone: {
+            /**
+             * Format: int64
+             * @description The node's hold, which may have been given up.
+             */
+            hold?: number;
             /** Format: int64 */
             reset?: number;
             /** Format: int64 */
@@ -1797,6 +1857,8 @@ export interface components {
             /** @description The driver that runs it and what it needs to find the guest again (persisted handle). */
             handle?: Record<string, never> | null;
             hardware?: components["schemas"]["Hardware"] | null;
+            /** @description It is down only because its node has shut its guests down. */
+            held?: boolean;
             /**
              * Format: int64
              * @description How far the world has followed the spec.
@@ -1899,7 +1961,7 @@ export interface components {
             /** @description How long the guest may take after the power button was pressed. */
             timeout?: components["schemas"]["Seconds"];
         };
-        /** @description Body of `stop` and `restart`. */
+        /** @description Body of `stop` and `restart` of a VM, and of `stop-guests` of a node. */
         StopRequest: {
             /** @description Cut the power when the time is up. */
             force?: boolean;
@@ -2606,6 +2668,74 @@ export interface operations {
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["Unprocessable"];
+            503: components["responses"]["Unavailable"];
+            507: components["responses"]["StorageFull"];
+        };
+    };
+    start_guests_node: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The object as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
+            501: components["responses"]["Unsupported"];
+            503: components["responses"]["Unavailable"];
+            507: components["responses"]["StorageFull"];
+        };
+    };
+    stop_guests_node: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["StopRequest"];
+            };
+        };
+        responses: {
+            /** @description The object as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            501: components["responses"]["Unsupported"];
             503: components["responses"]["Unavailable"];
             507: components["responses"]["StorageFull"];
         };

@@ -15,10 +15,12 @@ use crate::gateway::ByteStream;
 pub struct ApiConfig {
     /// TCP addresses; port 0 lets the system choose.
     pub listen: Vec<SocketAddr>,
-    /// Holds `api.sock` (mode 0600) and `tls/`.
+    /// Holds `api.sock` and `tls/`.
     pub data_dir: PathBuf,
     /// Further names under which browsers may reach this server.
     pub hosts: Vec<String>,
+    /// A group of the host whose members may use the socket beside root and the daemon's user.
+    pub group: Option<String>,
     /// Certificate chain and key to serve with, in place of the own CA's.
     pub tls: Option<TlsFiles>,
     /// The node that answers, for `GET /v1/system`.
@@ -53,6 +55,7 @@ impl ApiConfig {
             listen: Vec::new(),
             data_dir: data_dir.into(),
             hosts: Vec::new(),
+            group: None,
             tls: None,
             node: node.into(),
             simulated: false,

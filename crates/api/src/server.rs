@@ -79,11 +79,12 @@ pub async fn serve(
     }
     let addresses: Vec<SocketAddr> =
         listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-    let (socket_path, socket) = unix::bind(&config.data_dir)?;
+    let (socket_path, socket) = unix::bind(&config.data_dir, config.group.as_deref())?;
     let tls = tls::setup(&config, &addresses)?;
     let (closing, connections) = (CancellationToken::new(), TaskTracker::new());
     let fingerprint = tls.authority.as_ref().map(|authority| authority.fingerprint.clone());
     let base_url = names::base_url(&config, &addresses);
+    let grouped = config.group.is_some();
     let api = Arc::new(Api {
         store,
         gateway,
@@ -99,7 +100,7 @@ pub async fn serve(
         closing: closing.clone(),
         connections: connections.clone(),
     };
-    connections.spawn(serving.clone().unix(socket));
+    connections.spawn(serving.clone().unix(socket, grouped));
     for (listener, address) in listeners.into_iter().zip(&addresses) {
         let acceptor = tls.acceptor.clone().filter(|_| !address.ip().is_loopback());
         connections.spawn(serving.clone().tcp(listener, acceptor));

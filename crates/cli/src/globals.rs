@@ -45,6 +45,9 @@ pub struct Globals {
     pub output: Format,
 }
 
+/// Where a daemon that root runs keeps its data.
+pub const SYSTEM_DATA_DIR: &str = "/var/lib/novacron";
+
 /// How results are printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -67,7 +70,7 @@ impl Globals {
 /// `/var/lib/novacron` for root, `$XDG_DATA_HOME/novacron` (`~/.local/share/novacron`) for others.
 pub fn default_data_dir() -> PathBuf {
     if rustix::process::geteuid().is_root() {
-        return PathBuf::from("/var/lib/novacron");
+        return PathBuf::from(SYSTEM_DATA_DIR);
     }
     match variable("XDG_DATA_HOME") {
         Some(directory) => PathBuf::from(directory).join("novacron"),

@@ -10,7 +10,7 @@ use crate::client::{Call, Client};
 use crate::context::file::{Context, Contexts};
 use crate::failure::{Failure, Result};
 use crate::globals::{
-    CONTEXT_ENV, DATA_DIR_ENV, Format, Globals, PROJECT_ENV, SOCKET_ENV, variable,
+    CONTEXT_ENV, DATA_DIR_ENV, Format, Globals, PROJECT_ENV, SOCKET_ENV, SYSTEM_DATA_DIR, variable,
 };
 use crate::noun::Noun;
 use crate::output;
@@ -107,8 +107,14 @@ fn place(globals: &Globals) -> Result<Place> {
     }
     match Contexts::load()?.current {
         Some(name) => named(&name, globals),
-        None => Ok(Place::Socket(globals.data_dir().join(SOCKET))),
+        None => Ok(Place::Socket(nearest(globals.data_dir().join(SOCKET)))),
     }
+}
+
+/// Who has no daemon of their own may be let in by the system's.
+fn nearest(own: PathBuf) -> PathBuf {
+    let system = PathBuf::from(SYSTEM_DATA_DIR).join(SOCKET);
+    if !own.exists() && system.exists() { system } else { own }
 }
 
 fn named(name: &str, globals: &Globals) -> Result<Place> {

@@ -37,11 +37,13 @@ pub struct Config {
 pub struct Api {
     pub listen: SocketAddr,
     pub hosts: Vec<String>,
+    /// Absent: only the daemon's user and root use the socket.
+    pub group: Option<String>,
 }
 
 impl Default for Api {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7600)), hosts: Vec::new() }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7600)), hosts: Vec::new(), group: None }
     }
 }
 

@@ -13,6 +13,7 @@ mod gateway;
 mod identity;
 mod logging;
 mod nodes;
+mod notify;
 mod server;
 mod state;
 

@@ -20,7 +20,7 @@ use tracing::{info, warn};
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::gateway::LocalGateway;
-use crate::{clock, control_loop, identity, logging, nodes, state};
+use crate::{clock, control_loop, identity, logging, nodes, notify, state};
 
 #[derive(ClapArgs)]
 pub struct Args {
@@ -130,7 +130,9 @@ async fn answer(
 ) -> Result<()> {
     let api = serve_api(args, config, data, store, agents).await?;
     announce(&api);
+    notify::ready();
     end.cancelled().await;
+    notify::stopping();
     info!("stopping; guests go on");
     api.shutdown().await;
     Ok(())
@@ -167,6 +169,7 @@ async fn serve_api(
     let api = ApiConfig {
         listen: vec![config.api.listen],
         hosts: config.api.hosts.clone(),
+        group: config.api.group.clone(),
         tls: tls.map(|(cert, key)| TlsFiles { cert, key }),
         simulated: args.sim.is_some(),
         store_space: Arc::new(move || {

@@ -73,8 +73,9 @@ impl Serving {
         }
     }
 
-    /// Serves the socket to root and to the daemon's own user.
-    pub async fn unix(self, listener: UnixListener) {
+    /// Serves the socket to root, to the daemon's own user and, where there is a group for it, to
+    /// whomever the kernel lets connect.
+    pub async fn unix(self, listener: UnixListener, grouped: bool) {
         let limit = Arc::new(Semaphore::new(connections_max()));
         loop {
             let accepted = tokio::select! {
@@ -84,7 +85,7 @@ impl Serving {
             let Some((stream, _)) = survive(accepted).await else { continue };
             let Ok(permit) = limit.clone().try_acquire_owned() else { continue };
             let Some(uid) = stream.peer_cred().ok().map(|peer| peer.uid()) else { continue };
-            if !unix::is_trusted(uid) {
+            if !grouped && !unix::is_trusted(uid) {
                 tracing::warn!(uid, "a user without rights tried the unix socket");
                 continue;
             }

@@ -13,6 +13,7 @@ mod guest_dies;
 mod hardware;
 mod hostile_store;
 mod images;
+mod install;
 mod ports;
 mod settings;
 mod sign_in;
