@@ -1,6 +1,8 @@
-// Accessibility by axe-core, on every page, light and dark, wide and narrow; and the weight of the first load.
+// Accessibility by axe-core, on every page, light and dark, wide and narrow; and the weight of the scripts.
 import assert from 'node:assert/strict'
+import { readdir, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import path from 'node:path'
 import { after, afterEach, before, test } from 'node:test'
 import { picture, until, World } from './world.mjs'
 
@@ -133,14 +135,12 @@ test('who asked for less motion sees nothing move', async () => {
   await page.context().close()
 })
 
-test('the first load is light', async () => {
-  const page = await world.visitor()
-  const scripts = await page.evaluate(() =>
-    performance.getEntriesByType('resource').filter((entry) => entry.name.endsWith('.js')).map((entry) => entry.encodedBodySize),
-  )
-  const sum = scripts.reduce((total, size) => total + size, 0)
+test('all scripts together are light', async () => {
+  const folder = new URL('../dist/assets', import.meta.url).pathname
+  const scripts = (await readdir(folder)).filter((name) => name.endsWith('.js.br'))
+  const sizes = await Promise.all(scripts.map(async (name) => (await stat(path.join(folder, name))).size))
+  const sum = sizes.reduce((total, size) => total + size, 0)
   assert.ok(sum > 0 && sum <= SCRIPT_BYTES_MAX, `${sum} bytes of script`)
-  await page.context().close()
 })
 
 /** Serious and critical faults, and what is cut off at the window's edge. */
