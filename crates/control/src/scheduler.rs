@@ -54,7 +54,8 @@ pub(crate) fn plan(at: &Snapshot, family: &str, vm: &Object<Vm>, now: Time) -> R
 
 fn ties(at: &Snapshot, home: &Home, vm: &Object<Vm>) -> Result<Ties> {
     let mut ties = Ties::default();
-    let mut images: Vec<Name> = vm.spec.image.iter().cloned().collect();
+    let media = vm.spec.cdroms.iter().filter_map(|cdrom| cdrom.image.as_ref());
+    let mut images: Vec<Name> = vm.spec.image.iter().chain(media).cloned().collect();
     for name in vm.spec.disks.iter().filter_map(|disk| disk.volume.as_ref()) {
         let Some(volume) = object::get::<Volume>(at, Some(home.uid), name.as_str())? else {
             continue;

@@ -97,7 +97,7 @@ pub fn end_run(runtime: &mut Runtime, view: &View<'_>, cause: ExitCause, detail:
     runtime.restarts = policy::counted(runtime.restarts, runtime.started, view.now);
     runtime.exit = Some(Exit { cause, time: view.now, generation, detail, refused: None });
     runtime.started = None;
-    (runtime.agent, runtime.hardware) = (None, None);
+    runtime.agent = None;
     enter(runtime, VmState::Stopping, None, view.now);
 }
 

@@ -5,7 +5,7 @@ use novacron_model::vm::Disk;
 use novacron_model::{Error, Object, Result, Snapshot, Vm, Volume, key};
 use novacron_store::{Key, Txn, object};
 
-use super::{disks, is_stopped, node, put_spec};
+use super::{disks, hardware, is_stopped, node, put_spec};
 use crate::admission::{Admitted, Request, check_alive, unchanged_record};
 use crate::index;
 use crate::journal::called;
@@ -32,7 +32,7 @@ pub fn attach(
         owned: false,
         bus: None,
     });
-    disks::check_names(&new.spec.disks).map_err(|error| error.at("disk"))?;
+    hardware::check(&new.spec).map_err(|error| error.at("disk"))?;
     put_spec(&mut txn, request.at, vm, new, None)?;
     let family = key::object::<Volume>(Some(home.uid), found.name());
     volume::attach(&mut txn, request.at, &family, vm)?;
@@ -52,6 +52,9 @@ pub fn detach(
     let home = request.home()?;
     let mut new = vm.clone();
     new.spec.disks.retain(|disk| disk.volume.as_ref() != Some(&body.volume));
+    let gone = |name: &String| new.spec.disks.iter().all(|disk| disk.name.as_str() != name);
+    let had = |name: &String| vm.spec.disks.iter().any(|disk| disk.name.as_str() == name);
+    new.spec.boot.retain(|name| !(had(name) && gone(name)));
     if new.spec.disks.len() == vm.spec.disks.len() {
         let (vm, volume) = (vm.name(), &body.volume);
         let message = format!("volume \"{volume}\" is not attached to VM \"{vm}\"");

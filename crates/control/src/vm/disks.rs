@@ -12,7 +12,7 @@ use crate::volume;
 
 pub(super) const DISKS_MAX: usize = 16;
 /// A virtio disk's serial number has 20 bytes (VIRTIO 1.2, `VIRTIO_BLK_ID_BYTES`).
-const NAME_BYTES_MAX: usize = 20;
+pub(super) const NAME_BYTES_MAX: usize = 20;
 
 /// The volumes of a new VM.
 #[derive(Default)]

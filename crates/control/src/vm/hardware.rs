@@ -29,6 +29,11 @@ pub(super) fn check(spec: &VmSpec) -> Result<()> {
     disks::check_names(&spec.disks)?;
     let mut names: BTreeSet<&str> = spec.disks.iter().map(|disk| disk.name.as_str()).collect();
     for (n, cdrom) in spec.cdroms.iter().enumerate() {
+        if cdrom.name.as_str().len() > disks::NAME_BYTES_MAX {
+            let message =
+                format!("the name of a drive has at most {} characters", disks::NAME_BYTES_MAX);
+            return Err(Error::invalid(format!("spec.cdroms[{n}].name"), message));
+        }
         if !names.insert(cdrom.name.as_str()) {
             let message = format!("two drives are named \"{}\"", cdrom.name);
             return Err(Error::invalid(format!("spec.cdroms[{n}].name"), message));
@@ -95,12 +100,32 @@ pub(super) fn changed_rows(
     }
     let family = key::object::<Vm>(Some(home.uid), old.name());
     let mut rows = rows(request.at, txn, home, &mut new.spec, Some(&family))?;
+    check_together(request.at, home, old, &new.spec)?;
     if !is_stopped(old) {
         let kept = held(request.at, &family).into_iter();
         let kept = kept.filter(|(name, _)| [index::NETWORK, index::PORT].contains(&name.as_str()));
         kept.for_each(|row| add(&mut rows, row));
     }
     Ok(Some(rows))
+}
+
+/// A medium must lie on the VM's node.
+fn check_together(at: &Snapshot, home: &Home, old: &Object<Vm>, spec: &VmSpec) -> Result<()> {
+    let Some(node) = super::node(old) else { return Ok(()) };
+    for (n, cdrom) in spec.cdroms.iter().enumerate() {
+        let Some(name) = &cdrom.image else { continue };
+        let image = object::get::<Image>(at, Some(home.uid), name.as_str())?;
+        let place = image.and_then(|image| image.status.location);
+        if let Some(place) = place.filter(|place| place.node != *node) {
+            let message = format!(
+                "image \"{name}\" is on node \"{}\", but VM \"{}\" is on node \"{node}\"",
+                place.node,
+                old.name()
+            );
+            return Err(Error::conflict(message).at(format!("spec.cdroms[{n}].image")));
+        }
+    }
+    Ok(())
 }
 
 /// Gives back what only the former machine of a guest held: its share of the node, ports, networks.
@@ -124,7 +149,7 @@ pub(super) fn settle(at: &Snapshot, family: &str, vm: &Object<Vm>) -> Result<Opt
 /// The guest has the machine that the spec asks for, or there is none.
 fn is_followed(vm: &Object<Vm>) -> bool {
     let has = vm.status.runtime.as_ref().and_then(|runtime| runtime.hardware.as_ref());
-    !is_live(vm) || has.is_none_or(|has| *has == vm.spec.hardware())
+    !is_live(vm) || has.is_some_and(|has| *has == vm.spec.hardware())
 }
 
 /// A share that is larger than the spec asks for.
@@ -151,10 +176,11 @@ fn shrink(at: &Snapshot, family: &str, vm: &Object<Vm>) -> Result<Option<Txn>> {
     Ok(Some(txn))
 }
 
-/// What a live guest may hold until it has gone.
-pub(super) fn still_held(vm: &Object<Vm>) -> Option<&Hardware> {
-    let runtime = vm.status.runtime.as_ref().filter(|_| is_live(vm));
-    runtime.and_then(|runtime| runtime.hardware.as_ref())
+/// What a live guest holds until it has gone; one that an older version started has what its spec
+/// asks for.
+pub(super) fn still_held(vm: &Object<Vm>) -> Option<Hardware> {
+    let runtime = vm.status.runtime.as_ref().filter(|_| is_live(vm))?;
+    Some(runtime.hardware.clone().unwrap_or_else(|| vm.spec.hardware()))
 }
 
 fn held(at: &Snapshot, family: &str) -> Vec<Row> {

@@ -61,7 +61,7 @@ fn resize(
     };
     // A live guest keeps what it was given until it has gone.
     let held = hardware::still_held(old);
-    let cpus = held.map_or(0, |held| held.cpus).max(new.spec.cpus);
+    let cpus = held.as_ref().map_or(0, |held| held.cpus).max(new.spec.cpus);
     let memory = held.map_or(Bytes(0), |held| held.memory).max(new.spec.memory);
     let cpu = super::cpu_share(cpus);
     let promised = capacity::allocated(request.at, name.as_str());
@@ -76,6 +76,8 @@ fn resize(
     unchanged(txn, None, &node);
     let family = key::object::<Vm>(Some(home.uid), old.name());
     unchanged_record(txn, request.at, &key::section(&family, PLACEMENT));
+    // A guest that is started meanwhile may hold more.
+    unchanged_record(txn, request.at, &key::section(&family, "runtime"));
     txn.counters.extend(capacity::resize(name.as_str(), all, placement, cpu, memory));
     let mut placement = placement.clone();
     (placement.cpu, placement.memory) = (cpu, memory);
@@ -108,7 +110,7 @@ pub fn revert(request: &mut Request<'_>, vm: &Object<Vm>) -> Result<Admitted> {
     check_alive(vm)?;
     let mut new = vm.clone();
     if let Some(has) = hardware::still_held(vm) {
-        new.spec.revert_to(has);
+        new.spec.revert_to(&has);
     }
     if new.spec == vm.spec {
         let message = format!("nothing of VM \"{}\" waits for a restart", vm.name());

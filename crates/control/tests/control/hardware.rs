@@ -3,7 +3,7 @@
 use expect_test::expect;
 use novacron_control::vm;
 use novacron_model::Vm;
-use novacron_model::request::StopRequest;
+use novacron_model::request::{AttachRequest, DetachRequest, StopRequest};
 use serde_json::{Value, json};
 
 use super::world::{World, says};
@@ -82,6 +82,42 @@ fn a_live_guest_holds_its_ports_until_it_has_gone() {
     .assert_eq(&says(other));
     stop(&mut world);
     world.create::<Vm>("other", json!({"nics": nics})).unwrap();
+}
+
+#[test]
+fn a_guest_that_is_ending_holds_what_it_was_given() {
+    let mut world = world();
+    set(&mut world, &json!({"nics": [], "memory": GIB}));
+    let family = world.key::<Vm>("web");
+    let mut runtime = world.get::<Vm>("web").status.runtime.unwrap();
+    runtime.state = novacron_model::vm::VmState::Stopping;
+    for hardware in [runtime.hardware.clone(), None] {
+        runtime.hardware = hardware;
+        world.report(&family, "runtime", &runtime);
+        world.settle();
+        assert_eq!(share(&world), [2000, 2 * GIB, 1]);
+        let nics = json!([{"ports": [{"host": 8080, "guest": 80}]}]);
+        assert!(says(world.create::<Vm>("other", json!({"nics": nics}))).contains("8080"));
+    }
+}
+
+#[test]
+fn a_drive_that_goes_leaves_the_boot_order() {
+    let mut world = world();
+    stop(&mut world);
+    let name = |name: &str| novacron_model::Name::new(name).unwrap();
+    world.create::<novacron_model::Volume>("data", json!({"size": GIB})).unwrap();
+    world.run();
+    set(&mut world, &json!({"cdroms": [{"name": "cd0"}]}));
+    let body = AttachRequest { volume: name("data"), disk: Some(name("cd0")) };
+    let refused = world.verb("web", |request, vm| vm::attach(request, vm, &body));
+    assert!(says(refused).contains("two drives are named \"cd0\""));
+    let body = AttachRequest { volume: name("data"), disk: None };
+    world.verb("web", |request, vm| vm::attach(request, vm, &body)).unwrap();
+    set(&mut world, &json!({"boot": ["data", "root"]}));
+    let body = DetachRequest { volume: name("data") };
+    world.verb("web", |request, vm| vm::detach(request, vm, &body)).unwrap();
+    assert_eq!(world.get::<Vm>("web").spec.boot, ["root"]);
 }
 
 #[test]

@@ -260,7 +260,11 @@ impl Hypervisor for QemuHypervisor {
             return Err(still_runs(uid));
         }
         self.run_dir(uid).remove()?;
-        Keep::new(&self.shared.config.data_dir, uid).remove()?;
+        let keep = Keep::new(&self.shared.config.data_dir, uid);
+        if keep.tpm_path().exists() {
+            tpm::end(&keep.tpm_path()).await?;
+        }
+        keep.remove()?;
         lock(&self.shared.ends).remove(&uid);
         lock(&self.shared.gates).remove(&uid);
         Ok(())
@@ -354,8 +358,15 @@ impl Shared {
     fn admit(&self, guest: Arc<Guest>) {
         let cgroups = self.cgroups.clone();
         let (uid, pid) = (guest.handle.uid, guest.process.pid);
+        let tpm = Keep::new(&self.config.data_dir, uid).tpm_path();
         tokio::task::spawn_blocking(move || {
-            cgroups.admit(uid, pid, || !guest.gone.is_cancelled());
+            let lives = || !guest.gone.is_cancelled();
+            cgroups.admit(uid, pid, lives);
+            if tpm.exists() {
+                for pid in tpm::processes(&tpm) {
+                    cgroups.admit(uid, pid, lives);
+                }
+            }
         });
     }
 

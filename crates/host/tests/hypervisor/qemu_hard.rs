@@ -252,6 +252,31 @@ async fn a_machine_beyond_the_node_says_so() {
 }
 
 #[tokio::test]
+async fn a_start_that_fails_leaves_no_tpm_behind() {
+    let qemu = Qemu::new();
+    let driver = qemu.driver().await;
+    let mut machine = Machine { tpm: true, ..qemu.machine() };
+    let disk = machine.drives[0].path.clone();
+    machine.drives[0].path = qemu.data.join("missing.qcow2");
+    driver.ensure(&machine).await.unwrap_err();
+    assert_eq!(tpms(&qemu.data), 0, "nobody ever spoke with it");
+    machine.drives[0].path = disk;
+    let handle = contract::start(&*driver, &machine).await;
+    assert_eq!(tpms(&qemu.data), 1);
+    contract::end(&*driver, &handle).await;
+    driver.forget(machine.uid).await.unwrap();
+    assert_eq!(tpms(&qemu.data), 0);
+}
+
+/// Processes of swtpm with their state below `data`.
+fn tpms(data: &std::path::Path) -> usize {
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = all.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    let lines = lines.map(|line| String::from_utf8_lossy(&line).into_owned());
+    lines.filter(|line| line.starts_with("swtpm") && line.contains(data.to_str().unwrap())).count()
+}
+
+#[tokio::test]
 async fn a_hung_process_is_destroyed_all_the_same() {
     let qemu = Qemu::new();
     let driver = qemu.driver().await;

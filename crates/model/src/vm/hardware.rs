@@ -129,7 +129,11 @@ impl VmSpec {
     pub fn revert_to(&mut self, had: &Hardware) {
         (self.cpus, self.memory, self.preset) = (had.cpus, had.memory, had.preset);
         (self.firmware, self.tpm) = (had.firmware, had.tpm);
-        self.boot.clone_from(&had.boot);
+        let (disks, cdroms) = (&self.disks, &self.cdroms);
+        let drives = disks.iter().map(|disk| disk.name.as_str());
+        let drives: Vec<_> = drives.chain(cdroms.iter().map(|cdrom| cdrom.name.as_str())).collect();
+        let is_there = |name: &&String| drives.contains(&name.as_str());
+        self.boot = had.boot.iter().filter(is_there).cloned().collect();
         self.nics = Some(had.nics.clone());
     }
 }

@@ -66,9 +66,14 @@ impl Keep {
         Ok(Some(FirmwareFiles { code: code.into(), variables }))
     }
 
-    /// The directory of the TPM's state.
+    /// Where the TPM's state lies, if it ever had one.
+    pub fn tpm_path(&self) -> PathBuf {
+        self.path.join("tpm")
+    }
+
+    /// The directory of the TPM's state, made at first use.
     pub fn tpm(&self) -> Result<PathBuf> {
-        let path = self.path.join("tpm");
+        let path = self.tpm_path();
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
         made.map_err(|error| io_failed("create", &path, &error))?;
         Ok(path)

@@ -16,6 +16,20 @@ use super::{LOG_MARK, Shared, command, failure, handle_of, lock, qemu_log, qemu_
 impl Shared {
     /// No process of this VM may live.
     pub(super) async fn start(self: &Arc<Self>, machine: &Machine) -> Result<Handle> {
+        if !machine.tpm {
+            return self.start_guest(machine).await;
+        }
+        let state = Keep::new(&self.config.data_dir, machine.uid).tpm_path();
+        tpm::end(&state).await?;
+        let started = self.start_guest(machine).await;
+        if started.is_err() {
+            // Nobody ever spoke with it: it would wait for ever.
+            tpm::end(&state).await?;
+        }
+        started
+    }
+
+    async fn start_guest(self: &Arc<Self>, machine: &Machine) -> Result<Handle> {
         let run = RunDir::new(&self.runs, machine.uid);
         lock(&self.ends).remove(&machine.uid);
         let pid = self.launch(machine, &run)?;
@@ -54,10 +68,11 @@ impl Shared {
         let serial_log = self.serial_log(run);
         serial_log.prepare().map_err(in_run)?;
         let keep = Keep::new(&self.config.data_dir, machine.uid);
+        let firmware = keep.firmware(machine.firmware)?;
         let tpm = if machine.tpm { Some(tpm::start(&keep.tpm()?)?) } else { None };
         let place = command::Place {
             accelerator: self.accelerator,
-            firmware: keep.firmware(machine.firmware)?,
+            firmware,
             tpm: tpm.as_ref().map(AsRawFd::as_raw_fd),
             pid_file: &run.pid_file(),
             serial_log: serial_log.live_path(),

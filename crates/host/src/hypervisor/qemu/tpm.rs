@@ -8,22 +8,24 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use novacron_model::{Error, Result};
 use rustix::io::FdFlags;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::{Instant, sleep};
 
 use super::spawn;
 
 const PROGRAM: &str = "swtpm";
 /// For the process of the former run to see that its guest has gone.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Starts the TPM whose state lies in `state`; returns the socket for QEMU.
+/// Starts the TPM whose state lies in `state`, which no process may have; returns the socket for
+/// QEMU.
 pub(super) fn start(state: &Path) -> Result<OwnedFd> {
-    wait_for_former(state);
     let pair = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None);
     let (ours, theirs) = pair.map_err(|error| failed(&error.into()))?;
     let theirs_number = theirs.as_raw_fd();
@@ -33,7 +35,6 @@ pub(super) fn start(state: &Path) -> Result<OwnedFd> {
         .args(["socket", "--tpm2", "--terminate"])
         .args(["--tpmstate", &format!("dir={state},mode=0600")])
         .args(["--ctrl", &format!("type=unixio,clientfd={theirs_number}")])
-        .args(["--pid", &format!("file={state}/pid")])
         .args(["--log", &format!("file={state}/log,level=1,truncate")])
         .current_dir("/")
         .stdin(Stdio::null())
@@ -58,19 +59,43 @@ pub(super) fn start(state: &Path) -> Result<OwnedFd> {
     Ok(ours)
 }
 
-/// Two processes must not have one state. The former one ends by itself, a moment after its guest.
-fn wait_for_former(state: &Path) {
-    let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline && former(state).is_some() {
-        thread::sleep(LOOK);
+/// Sees to it that no process has this state: a TPM ends by itself a moment after its guest, but not
+/// when its guest never came to speak with it.
+pub(super) async fn end(state: &Path) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let left = processes(state);
+        if left.is_empty() {
+            return Ok(());
+        }
+        if began.elapsed() > 2 * PATIENCE {
+            return Err(Error::unavailable(format!(
+                "TPM process {} of an earlier start does not end",
+                left[0]
+            )));
+        }
+        if began.elapsed() > PATIENCE {
+            left.iter().filter_map(|pid| Pid::from_raw(pid.cast_signed())).for_each(|pid| {
+                // It ended just now, most likely.
+                let _ = kill_process(pid, Signal::KILL);
+            });
+        }
+        sleep(LOOK).await;
     }
 }
 
-fn former(state: &Path) -> Option<u32> {
-    let pid: u32 = fs::read_to_string(state.join("pid")).ok()?.trim().parse().ok()?;
-    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let state = state.to_str()?;
-    String::from_utf8_lossy(&line).contains(state).then_some(pid)
+/// The processes that have this state; one, if any.
+pub(super) fn processes(state: &Path) -> Vec<u32> {
+    let wanted = format!("dir={},", state.display());
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let mut words = line.split(|byte| *byte == 0);
+        words.next().is_some_and(|program| program.ends_with(PROGRAM.as_bytes()))
+            && words.any(|word| word.starts_with(wanted.as_bytes()))
+    })
+    .collect()
 }
 
 fn failed(error: &io::Error) -> Error {
