@@ -60,6 +60,7 @@ async fn a_backup_becomes_a_store_that_goes_on() {
             assert_eq!(content(&store), before);
             let beyond = store.snapshot().revision();
             assert!(beyond > backup.head.revision + 1_000_000, "old watches must not go on");
+            ledger.leapt = beyond - backup.head.revision;
         }
         assert_eq!(ledger.check(&store), Ok(()));
         assert!(ledger.write(&store, 20).await.is_empty());
