@@ -105,7 +105,10 @@ test('the palette does what it says: a verb, a dialog, a tab', async () => {
   await page.getByRole('dialog', { name: 'Create a volume' }).waitFor()
   await page.keyboard.type('from-palette')
   await page.keyboard.press('Enter')
-  await until('the volume is there', async () => (await world.api(page, 'GET', '/v1/projects/default/volumes/from-palette')).meta.name)
+  await until('the volume is there', async () => {
+    const { items } = await world.api(page, 'GET', '/v1/projects/default/volumes')
+    return items.some((volume) => volume.meta.name === 'from-palette')
+  })
   await until('the dialog is closed', async () => (await page.getByRole('dialog').count()) === 0)
   await ask('delete hello', /Delete hello/)
   await page.getByRole('dialog', { name: 'Delete VM hello?' }).waitFor()

@@ -14,9 +14,9 @@ export async function vmVerb(vm: Vm, verb: VmVerb, body?: StopRequest): Promise<
   return begin(vm, verb, body ?? {})
 }
 
-/** Puts the disks back to what they were; the VM must be stopped. `snapshot` is its name without the VM's. */
-export function restoreVm(vm: Vm, snapshot: string): Promise<Task> {
-  return begin(vm, 'restore', { snapshot })
+/** Puts the disks back to what they were, `stop`: between a stop and a start of a VM that runs. `snapshot` is its name without the VM's. */
+export function restoreVm(vm: Vm, snapshot: string, stop: boolean): Promise<Task> {
+  return begin(vm, 'restore', { snapshot, stop })
 }
 
 async function begin(vm: Vm, verb: string, body: object): Promise<Task> {

@@ -1836,6 +1836,8 @@ export interface components {
         RestoreRequest: {
             /** @description The snapshot's name without the VM's. */
             snapshot: components["schemas"]["Name"];
+            /** @description Stop a VM that runs, and let it run again afterwards; otherwise such a VM is refused. */
+            stop?: boolean;
         };
         /**
          * @description What the VM should be doing.

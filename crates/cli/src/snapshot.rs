@@ -105,11 +105,7 @@ pub async fn run(session: &Session, command: SnapshotCommand) -> Result<()> {
         }
         SnapshotCommand::Restore { which, yes, stop, wait } => {
             confirm(&which, yes)?;
-            if stop {
-                around(session, &which, &wait).await
-            } else {
-                restore(session, &which, &wait).await
-            }
+            restore(session, &which, stop, &wait).await
         }
         SnapshotCommand::Delete { which, yes, wait } => {
             let args = DeleteArgs { names: vec![which.name()], yes, force: false, wait };
@@ -137,27 +133,10 @@ fn confirm(which: &Which, yes: bool) -> Result<()> {
     prompt::confirm(&question, yes)
 }
 
-/// Restores between a stop and a start, if the VM is to run.
-async fn around(session: &Session, which: &Which, wait: &WaitArgs) -> Result<()> {
-    let vm = session.read(&vm::NOUN, &which.vm).await?;
-    let runs = text(&vm, "/spec/run") != "stopped";
-    let verb = async |verb: &str| {
-        let path = format!("{}/{verb}", vm::NOUN.path(&session.project, &which.vm));
-        let answer = session.client.call(Call::post(path, &json!({}))).await?;
-        task::finish(session, answer).await
-    };
-    if runs {
-        verb("stop").await?;
-    }
-    let whole = WaitArgs { no_wait: wait.no_wait && !runs, ..wait.clone() };
-    restore(session, which, &whole).await?;
-    if runs { verb("start").await } else { Ok(()) }
-}
-
-async fn restore(session: &Session, which: &Which, wait: &WaitArgs) -> Result<()> {
+async fn restore(session: &Session, which: &Which, stop: bool, wait: &WaitArgs) -> Result<()> {
     let vm = vm::NOUN.called(&which.vm);
     let path = vm::NOUN.path(&session.project, &which.vm) + "/restore";
-    let call = Call::post(path, &json!({"snapshot": which.snapshot}));
+    let call = Call::post(path, &json!({"snapshot": which.snapshot, "stop": stop}));
     let answer = session.client.call(call).await?;
     let sentence = format!("{vm} is as it was at \"{}\"", which.snapshot);
     task::conclude(session, answer, wait, &sentence, Some((&vm::NOUN, &which.vm))).await

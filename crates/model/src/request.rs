@@ -59,6 +59,9 @@ pub struct DetachRequest {
 pub struct RestoreRequest {
     /// The snapshot's name without the VM's.
     pub snapshot: Name,
+    /// Stop a VM that runs, and let it run again afterwards; otherwise such a VM is refused.
+    #[serde(default)]
+    pub stop: bool,
 }
 
 /// What a deletion takes along and what it leaves.

@@ -5,7 +5,8 @@
 //! | create, import, snapshot | the object is ready; for a VM: it does what its spec says |
 //! | start, resume | running at the task's generation or a later one |
 //! | stop, pause | stopped, paused, likewise |
-//! | restart, reset, restore | the order with the task's number was carried out |
+//! | restart, reset | the order with the task's number was carried out |
+//! | restore | likewise; then the VM does what its spec says |
 //! | delete | gone |
 
 use novacron_model::image::ImageState;
@@ -113,7 +114,7 @@ fn vm(task: &Object<Task>, vm: &Object<Vm>) -> Verdict {
         Action::Restart if done.restart >= spec.order => started(vm, runtime, followed),
         Action::Restart => Verdict::Wait,
         Action::Reset => done_if(done.reset >= spec.order),
-        Action::Restore => done_if(done.restore >= spec.order),
+        Action::Restore if done.restore < spec.order => Verdict::Wait,
         Action::Stop => done_if(followed && ended(runtime)),
         Action::Pause => paused(vm, runtime, followed),
         _ => match vm.spec.run {
@@ -190,7 +191,7 @@ fn overtaken(task: &Object<Task>, vm: &Object<Vm>) -> Verdict {
         Action::Start | Action::Resume | Action::Restart | Action::Reset => {
             vm.spec.run != Run::Running
         }
-        Action::Stop | Action::Restore => vm.spec.run != Run::Stopped,
+        Action::Stop => vm.spec.run != Run::Stopped,
         Action::Pause => vm.spec.run != Run::Paused,
         _ => false,
     };

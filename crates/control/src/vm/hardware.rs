@@ -44,8 +44,9 @@ pub(super) fn check(spec: &VmSpec) -> Result<()> {
         let field = format!("spec.boot[{n}]");
         if !names.contains(name.as_str()) {
             let known: Vec<_> = names.iter().copied().collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(Error::invalid(field, format!("the VM has no drive \"{name}\""))
-                .hint(format!("its drives are {}", known.join(", "))));
+                .hint(format!("drives that it has: {known}")));
         }
         if !tried.insert(name) {
             return Err(Error::invalid(field, format!("\"{name}\" is named twice")));

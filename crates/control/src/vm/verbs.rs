@@ -92,7 +92,8 @@ pub fn resume(request: &mut Request<'_>, vm: &Object<Vm>) -> Result<Admitted> {
     put(request, vm, new, &vm.status.orders, Action::Resume, 0)
 }
 
-/// Brings the disks of a stopped VM back to what they were when the snapshot was taken.
+/// Brings the disks back to what they were when the snapshot was taken. The VM is stopped, or is
+/// stopped for it: its node carries the order out between a stop and a start.
 pub fn restore(
     request: &mut Request<'_>,
     vm: &Object<Vm>,
@@ -111,7 +112,7 @@ pub fn restore(
         let message = format!("snapshot \"{name}\" is not ready");
         return Err(Error::conflict(message).at("snapshot"));
     }
-    if !is_stopped(vm) {
+    if !is_stopped(vm) && !body.stop {
         let why = match vm.status.state {
             VmState::Running => "is running",
             VmState::Paused => "is paused",
@@ -121,7 +122,8 @@ pub fn restore(
     }
     let before = &vm.status.orders;
     let restore_from = Some(name);
-    let orders = Orders { restore: before.restore + 1, restore_from, ..before.clone() };
+    let stop = StopOrder::default();
+    let orders = Orders { restore: before.restore + 1, restore_from, stop, ..before.clone() };
     let order = orders.restore;
     let mut admitted = put(request, vm, vm.clone(), &orders, Action::Restore, order)?;
     unchanged(&mut admitted.txn, Some(home.uid), &snapshot);

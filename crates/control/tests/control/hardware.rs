@@ -153,7 +153,7 @@ fn odd_machines_are_refused() {
     );
     refused(
         json!({"boot": ["cd0"]}),
-        expect![[r#"invalid spec.boot[0]: the VM has no drive "cd0"; its drives are root"#]],
+        expect![[r#"invalid spec.boot[0]: the VM has no drive "cd0"; drives that it has: root"#]],
     );
     refused(
         json!({"boot": ["root", "root"]}),

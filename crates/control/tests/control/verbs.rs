@@ -112,7 +112,7 @@ fn restart_reset_and_restore_are_numbered() {
     assert_eq!(world.outcome(restart), "succeeded");
     world.create::<Snapshot>("web.before", json!({"vm": "web"})).unwrap();
     world.run();
-    let before = RestoreRequest { snapshot: Name::new("before").unwrap() };
+    let before = RestoreRequest { snapshot: Name::new("before").unwrap(), stop: false };
     check(
         world.verb("web", |request, vm| vm::restore(request, vm, &before)),
         &expect![[r#"conflict VM "web" is running; stop it first, or use --stop"#]],
@@ -123,11 +123,25 @@ fn restart_reset_and_restore_are_numbered() {
     world.run();
     assert_eq!(world.outcome(restore), "succeeded");
     assert_eq!(world.get::<Vm>("web").status.orders.restore_from.as_deref(), Some("web.before"));
-    let other = RestoreRequest { snapshot: Name::new("other").unwrap() };
+    let other = RestoreRequest { snapshot: Name::new("other").unwrap(), stop: false };
     check(
         world.verb("web", |request, vm| vm::restore(request, vm, &other)),
         &expect![[r#"not_found snapshot: snapshot "web.other" does not exist"#]],
     );
+}
+
+#[test]
+fn a_change_meanwhile_does_not_end_a_restore() {
+    let mut world = running();
+    world.create::<Snapshot>("web.before", json!({"vm": "web"})).unwrap();
+    world.run();
+    let before = RestoreRequest { snapshot: Name::new("before").unwrap(), stop: true };
+    let restore = world.verb("web", |request, vm| vm::restore(request, vm, &before)).unwrap();
+    world.set::<Vm>("web", &json!({"notes": "changed while it is being restored"})).unwrap();
+    world.settle();
+    assert_eq!(world.outcome(restore), "running");
+    world.run();
+    assert_eq!(world.outcome(restore), "succeeded");
 }
 
 #[test]

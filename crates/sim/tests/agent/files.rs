@@ -136,7 +136,7 @@ async fn a_snapshot_is_taken_restored_and_deleted() {
 
     stage.stop("web", 60, true).await;
     stage.wait_state("web", VmState::Stopped).await;
-    let body = RestoreRequest { snapshot: Name::new("before").unwrap() };
+    let body = RestoreRequest { snapshot: Name::new("before").unwrap(), stop: false };
     let restore = |request: &mut novacron_control::Request<'_>, vm: &Object<Vm>| {
         vm::restore(request, vm, &body)
     };
@@ -148,4 +148,46 @@ async fn a_snapshot_is_taken_restored_and_deleted() {
     stage.wait_gone::<Snapshot>("web.before").await;
     let agent = stage.agent.as_ref().unwrap();
     stage.wait_until("the agent to rest", |_| agent.busy() == 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_vm_is_restored_between_a_stop_and_a_start() {
+    let mut stage = Stage::new().await;
+    let uid = stage.launch("web", RestartPolicy::OnFailure).await;
+    let spec = SnapshotSpec { vm: Name::new("web").unwrap() };
+    let task = stage.hand.create::<Snapshot>("web.before", spec).await.unwrap().unwrap();
+    assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
+    let body = RestoreRequest { snapshot: Name::new("before").unwrap(), stop: true };
+    // Wherever the daemon dies, the order is carried out once.
+    for (round, dies_after) in (1_u32..).zip([0, 1, 5, 20, 60, 200]) {
+        let restore = |request: &mut novacron_control::Request<'_>, vm: &Object<Vm>| {
+            vm::restore(request, vm, &body)
+        };
+        let task = stage.hand.act::<Vm>("web", restore).await.unwrap().unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(dies_after)).await;
+        stage.kill_agent().await;
+        stage.start_agent();
+        assert_eq!(stage.outcome(task).await, TaskState::Succeeded, "{dies_after} ms");
+        stage.wait_state("web", VmState::Running).await;
+        assert_eq!(stage.runtime("web").done.restore, u64::from(round));
+        assert_eq!(stage.witness.starts(uid), round + 1, "{dies_after} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_does_not_stop_is_not_restored_and_runs_on() {
+    let stage = Stage::new().await;
+    let uid = stage.launch("web", RestartPolicy::OnFailure).await;
+    let spec = SnapshotSpec { vm: Name::new("web").unwrap() };
+    let task = stage.hand.create::<Snapshot>("web.before", spec).await.unwrap().unwrap();
+    assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
+    stage.machine.world.deafen(uid);
+    let body = RestoreRequest { snapshot: Name::new("before").unwrap(), stop: true };
+    let restore = |request: &mut novacron_control::Request<'_>, vm: &Object<Vm>| {
+        vm::restore(request, vm, &body)
+    };
+    let task = stage.hand.act::<Vm>("web", restore).await.unwrap().unwrap();
+    assert_eq!(stage.outcome(task).await, TaskState::Failed);
+    stage.wait_state("web", VmState::Running).await;
+    assert_eq!(stage.witness.starts(uid), 1);
 }

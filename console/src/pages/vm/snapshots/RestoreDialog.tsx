@@ -1,14 +1,12 @@
-// Asks before a VM's disks go back to a snapshot: says what is lost, and stops the VM first if it runs.
-import { useEffect, useRef, useState } from 'react'
-import { restoreVm, vmVerb } from '../../../api/actions'
+// Asks before a VM's disks go back to a snapshot: says what is lost, and that a VM which runs is stopped for it.
+import { useState } from 'react'
+import { restoreVm } from '../../../api/actions'
 import { asProblem, type Problem } from '../../../api/client'
-import { taskEnd } from '../../../api/taskEnd'
 import type { Snapshot, Vm } from '../../../api/types'
 import { CommandLine } from '../../../components/Copy'
 import { Dialog } from '../../../components/Dialog'
 import { dateTime, span } from '../../../components/format'
 import { useNow } from '../../../components/hooks'
-import { notifyError } from '../../../components/notices'
 import { ProblemBox } from '../../../components/Problem'
 import { verbsFor } from '../../../components/state'
 import { ownName, takenAt } from './names'
@@ -19,15 +17,20 @@ interface Props {
   onClose: () => void
 }
 
-type Step = 'asked' | 'stopping' | 'restoring'
-
 export function RestoreDialog({ vm, snapshot, onClose }: Props) {
   const up = verbsFor(vm).stop
   const [stop, setStop] = useState(false)
-  const [startAgain, setStartAgain] = useState(true)
-  const { step, problem, go } = useRestore(vm, snapshot, onClose)
-  const busy = step !== 'asked'
+  const [busy, setBusy] = useState(false)
+  const [problem, setProblem] = useState<Problem>()
   const name = ownName(snapshot)
+  const go = () => {
+    setBusy(true)
+    setProblem(undefined)
+    restoreVm(vm, name, stop).then(onClose, (error: unknown) => {
+      setProblem(asProblem(error))
+      setBusy(false)
+    })
+  }
   return (
     <Dialog
       title={`Restore ${vm.meta.name} to ${name}?`} onClose={onClose}
@@ -36,7 +39,7 @@ export function RestoreDialog({ vm, snapshot, onClose }: Props) {
           <button type="button" className="btn" data-autofocus="" onClick={onClose}>
             Cancel
           </button>
-          <button type="button" className="btn btn-danger" disabled={busy || (up && !stop)} onClick={() => void go(up, up && startAgain)}>
+          <button type="button" className="btn btn-danger" disabled={busy || (up && !stop)} onClick={go}>
             {up ? 'Stop and restore' : 'Restore'}
           </button>
         </>
@@ -45,18 +48,8 @@ export function RestoreDialog({ vm, snapshot, onClose }: Props) {
       <div className="space-y-3">
         {problem && <ProblemBox error={problem} compact />}
         <Loss vm={vm} snapshot={snapshot} />
-        {(up || step === 'stopping') && (
-          <fieldset className="space-y-2" disabled={busy}>
-            <Tick checked={stop} onChange={setStop} text={`${vm.meta.name} is ${vm.status.state}: stop it first`} />
-            <Tick checked={startAgain} onChange={setStartAgain} text="Start it again afterwards" />
-          </fieldset>
-        )}
-        {busy && (
-          <p role="status" className="text-busy">
-            {step === 'stopping' ? `Waiting until ${vm.meta.name} has stopped …` : 'Restoring …'}
-          </p>
-        )}
-        <CommandLine text={`${up ? `novacron stop ${vm.meta.name} && ` : ''}novacron snapshot restore ${vm.meta.name} ${name}`} stacked />
+        {up && <Tick checked={stop} onChange={setStop} text={`${vm.meta.name} is ${vm.status.state}: stop it first, and start it again afterwards`} />}
+        <CommandLine text={`novacron snapshot restore ${vm.meta.name} ${name}${up ? ' --stop' : ''}`} stacked />
       </div>
     </Dialog>
   )
@@ -86,43 +79,4 @@ function Tick({ checked, onChange, text }: { checked: boolean; onChange: (on: bo
       <span>{text}</span>
     </label>
   )
-}
-
-/** One step after the other; closing the dialog ends it before the next one begins. */
-function useRestore(vm: Vm, snapshot: Snapshot, onClose: () => void) {
-  const [step, setStep] = useState<Step>('asked')
-  const [problem, setProblem] = useState<Problem>()
-  const gone = useRef<AbortController>(undefined)
-  useEffect(() => {
-    const controller = new AbortController()
-    gone.current = controller
-    return () => controller.abort()
-  }, [])
-
-  const go = async (stopFirst: boolean, startAgain: boolean) => {
-    const signal = gone.current?.signal
-    setProblem(undefined)
-    try {
-      if (stopFirst) {
-        setStep('stopping')
-        await taskEnd(await vmVerb(vm, 'stop'), signal)
-      }
-      setStep('restoring')
-      const task = await restoreVm(vm, ownName(snapshot))
-      if (startAgain) startAfter(vm, task)
-      onClose()
-    } catch (error) {
-      if (signal?.aborted) return
-      setProblem(asProblem(error))
-      setStep('asked')
-    }
-  }
-  return { step, problem, go }
-}
-
-/** The drawer shows how the restoring goes; the dialog need not stay for it. */
-function startAfter(vm: Vm, restore: Parameters<typeof taskEnd>[0]): void {
-  taskEnd(restore)
-    .then(() => vmVerb(vm, 'start'))
-    .catch((error: unknown) => notifyError(`${vm.meta.name} was not started again`, error))
 }
