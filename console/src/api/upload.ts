@@ -22,7 +22,8 @@ export async function uploadImage(
 ): Promise<void> {
   const path = `${objectPath('image', project, name)}/content`
   let furthest = -1
-  let deadline = 0
+  // Runs from the first break after which no new byte has arrived.
+  let deadline: number | undefined
   let pause = RETRY_MS
   for (;;) {
     let offset = Math.max(furthest, 0)
@@ -30,14 +31,14 @@ export async function uploadImage(
       offset = (await request<{ offset: number }>('GET', path, { signal })).offset
       if (offset > furthest) {
         furthest = offset
-        deadline = Date.now() + PATIENCE_MS
+        deadline = undefined
         pause = RETRY_MS
       }
       if (await put(path, file, offset, (sent) => tell({ sent }), signal)) return
     } catch (error) {
       signal.throwIfAborted()
       const problem = asProblem(error)
-      deadline ||= Date.now() + PATIENCE_MS
+      deadline ??= Date.now() + PATIENCE_MS
       if (!passes(problem) || Date.now() > deadline) throw problem
       tell({ sent: offset, broken: problem.message })
       await new Promise((resolve) => setTimeout(resolve, pause))
@@ -46,10 +47,18 @@ export async function uploadImage(
   }
 }
 
-/** Whether an image waits for the rest of its content. */
-export async function isWaiting(project: string, name: string): Promise<boolean> {
-  const image = await fetchObject('image', project, name)
-  return 'upload' in image.spec.source && image.status.state === 'importing'
+/** The annotation that tells which file an image is made of, so that no other one goes on with it. */
+export const FILE_ANNOTATION = 'upload-file'
+
+export function fingerprint({ name, size, lastModified }: File): string {
+  return `${name} ${size} ${lastModified}`
+}
+
+/** Whether an image waits for the rest of this very file, with this checksum. */
+export async function waitsFor(project: string, name: string, file: File, sha256: string | undefined): Promise<boolean> {
+  const { meta, spec, status } = await fetchObject('image', project, name)
+  const same = meta.annotations?.[FILE_ANNOTATION] === fingerprint(file) && (spec.sha256 ?? undefined) === sha256
+  return same && 'upload' in spec.source && status.state === 'importing'
 }
 
 /** Whether another try may help: nobody answers, not now, or the rest begins elsewhere by now. */

@@ -66,7 +66,7 @@ impl Catalogue {
                         .hint("its file may have been renamed; a newer NovaCron may know")
                 })?
             }
-            (None, Some(sha256)) => Sum::Sha256(sha256),
+            (None, Some(sha256)) => Sum::Sha256(sha256.to_ascii_lowercase()),
             (None, None) => return Err(Error::internal("an entry without a checksum")),
         };
         Ok(Published { name: entry.name, url: entry.url, sum })

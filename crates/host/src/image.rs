@@ -161,9 +161,13 @@ impl Importer {
         sha256: Option<&str>,
         progress: Progress<'_>,
     ) -> Result<Uploaded> {
+        // Before and after: it may be made into an image meanwhile, which takes its time.
+        if let Some(whole) = self.whole(image).await? {
+            return Ok(whole);
+        }
         let busy = Arc::new(self.busy.occupy_soon(image).await?);
-        if let Some(arrival) = self.arrived(image)? {
-            return Ok(Uploaded { offset: arrival.size, complete: true });
+        if let Some(whole) = self.whole(image).await? {
+            return Ok(whole);
         }
         let staging = self.pool.staging(image);
         if part.offset == 0 {
@@ -192,6 +196,15 @@ impl Importer {
         Ok(Uploaded { offset: Bytes(offset), complete: false })
     }
 
+    /// What is known of an upload that needs no more bytes.
+    async fn whole(&self, image: Uuid) -> Result<Option<Uploaded>> {
+        if let Some(arrival) = self.arrived(image)? {
+            return Ok(Some(Uploaded { offset: arrival.size, complete: true }));
+        }
+        let files = ImageFiles::open(&*self.pool, image).await?;
+        Ok(files.map(|files| Uploaded { offset: files.size, complete: true }))
+    }
+
     fn open_part(
         &self,
         image: Uuid,
@@ -200,6 +213,7 @@ impl Importer {
         busy: &Arc<Busy>,
     ) -> Result<Sink> {
         let (all, busy) = (Arc::clone(&self.kept), Arc::clone(busy));
+        part::check(staging, part)?;
         let kept = lock(&self.kept).remove(&image);
         part::open(staging, part, kept, self.limits.size, move |written| {
             lock(&all).insert(image, written);

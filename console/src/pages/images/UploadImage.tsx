@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'react'
 import { createImage } from '../../api/actions'
 import { asProblem } from '../../api/client'
-import { isWaiting, uploadImage, type Sending } from '../../api/upload'
+import { FILE_ANNOTATION, fingerprint, uploadImage, waitsFor, type Sending } from '../../api/upload'
 import { TextField } from '../../components/Field'
 import { errorAt, FormDialog } from '../../components/FormDialog'
 import { bytes, percent } from '../../components/format'
@@ -21,7 +21,7 @@ export function UploadImage({ project, onClose }: { project: string; onClose: ()
 
   const submit = async () => {
     if (!file) return
-    await createOrGoOn(project, proposed, os, sha256)
+    await createOrGoOn(project, proposed, file, os, sha256)
     abort.current = new AbortController()
     await uploadImage(project, proposed, file, setSending, abort.current.signal)
   }
@@ -70,12 +70,13 @@ function Progress({ sending, total }: { sending: Sending; total: number }) {
   )
 }
 
-/** An image of this name that still waits for its content is the one that a former try has made. */
-async function createOrGoOn(project: string, name: string, os: string, sha256: string): Promise<void> {
+/** An image of this name that waits for the same file is the one that a former try has made. */
+async function createOrGoOn(project: string, name: string, file: File, os: string, sha256: string): Promise<void> {
+  const sum = sha256.trim().toLowerCase() || undefined
   try {
-    const sum = sha256.trim().toLowerCase() || undefined
-    await createImage(project, { meta: { name }, spec: { source: { upload: {} }, os, sha256: sum } })
+    const meta = { name, annotations: { [FILE_ANNOTATION]: fingerprint(file) } }
+    await createImage(project, { meta, spec: { source: { upload: {} }, os, sha256: sum } })
   } catch (error) {
-    if (asProblem(error).code !== 'conflict' || !(await isWaiting(project, name))) throw error
+    if (asProblem(error).code !== 'conflict' || !(await waitsFor(project, name, file, sum))) throw error
   }
 }

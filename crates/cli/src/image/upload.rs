@@ -6,7 +6,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, IF_MATCH};
 use http::{HeaderName, Method};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, ReadBuf};
@@ -33,14 +33,14 @@ const RETRY_MAX: Duration = Duration::from_secs(2);
 pub async fn send(session: &Session, name: &str, path: &Path, draft: &Value) -> Result<Answer> {
     let (_, length) = body::open(path).await?;
     let mut signals = Signals::watch()?;
-    session.create(&NOUN, draft).await?;
+    let made = session.create(&NOUN, draft).await?;
     let upload = Upload { session, name, path, length };
     let sent = tokio::select! {
         sent = upload.run() => sent,
         number = signals.next() => Err(Failure::signalled(number)),
     };
     if sent.is_err() {
-        give_up(session, name).await;
+        give_up(session, name, &made).await;
     }
     sent
 }
@@ -61,7 +61,9 @@ impl Upload<'_> {
             tokio::time::sleep(RETRY).await;
         }
         let (mut offset, mut furthest) = (0, 0);
-        let (mut patience, mut pause) = (Instant::now() + PATIENCE, RETRY);
+        let mut pause = RETRY;
+        // Runs from the first break after which no new byte has arrived.
+        let mut patience = None;
         loop {
             let broken = match self.send_from(offset).await {
                 Ok(answer) if answer.task.is_some() => return Ok(answer),
@@ -70,7 +72,7 @@ impl Upload<'_> {
                 Err(failure) => return Err(failure),
             };
             loop {
-                if Instant::now() > patience {
+                if Instant::now() > *patience.get_or_insert_with(|| Instant::now() + PATIENCE) {
                     return Err(broken);
                 }
                 tokio::time::sleep(pause).await;
@@ -86,7 +88,7 @@ impl Upload<'_> {
             }
             if offset > furthest {
                 (furthest, pause) = (offset, RETRY);
-                patience = Instant::now() + PATIENCE;
+                patience = None;
             }
         }
     }
@@ -131,9 +133,13 @@ fn can_go_on(failure: &Failure) -> bool {
     failure.is_unreachable() || failure.field.as_deref() == Some("Upload-Offset")
 }
 
-async fn give_up(session: &Session, name: &str) {
-    let path = NOUN.path(&session.project, name) + "?force=true";
-    if session.client.call(Call::delete(path)).await.is_err() {
+/// Deletes the image that was made, and no other one that took its name meanwhile.
+async fn give_up(session: &Session, name: &str, made: &Answer) {
+    let mut call = Call::delete(NOUN.path(&session.project, name) + "?force=true");
+    if let Some(etag) = &made.etag {
+        call = call.header(IF_MATCH, etag.clone());
+    }
+    if session.client.call(call).await.is_err() {
         output::note(format!(
             "{} stays; `novacron image delete {name}` removes it",
             NOUN.called(name)

@@ -39,10 +39,13 @@ impl Busies {
         loop {
             // Before the look, so that no end is missed.
             let freed = self.freed.notified();
-            match self.occupy(image) {
-                Ok(busy) => return Ok(busy),
-                Err(error) => timeout_at(deadline, freed).await.map_err(|_| error)?,
+            if let Ok(busy) = self.occupy(image) {
+                return Ok(busy);
             }
+            timeout_at(deadline, freed).await.map_err(|_| {
+                Error::unavailable("the image's former bytes are still being written")
+                    .hint("ask in a moment how much has arrived")
+            })?;
         }
     }
 }

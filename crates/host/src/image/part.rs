@@ -64,6 +64,34 @@ pub fn is_stale(staging: &Path) -> bool {
     newest.is_none_or(|time| time.elapsed().is_ok_and(|age| age > KEPT))
 }
 
+/// Whether a part begins where the former one ended. Touches nothing.
+pub fn check(staging: &Path, part: &Part) -> Result<()> {
+    there(staging, part).map(drop)
+}
+
+/// What is there of the upload that a part goes on with, and how much of it is durable.
+fn there(staging: &Path, part: &Part) -> Result<(u64, u64)> {
+    if part.offset > part.total {
+        let message = format!("byte {} is behind the end at {}", part.offset, part.total);
+        return Err(Error::invalid("Upload-Offset", message));
+    }
+    if part.offset == 0 {
+        return Ok((0, 0));
+    }
+    let found = State::read(staging)?.ok_or_else(|| elsewhere(0, part.offset))?;
+    let length = found.length(staging)?;
+    if length != part.offset {
+        return Err(elsewhere(length, part.offset));
+    }
+    if found.total != part.total {
+        let message = format!("the upload began with {} bytes in all", found.total);
+        return Err(
+            Error::invalid("Upload-Length", message).hint("send the same file, or begin at 0")
+        );
+    }
+    Ok((length, found.durable))
+}
+
 /// Opens the file in which the upload goes on. `kept`: what this process knows of it. `at_end`
 /// hears what there is when the sink ends before the upload does.
 pub fn open(
@@ -73,26 +101,8 @@ pub fn open(
     limit: Bytes,
     at_end: impl FnOnce(Written) + Send + 'static,
 ) -> Result<Sink> {
-    if part.offset > part.total {
-        let message = format!("byte {} is behind the end at {}", part.offset, part.total);
-        return Err(Error::invalid("Upload-Offset", message));
-    }
-    let mut state = State { total: part.total, durable: 0, boot: boot() };
-    let mut length = 0;
-    if part.offset > 0 {
-        let found = State::read(staging)?.ok_or_else(|| elsewhere(0, part.offset))?;
-        length = found.length(staging)?;
-        if length != part.offset {
-            return Err(elsewhere(length, part.offset));
-        }
-        if found.total != part.total {
-            let message = format!("the upload began with {} bytes in all", found.total);
-            return Err(
-                Error::invalid("Upload-Length", message).hint("send the same file, or begin at 0")
-            );
-        }
-        state.durable = found.durable;
-    }
+    let (length, durable) = there(staging, part)?;
+    let state = State { total: part.total, durable, boot: boot() };
     let path = staging.join(PART);
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(true).truncate(false).open(&path);
@@ -101,6 +111,11 @@ pub fn open(
     record(staging, UPLOAD, &state)?;
     let folder = staging.to_owned();
     let keep: AtEnd = Box::new(move |written| {
+        let Some(written) = written else {
+            // Nobody can tell what is there: the upload begins again.
+            let path = folder.join(UPLOAD);
+            return fs::remove_file(&path).map_err(fault::at(&path, "remove"));
+        };
         record(&folder, UPLOAD, &State { durable: written.size, ..state })?;
         at_end(written);
         Ok(())

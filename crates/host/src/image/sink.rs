@@ -32,8 +32,9 @@ pub struct Written {
     hash: Option<Sha256>,
 }
 
-/// Called on the sink's thread when it ends before it is finished, with what is durable then.
-pub type AtEnd = Box<dyn FnOnce(Written) -> Result<()> + Send>;
+/// Called on the sink's thread when it ends before it is finished, with what is durable then; none
+/// after a failure, for then nobody knows.
+pub type AtEnd = Box<dyn FnOnce(Option<Written>) -> Result<()> + Send>;
 
 pub struct Sink {
     path: PathBuf,
@@ -147,7 +148,25 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self, mut orders: Receiver<Order>) -> Result<Written> {
+    fn run(mut self, orders: Receiver<Order>) -> Result<Written> {
+        let at_end = self.at_end.take();
+        let ended = self.write(orders, at_end.is_some());
+        match (ended, at_end) {
+            (Ok(false), Some(at_end)) => at_end(Some(self.written.clone()))?,
+            (Ok(_), _) => {}
+            (Err(error), Some(at_end)) => {
+                // The first failure is the one to tell.
+                let _ = at_end(None);
+                return Err(error);
+            }
+            (Err(error), None) => return Err(error),
+        }
+        Ok(self.written)
+    }
+
+    /// Carries orders out until there are no more; whether the last one was to finish. `kept`: what
+    /// is unfinished stays, and so must be durable.
+    fn write(&mut self, mut orders: Receiver<Order>, kept: bool) -> Result<bool> {
         let mut hasher = Hasher::start(match self.written.hash.take() {
             Some(hash) => hash,
             None => self.hash_what_is_there()?,
@@ -169,17 +188,13 @@ impl Writer {
                 }
             }
         }
-        let at_end = self.at_end.take().filter(|_| !finished);
-        if finished || at_end.is_some() {
+        if finished || kept {
             // Zeros at the end have not been written.
             let done = self.file.set_len(self.written.size).and_then(|()| self.file.sync_all());
             done.map_err(fault::at(&self.path, "write"))?;
         }
         self.written.hash = Some(hasher.end()?);
-        if let Some(at_end) = at_end {
-            at_end(self.written.clone())?;
-        }
-        Ok(self.written)
+        Ok(finished)
     }
 
     fn hash_what_is_there(&self) -> Result<Sha256> {
@@ -248,4 +263,25 @@ pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn after_a_failed_write_nothing_is_said_to_be_durable() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read_only = File::open(file.path()).unwrap();
+        let (told, hears) = std::sync::mpsc::channel();
+        let at_end: AtEnd = Box::new(move |written| {
+            let _ = told.send(written.map(|written| written.size));
+            Ok(())
+        });
+        let limit = Bytes::mib(1);
+        let mut sink = Sink::go_on(file.path(), read_only, (0, None), limit, Some(at_end));
+        let _ = sink.write(Chunk::from_static(&[7; 4096])).await;
+        assert!(sink.pause().await.is_err());
+        assert_eq!(hears.recv(), Ok(None));
+    }
 }

@@ -221,3 +221,20 @@ async fn after_the_machine_went_down_only_what_was_synced_counts() {
     let files = importer(&place).finish(image, &quiet).await.unwrap();
     assert!(content(&place, &files) == whole);
 }
+
+#[tokio::test]
+async fn who_asks_again_after_the_end_hears_that_all_is_there() {
+    let place = place().await;
+    let (whole, image) = (whole(), Uuid::now_v7());
+    let import = importer(&place);
+    let all = || part(&whole, 0, whole.len(), false);
+    import.receive_part(image, all(), None, &quiet).await.unwrap();
+    let complete = Uploaded { offset: Bytes(whole.len() as u64), complete: true };
+    // Its answer was lost, and the image is made meanwhile, or has been.
+    let (made, again) =
+        tokio::join!(import.finish(image, &quiet), import.receive_part(image, all(), None, &quiet));
+    assert_eq!((again.unwrap(), made.unwrap().size), (complete.clone(), complete.offset));
+    assert_eq!(import.receive_part(image, all(), None, &quiet).await.unwrap(), complete);
+    let staging = place.pool.staging(image);
+    assert!(!staging.exists(), "nothing is begun anew for an image that is there");
+}
