@@ -57,6 +57,19 @@ test('an image is uploaded from this machine', async () => {
   await page.unroute('**/images/tiny-disk/content')
 })
 
+test('another file does not go on with an upload that waits', async () => {
+  const images = '/v1/projects/default/images'
+  await world.api(page, 'POST', images, { meta: { name: 'waiting' }, spec: { source: { upload: {} } } })
+  world.expected = [/409/]
+  await page.getByRole('button', { name: 'Upload' }).click()
+  const dialog = page.getByRole('dialog')
+  await page.getByLabel('File').setInputFiles({ name: 'waiting.raw', mimeType: 'application/octet-stream', buffer: diskContent() })
+  await dialog.getByRole('button', { name: 'Upload' }).click()
+  await dialog.getByText(/exists already/).waitFor()
+  await page.keyboard.press('Escape')
+  await world.cli('image', 'delete', 'waiting', '--yes')
+})
+
 test('an image is imported from a URL', async () => {
   const server = http.createServer((_, response) => response.end(diskContent()))
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))

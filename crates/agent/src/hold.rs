@@ -5,20 +5,32 @@ use std::sync::Arc;
 
 use novacron_model::node::Hold;
 use novacron_model::{Kind, Node as NodeKind, Vm, key};
-use novacron_store::{Selection, Snapshot};
+use novacron_store::{Key, Precondition, Selection, Snapshot};
 
 use crate::node::Node;
 use crate::selection;
 
+/// Of the node, written by admission.
+const SECTION: &str = "hold";
+
 /// The hold that is in force on this node in this boot of its host.
 pub(crate) fn of(node: &Node, at: &Snapshot) -> Option<Hold> {
     let family = key::object::<NodeKind>(None, node.name());
-    let record = at.get(&key::section(&family, "hold"))?;
+    let record = at.get(&key::section(&family, SECTION))?;
     let hold = serde_json::from_str::<Hold>(record.value.get());
     if let Err(error) = &hold {
         tracing::warn!(key = %record.key, %error, "the hold cannot be read by this version");
     }
     hold.ok().filter(|hold| hold.holds(&node.config.host.boot_id))
+}
+
+/// That the hold is still as `at` has it.
+pub(crate) fn unchanged(node: &Node, at: &Snapshot) -> Precondition {
+    let key = Key::from(key::section(&key::object::<NodeKind>(None, node.name()), SECTION));
+    match at.get(key.as_str()) {
+        Some(record) => Precondition::At(key, record.revision),
+        None => Precondition::Absent(key),
+    }
 }
 
 /// Wakes all VMs whenever the hold changes.

@@ -119,7 +119,8 @@ fn time(name: &str) -> Option<Time> {
         part(11..13)?,
         part(13..15)?
     );
-    text.parse().ok()
+    // Nothing behind it: a name that was given by hand is nobody's copy.
+    text.parse().ok().filter(|time| self::name(*time) == name)
 }
 
 fn is_due(mut times: impl Iterator<Item = Time>, now: Time) -> bool {
@@ -144,7 +145,8 @@ mod tests {
         let now: Time = "2026-01-31T12:34:56.789Z".parse().unwrap();
         assert_eq!(name(now), "state-20260131T123456Z.backup");
         assert_eq!(time(&name(now)), Some(Time(now.0 - 789)));
-        for foreign in ["state-.backup", "state-20260131T123456Z", "other", "state-ü.backup"] {
+        let by_hand = "state-20260131T123456Z-mine.backup";
+        for foreign in ["state-.backup", "state-20260131T123456Z", "other", by_hand] {
             assert_eq!(time(foreign), None, "{foreign}");
         }
     }

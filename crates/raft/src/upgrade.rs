@@ -43,7 +43,9 @@ fn fill(dir: &Path, key: &Path, part: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let name = entry.file_name();
-        if !EMPTY.iter().any(|empty| name == *empty) {
+        // A folder is none of ours: `lost+found` of a file system of its own, say.
+        let is_file = entry.file_type()?.is_file();
+        if is_file && !EMPTY.iter().any(|empty| name == *empty) {
             copy_file(&entry.path(), &store.join(name))?;
         }
     }

@@ -222,6 +222,8 @@ impl Actor {
             // From here on the VM counts as live, which keeps its disks; an edit that came in
             // between may have taken one away.
             txn.preconditions.push(Precondition::At(family.clone(), vm.meta.revision));
+            // So may an order that all guests of the node are to be down.
+            txn.preconditions.push(hold::unchanged(node, at));
         }
         let old = stored.cloned().unwrap_or_default();
         for happening in happened::between(vm.name(), &old, runtime) {

@@ -79,12 +79,14 @@ async fn named(session: &Session, name: Option<String>) -> Result<String> {
     Ok(text(&session.client.get("/v1/system").await?, "/node"))
 }
 
-/// Waits for the end of every guest. Twice none: one may have been starting when it was asked.
+/// Waits for the end of every guest. None starts any more: a start holds only without the hold.
 async fn until_down(session: &Session, node: &str, hold: u64, patience: Duration) -> Result<()> {
     let deadline = Instant::now() + patience;
-    let mut quiet = 0;
-    while quiet < 2 {
+    loop {
         let up = guests(session, node).await?;
+        if up.is_empty() {
+            return Ok(());
+        }
         let (deaf, going): (Vec<_>, Vec<_>) = up.iter().partition(|vm| gave_up(vm, hold));
         if going.is_empty() && !deaf.is_empty() {
             let message = format!("did not shut down in time and run on: {}", names(&deaf));
@@ -94,10 +96,8 @@ async fn until_down(session: &Session, node: &str, hold: u64, patience: Duration
             let message = format!("still not down: {}", names(&going));
             return Err(Failure::new(TIMEOUT, message).hint("see `novacron node show`"));
         }
-        quiet = if up.is_empty() { quiet + 1 } else { 0 };
         sleep(LOOK).await;
     }
-    Ok(())
 }
 
 /// VMs of the node that have a process, or are about to.

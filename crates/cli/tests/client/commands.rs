@@ -270,7 +270,7 @@ async fn a_snapshot_is_named_by_vm_and_name() {
     assert_eq!(run(&server, "snapshot restore web before").await.code, 2);
     run(&server, "snapshot restore web before --yes").await;
     let sent = server.shared.only("POST /v1/projects/default/vms/web/restore").json();
-    assert_eq!(sent, json!({"snapshot": "before"}));
+    assert_eq!(sent, json!({"snapshot": "before", "stop": false}));
 }
 
 #[tokio::test]

@@ -233,7 +233,7 @@ async fn who_asks_again_after_the_end_hears_that_all_is_there() {
     // Its answer was lost, and the image is made meanwhile, or has been.
     let (made, again) =
         tokio::join!(import.finish(image, &quiet), import.receive_part(image, all(), None, &quiet));
-    assert_eq!((again.unwrap(), made.unwrap().size), (complete.clone(), complete.offset));
+    assert_eq!((again.unwrap(), made.unwrap().size), (complete, complete.offset));
     assert_eq!(import.receive_part(image, all(), None, &quiet).await.unwrap(), complete);
     let staging = place.pool.staging(image);
     assert!(!staging.exists(), "nothing is begun anew for an image that is there");

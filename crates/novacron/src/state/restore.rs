@@ -12,7 +12,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -41,6 +41,7 @@ pub fn run(args: &RestoreArgs, globals: &Globals) -> Result<()> {
     let data = DataDir::open(&path)?;
     finish(data.path())?;
     refuse_unless_empty(&path, args.replace)?;
+    refuse_mounts(&path)?;
     let part = path.join(PART);
     let prepared = prepare(&backup, &part).and_then(|()| {
         fs::rename(&part, path.join(READY))?;
@@ -74,6 +75,18 @@ fn refuse_unless_empty(path: &Path, replace: bool) -> Result<()> {
             "{} holds a state already ({name}); --replace puts it aside and keeps it",
             path.display()
         );
+    }
+    Ok(())
+}
+
+/// What is put aside is renamed, which a mount point cannot be; later would be too late to say so.
+fn refuse_mounts(path: &Path) -> Result<()> {
+    let own = fs::metadata(path)?.dev();
+    for name in NAMES {
+        let place = path.join(name);
+        if fs::symlink_metadata(&place).is_ok_and(|found| found.dev() != own) {
+            bail!("{} is a mount point; unmount it first", place.display());
+        }
     }
     Ok(())
 }

@@ -67,7 +67,8 @@ fn guests_unit(root: &Root, key: &str) {
     let words = root.unit("novacron-guests.service", key);
     let socket = root.unit("novacron-guests.service", "Environment").remove(0);
     let (name, socket) = socket.split_once('=').unwrap();
-    let mut command = Command::new(root.path(&words[0]));
+    // The dash says that the unit stands even if its program fails.
+    let mut command = Command::new(root.path(words[0].trim_start_matches('-')));
     command.args(&words[1..]).env_remove("NOVACRON_DATA_DIR").env(name, root.path(socket));
     let done = command.output().unwrap();
     assert!(done.status.success(), "{words:?}: {}", said(&done));
