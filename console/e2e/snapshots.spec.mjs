@@ -33,6 +33,7 @@ test('a snapshot is taken by keyboard alone, and shows when it is ready', async 
   await page.keyboard.type('before')
   await page.keyboard.press('Enter')
   await ready('web.before').waitFor()
+  await line('web.before').getByText('File systems are whole').waitFor()
   assert.equal(await page.getByRole('dialog').count(), 0)
 })
 

@@ -1162,6 +1162,11 @@ export interface components {
          * @enum {string}
          */
         Code: "invalid" | "unauthenticated" | "denied" | "not_found" | "conflict" | "precondition_failed" | "exhausted" | "too_large" | "unsupported" | "timeout" | "storage_full" | "unavailable" | "internal";
+        /**
+         * @description In what order a guest finds its disks after a restore.
+         * @enum {string}
+         */
+        Consistency: "filesystem" | "crash";
         /** @description What a deletion takes along and what it leaves. */
         DeletePreview: {
             goes: components["schemas"]["ObjectRef"][];
@@ -1913,6 +1918,9 @@ export interface components {
             status: components["schemas"]["SnapshotStatus"];
         };
         SnapshotData: {
+            consistency?: components["schemas"]["Consistency"] | null;
+            /** @description Why it is not more than `crash`, as a sentence. */
+            crash_reason?: string | null;
             error?: components["schemas"]["Error"] | null;
             taken?: components["schemas"]["Time"] | null;
             /** @description Volumes that it covers. */

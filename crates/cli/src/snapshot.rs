@@ -21,6 +21,8 @@ pub const NOUN: Noun = Noun::of::<Snapshot>(&[
     Column::new("Snapshot", |snapshot, _| short(snapshot)),
     Column::new("State", |snapshot, _| text(snapshot, "/status/state")),
     Column::detail("Reason", |snapshot, _| text(snapshot, "/status/reason")),
+    Column::new("Consistency", |snapshot, _| text(snapshot, "/status/data/consistency")),
+    Column::detail("Not frozen", |snapshot, _| text(snapshot, "/status/data/crash_reason")),
     Column::new("Volumes", |snapshot, _| joined(snapshot, "/status/data/volumes")),
     Column::new("Age", |snapshot, now| age(snapshot, "/meta/created", now)).right(),
     Column::detail("Labels", |snapshot, _| labels(snapshot)),

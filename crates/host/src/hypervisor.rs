@@ -6,6 +6,7 @@
 
 #[cfg(feature = "contract")]
 pub mod contract;
+pub mod freeze;
 pub mod qemu;
 pub mod sim;
 
@@ -22,6 +23,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::broadcast::{self, error::RecvError};
 use uuid::Uuid;
+
+pub use freeze::{Freeze, Frozen, while_frozen};
 
 /// What a driver on this machine offers; for the scheduler and for honest errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -217,6 +220,10 @@ pub trait Hypervisor: Send + Sync + 'static {
     }
 
     fn snapshots(&self) -> Option<&dyn Snapshots> {
+        None
+    }
+
+    fn freeze(&self) -> Option<&dyn Freeze> {
         None
     }
 }

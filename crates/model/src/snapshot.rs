@@ -59,6 +59,16 @@ pub enum SnapshotState {
     Deleting,
 }
 
+/// In what order a guest finds its disks after a restore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Consistency {
+    /// All file systems were written out and held still, or the guest had shut itself down.
+    Filesystem,
+    /// As after a power cut: file systems repair themselves, programs may miss their last writes.
+    Crash,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SnapshotData {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,6 +76,12 @@ pub struct SnapshotData {
     /// Volumes that it covers.
     #[serde(default)]
     pub volumes: Vec<Name>,
+    /// What the disks show; absent while the snapshot is not taken, and on one of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<Consistency>,
+    /// Why it is not more than `crash`, as a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crash_reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Error>,
 }

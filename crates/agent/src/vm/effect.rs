@@ -4,14 +4,12 @@ use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 
 use novacron_host::hypervisor::{Control, NicPort};
 use novacron_host::{Handle, Machine, Stop};
-use novacron_model::snapshot::SnapshotData;
-use novacron_model::task::step;
 use novacron_model::vm::Protocol;
-use novacron_model::{Error, Object, Result, Snapshot as VmSnapshot, Vm, key};
+use novacron_model::{Error, Object, Result, Snapshot as VmSnapshot, Vm};
 use novacron_store::{Key, Snapshot, object};
 
-use super::view::{Effect, SnapshotWork};
-use super::{look, machine};
+use super::view::Effect;
+use super::{look, machine, snapshot};
 use crate::node::{Node, project_of};
 use crate::report;
 
@@ -31,7 +29,7 @@ pub(super) async fn perform(scene: Scene<'_>, effect: &Effect) -> Result<Option<
     let done = match effect {
         Effect::Start { paused } => return start(scene, *paused).await.map(Some),
         Effect::CleanUp => clean_up(scene).await,
-        Effect::Snapshot(work) => snapshot(scene, work).await,
+        Effect::Snapshot(work) => snapshot::perform(scene, work).await,
         Effect::Restore { snapshot } => restore(scene, snapshot).await,
         Effect::Press(how) => press(scene, *how).await,
         Effect::Destroy => hypervisor.destroy(live(scene)?).await,
@@ -118,51 +116,6 @@ async fn clean_up(scene: Scene<'_>) -> Result<()> {
     })
 }
 
-/// Takes or deletes a snapshot and reports; what fails is said in the snapshot itself.
-async fn snapshot(scene: Scene<'_>, work: &SnapshotWork) -> Result<()> {
-    let Scene { node, at, family, .. } = scene;
-    let key = Key::from(key::object::<VmSnapshot>(Some(project_of(family)?), &work.name));
-    let done = on_disks(scene, work).await;
-    let txn = match (work.delete, done) {
-        (true, Err(error)) => {
-            node.board.write(work.uid, error.to_string());
-            return Err(error);
-        }
-        (true, Ok(())) => report::cleaned(node, at, &key, work.uid, "data")?,
-        (false, done) => {
-            let volumes = scene.vm.spec.disks.iter().filter_map(|disk| disk.volume.clone());
-            let error = done.err();
-            let taken = error.is_none().then(|| node.now());
-            let data = SnapshotData { taken, volumes: volumes.collect(), error };
-            let mut txn = report::section(at, &key, "data", &data)?;
-            report::add_log(&mut txn, node, at, &key, work.uid)?;
-            txn
-        }
-    };
-    node.commit(txn).await.map_err(|error| {
-        report::warn(&key, &error);
-        Error::unavailable(error.to_string())
-    })?;
-    node.board.clear(work.uid);
-    Ok(())
-}
-
-async fn on_disks(scene: Scene<'_>, work: &SnapshotWork) -> Result<()> {
-    let Scene { node, at, family, vm, handle } = scene;
-    let snapshots = node.config.hypervisor.snapshots();
-    let snapshots = snapshots.ok_or_else(no_snapshots)?;
-    let drives = machine::drives(node, at, family, vm).await?;
-    let step = if work.delete { step::DELETE_SNAPSHOT } else { step::TAKE_SNAPSHOT };
-    node.board.step(work.uid, step);
-    let done = if work.delete {
-        snapshots.delete(handle, &drives, work.uid).await
-    } else {
-        snapshots.take(handle, &drives, work.uid).await
-    };
-    node.board.pause(work.uid);
-    done
-}
-
 async fn restore(scene: Scene<'_>, name: &str) -> Result<()> {
     let Scene { node, at, family, vm, .. } = scene;
     let snapshot = object::expect::<VmSnapshot>(at, Some(project_of(family)?), name)?;
@@ -171,7 +124,7 @@ async fn restore(scene: Scene<'_>, name: &str) -> Result<()> {
     snapshots.restore(&drives, snapshot.meta.uid).await
 }
 
-fn no_snapshots() -> Error {
+pub(super) fn no_snapshots() -> Error {
     Error::unsupported("this node's driver cannot take snapshots")
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod machine;
 mod outcome;
 mod policy;
 mod probe;
+mod snapshot;
 pub mod view;
 
 #[cfg(test)]

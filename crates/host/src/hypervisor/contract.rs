@@ -59,6 +59,7 @@ macro_rules! hypervisor_contract {
             an_absent_guest_has_no_powers
             snapshots_are_idempotent_by_tag
             raw_disks_hold_no_snapshots
+            a_freeze_ends_however_it_is_left
         }
     };
     (@each $fixture:expr; $($property:ident)*) => {
@@ -79,6 +80,7 @@ pub async fn capabilities_agree_with_the_powers(fixture: &dyn Fixture) {
         ("screen", driver.screen().is_some()),
         ("guest_agent", driver.guest_agent().is_some()),
         ("snapshots", driver.snapshots().is_some()),
+        ("freeze", driver.freeze().is_some()),
     ];
     let capabilities = driver.capabilities();
     for (power, present) in offered {
@@ -359,6 +361,34 @@ pub async fn raw_disks_hold_no_snapshots(fixture: &dyn Fixture) {
     let refused = snapshots.take(None, &disks, Uuid::now_v7()).await.expect_err("took a snapshot");
     assert_eq!(refused.code, Code::Unsupported, "{refused}");
     assert!(refused.message.contains("raw") && refused.hint.is_some(), "{refused:?}");
+}
+
+/// A guest without an agent that can freeze says so, and is snapshot nonetheless.
+pub async fn a_freeze_ends_however_it_is_left(fixture: &dyn Fixture) {
+    let driver = fixture.driver().await;
+    let machine = fixture.machine();
+    let handle = start(&*driver, &machine).await;
+    let freeze = driver.freeze().expect("power freeze");
+    match freeze.freeze(&handle).await {
+        Ok(frozen) => {
+            frozen.thaw().await.expect("it held still");
+            drop(freeze.freeze(&handle).await.expect("frozen again"));
+            // Left by a daemon that dies: the next one does not find it frozen.
+            std::mem::forget(freeze.freeze(&handle).await);
+        }
+        Err(error) => assert!(!error.message.is_empty()),
+    }
+    drop(driver);
+    let driver = fixture.driver().await;
+    let (tag, snapshots) = (Uuid::now_v7(), snapshots(&*driver));
+    let take = snapshots.take(Some(&handle), &machine.drives, tag);
+    let (taken, _) = super::while_frozen(&*driver, &handle, take).await;
+    taken.expect("a snapshot, frozen or not");
+    control(&*driver).pause(&handle).await.expect("pause");
+    let freeze = driver.freeze().expect("power freeze");
+    let refused = freeze.freeze(&handle).await.err().expect("froze a paused guest");
+    assert!(refused.message.contains("paused"), "{refused}");
+    end(&*driver, &handle).await;
 }
 
 pub async fn start(driver: &dyn Hypervisor, machine: &Machine) -> Handle {

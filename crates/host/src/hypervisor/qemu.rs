@@ -11,7 +11,8 @@
 //! * `run_dir`, `log`: what lies on disk; `command`, `spawn`, `cgroup`: how QEMU is started.
 //! * `process`, `guest`, `qmp`, `status`, `failure`: what is known of a live one and of its end.
 //! * `keep`, `tpm`: what a VM keeps over its starts, and who keeps it.
-//! * `line`, `screen`, `agent` (`qga`), `snapshots`, `power`: the optional powers.
+//! * `line`, `screen`, `agent` (`qga`), `snapshots`, `freeze`, `power`: the optional
+//!   powers.
 //!
 //! A guest's identity is boot id, pid and start time, confirmed by `query-uuid` when its control
 //! channel opens. Nothing here is remembered that could not be found again: a new driver on the
@@ -21,6 +22,7 @@ mod agent;
 mod cgroup;
 mod command;
 mod failure;
+mod freeze;
 mod guest;
 pub(crate) mod keep;
 mod line;
@@ -51,8 +53,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::{
-    Agent, Capabilities, Control, GuestEvent, Handle, Hypervisor, Machine, Observed, Phase, Screen,
-    Serial, Snapshots, Stop, not_running, still_runs,
+    Agent, Capabilities, Control, Freeze, GuestEvent, Handle, Hypervisor, Machine, Observed, Phase,
+    Screen, Serial, Snapshots, Stop, not_running, still_runs,
 };
 use crate::hardware::{self, Accelerator};
 use cgroup::Cgroups;
@@ -63,7 +65,7 @@ use process::Process;
 use run_dir::{RunDir, io_failed};
 
 pub const DRIVER: &str = "qemu";
-const POWERS: [&str; 5] = ["control", "serial", "screen", "guest_agent", "snapshots"];
+const POWERS: [&str; 6] = ["control", "serial", "screen", "guest_agent", "snapshots", "freeze"];
 /// More need an interrupt remapper, which machines here do not have.
 const CPUS_MAX: u32 = 255;
 const SERIAL_HISTORY: u64 = 1 << 20;
@@ -299,6 +301,10 @@ impl Hypervisor for QemuHypervisor {
     fn snapshots(&self) -> Option<&dyn Snapshots> {
         Some(self)
     }
+
+    fn freeze(&self) -> Option<&dyn Freeze> {
+        Some(self)
+    }
 }
 
 impl Shared {
@@ -350,6 +356,7 @@ impl Shared {
         process: Process,
     ) -> Arc<Guest> {
         let guest = self.adopt(guests, handle, process);
+        guest.thaw_if_marked(self.stop.clone());
         self.admit(Arc::clone(&guest));
         guest
     }

@@ -6,6 +6,7 @@
 
 mod agent;
 mod font;
+mod freeze;
 mod line;
 mod rfb;
 mod shell;
@@ -16,20 +17,24 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use novacron_model::{Error, Result, volume::DiskFormat};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::{
-    Agent, Capabilities, Control, Drive, Duplex, GuestEvent, Handle, Hypervisor, Machine, Observed,
-    Phase, Screen, Serial, Snapshots, Stop,
+    Agent, Capabilities, Control, Drive, Duplex, Freeze, GuestEvent, Handle, Hypervisor, Machine,
+    Observed, Phase, Screen, Serial, Snapshots, Stop,
 };
 pub use world::SimWorld;
 
 pub const DRIVER: &str = "sim";
-const POWERS: [&str; 5] = ["control", "serial", "screen", "guest_agent", "snapshots"];
+const POWERS: [&str; 6] = ["control", "serial", "screen", "guest_agent", "snapshots", "freeze"];
 
 pub struct SimHypervisor {
     world: SimWorld,
     capabilities: Capabilities,
+    stop: CancellationToken,
+    /// Ends what the driver does by itself with it; guests go on as they are.
+    _stopped: DropGuard,
 }
 
 impl SimHypervisor {
@@ -42,7 +47,10 @@ impl SimHypervisor {
             max_cpus: 255,
             powers: POWERS.to_vec(),
         };
-        Self { world, capabilities }
+        // What a daemon froze that has died since.
+        world.thaw_all();
+        let stop = CancellationToken::new();
+        Self { world, capabilities, stop: stop.clone(), _stopped: stop.drop_guard() }
     }
 
     async fn latency(&self) {
@@ -114,6 +122,10 @@ impl Hypervisor for SimHypervisor {
     fn snapshots(&self) -> Option<&dyn Snapshots> {
         Some(self)
     }
+
+    fn freeze(&self) -> Option<&dyn Freeze> {
+        Some(self)
+    }
 }
 
 #[async_trait]
@@ -150,7 +162,7 @@ impl Control for SimHypervisor {
             if matches!(guest.phase, Phase::ShutDown | Phase::Crashed) {
                 guest.phase = Phase::Running;
             }
-            guest.booted = false;
+            (guest.booted, guest.frozen) = (false, false);
             guest.reason = None;
             if guest.phase == Phase::Running {
                 guest.boot_once();

@@ -39,6 +39,10 @@ async fn the_agent_of_a_real_guest_answers() {
     .await;
     programs_run(agent, &handle).await;
     files_pass(agent, &handle).await;
+    // All that it has lies in memory.
+    let refused = driver.freeze().unwrap().freeze(&handle).await.err().unwrap();
+    assert!(refused.message.contains("no file systems"), "{refused}");
+    assert_eq!(run_in(agent, &handle, &["/bin/true"]).await.exit_code, 0, "it is thawed");
     // A new daemon talks to the same agent; the half-read talk of the old one does not matter.
     drop(driver);
     let driver = qemu.driver().await;
@@ -154,6 +158,7 @@ async fn a_debian_disk_boots_by_the_firmware() {
     // The disk's name leads to it by its serial number.
     let found = run_in(agent, &handle, &["/bin/ls", "/dev/disk/by-id/virtio-root"]).await;
     assert_eq!(found.exit_code, 0, "{found:?}");
+    let driver = holds_still(&qemu, driver, &handle).await;
     // The agent answers before systemd heeds the button: it may have to be pressed again.
     contract::eventually("shutdown", async || {
         driver.stop(&handle, Stop::PowerButton).await.unwrap();
@@ -162,6 +167,55 @@ async fn a_debian_disk_boots_by_the_firmware() {
     })
     .await;
     contract::end(&*driver, &handle).await;
+}
+
+/// A guest is frozen and thawed in every way there is; the driver is another one afterwards.
+async fn holds_still(
+    qemu: &Qemu,
+    driver: Box<dyn Hypervisor>,
+    handle: &Handle,
+) -> Box<dyn Hypervisor> {
+    let writes = async |driver: &dyn Hypervisor| {
+        let write = program(&["/bin/sh", "-c", "date > /root/now && sync /root/now"]);
+        driver.guest_agent().unwrap().exec(handle, &write).await.unwrap().exit_code == 0
+    };
+    let freeze = driver.freeze().unwrap();
+    let frozen = freeze.freeze(handle).await.unwrap();
+    // Others wait until the agent may do as they ask.
+    let (wrote, thawed) = tokio::join!(writes(&*driver), frozen.thaw());
+    assert_eq!((wrote, thawed), (true, Ok(())));
+    drop(freeze.freeze(handle).await.unwrap());
+    assert!(writes(&*driver).await, "dropped means thawed");
+
+    let held = freeze.freeze(handle).await.unwrap();
+    assert!(writes(&*driver).await, "it is thawed when its time is up");
+    let late = held.thaw().await.unwrap_err();
+    assert!(late.message.contains("longer than"), "{late}");
+
+    let mark = qemu.data.join("run").join(handle.uid.to_string()).join("frozen");
+    assert!(!mark.exists(), "a mark is left");
+    // The daemon dies.
+    std::mem::forget(freeze.freeze(handle).await.unwrap());
+    assert!(mark.exists());
+    drop(driver);
+    let driver = qemu.driver().await;
+    assert_eq!(contract::observe(&*driver, handle).await.phase, Phase::Running);
+    contract::eventually("thaw", async || Some(()).filter(|()| !mark.exists())).await;
+    assert!(writes(&*driver).await, "the next daemon thaws it");
+
+    // The agent hangs: nothing is frozen, and nothing waits for long.
+    let agent = driver.guest_agent().unwrap();
+    let stop = "(sleep 1; kill -STOP $(pidof qemu-ga); sleep 20; kill -CONT $(pidof qemu-ga)) \
+                >/dev/null 2>&1 &";
+    run_in(agent, handle, &["/bin/sh", "-c", stop]).await;
+    contract::eventually("an agent that hangs", async || {
+        driver.freeze().unwrap().freeze(handle).await.err()
+    })
+    .await;
+    contract::eventually("thaw", async || Some(()).filter(|()| !mark.exists())).await;
+    contract::eventually("an agent", async || agent.info(handle).await.ok()).await;
+    assert!(writes(&*driver).await, "it goes on");
+    driver
 }
 
 /// A machine with the micro guest's kernel.

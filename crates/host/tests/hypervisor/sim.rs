@@ -174,3 +174,35 @@ async fn frame(screen: &mut Box<dyn novacron_host::hypervisor::Duplex>, request:
     screen.read_exact(&mut pixels).await.unwrap();
     pixels
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_freeze_lasts_until_it_is_let_go_and_no_longer_than_a_few_seconds() {
+    let (sim, driver, handle) = started().await;
+    let freeze = driver.freeze().unwrap();
+    let frozen = freeze.freeze(&handle).await.unwrap();
+    assert_eq!(sim.0.frozen(), [handle.uid]);
+    frozen.thaw().await.unwrap();
+    assert!(sim.0.frozen().is_empty());
+    let forgotten = freeze.freeze(&handle).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert!(sim.0.frozen().is_empty(), "nobody let it go");
+    let late = forgotten.thaw().await.unwrap_err();
+    assert!(late.message.contains("longer than"), "{late}");
+    // The daemon dies.
+    std::mem::forget(freeze.freeze(&handle).await);
+    drop(driver);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(sim.0.frozen(), [handle.uid], "nobody is left to let it go");
+    let _next = sim.driver().await;
+    assert!(sim.0.frozen().is_empty(), "the next daemon thaws it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_hangs_costs_a_few_seconds() {
+    let (sim, driver, handle) = started().await;
+    sim.0.hang_agent(handle.uid, true);
+    let begun = tokio::time::Instant::now();
+    let refused = driver.freeze().unwrap().freeze(&handle).await.err().unwrap();
+    assert!(refused.message.contains("did not freeze"), "{refused}");
+    assert!(begun.elapsed() < Duration::from_secs(10) && sim.0.frozen().is_empty());
+}

@@ -4,7 +4,7 @@ use futures::StreamExt;
 use novacron_control::vm;
 use novacron_model::image::{ImageSource, ImageSpec, ImageState};
 use novacron_model::request::RestoreRequest;
-use novacron_model::snapshot::{SnapshotSpec, SnapshotState};
+use novacron_model::snapshot::{Consistency, SnapshotSpec, SnapshotState};
 use novacron_model::task::TaskState;
 use novacron_model::vm::{RestartPolicy, VmState};
 use novacron_model::{Error, Image, Name, Object, Result, Snapshot, Vm};
@@ -148,6 +148,65 @@ async fn a_snapshot_is_taken_restored_and_deleted() {
     stage.wait_gone::<Snapshot>("web.before").await;
     let agent = stage.agent.as_ref().unwrap();
     stage.wait_until("the agent to rest", |_| agent.busy() == 0).await;
+}
+
+/// What a new snapshot of `web` shows, and why it does not show more.
+async fn taken(stage: &Stage, name: &str) -> (Option<Consistency>, String) {
+    let spec = SnapshotSpec { vm: Name::new("web").unwrap() };
+    let task = stage.hand.create::<Snapshot>(name, spec).await.unwrap().unwrap();
+    assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
+    let data = stage.hand.get::<Snapshot>(name).unwrap().unwrap().status.data.unwrap();
+    (data.consistency, data.crash_reason.unwrap_or_default())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_says_whether_the_guest_was_frozen() {
+    let stage = Stage::new().await;
+    let uid = stage.launch("web", RestartPolicy::Never).await;
+    let world = &stage.machine.world;
+    let whole = (Some(Consistency::Filesystem), String::new());
+    assert_eq!(taken(&stage, "web.frozen").await, whole);
+    world.hang_agent(uid, true);
+    let (consistency, why) = taken(&stage, "web.hangs").await;
+    assert_eq!(consistency, Some(Consistency::Crash));
+    assert!(why.contains("did not freeze"), "{why}");
+    assert!(world.frozen().is_empty());
+    stage.hand.act::<Vm>("web", vm::pause).await.unwrap();
+    stage.wait_state("web", VmState::Paused).await;
+    let (consistency, why) = taken(&stage, "web.paused").await;
+    assert_eq!(consistency, Some(Consistency::Crash));
+    assert!(why.contains("paused"), "{why}");
+
+    stage.hand.act::<Vm>("web", vm::resume).await.unwrap();
+    stage.wait_state("web", VmState::Running).await;
+    world.crash(uid);
+    stage.wait_state("web", VmState::Failed).await;
+    let (consistency, why) = taken(&stage, "web.crashed").await;
+    assert_eq!(consistency, Some(Consistency::Crash));
+    assert!(why.contains("did not shut itself down"), "{why}");
+    stage.start("web").await;
+    stage.wait_state("web", VmState::Running).await;
+    stage.stop("web", 60, false).await;
+    stage.wait_state("web", VmState::Stopped).await;
+    assert_eq!(taken(&stage, "web.down").await, whole);
+}
+
+#[tokio::test(start_paused = true)]
+async fn wherever_the_daemon_dies_a_snapshot_is_taken_and_no_guest_stays_frozen() {
+    let mut stage = Stage::new().await;
+    stage.launch("web", RestartPolicy::OnFailure).await;
+    for dies_after in 0..40 {
+        let name = format!("web.s{dies_after}");
+        let spec = SnapshotSpec { vm: Name::new("web").unwrap() };
+        let task = stage.hand.create::<Snapshot>(&name, spec).await.unwrap().unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(dies_after)).await;
+        stage.kill_agent().await;
+        stage.start_agent();
+        assert_eq!(stage.outcome(task).await, TaskState::Succeeded, "{dies_after} ms");
+        let data = stage.hand.get::<Snapshot>(&name).unwrap().unwrap().status.data.unwrap();
+        assert_eq!(data.consistency, Some(Consistency::Filesystem), "{dies_after} ms");
+        stage.wait_until("a thaw", |stage| stage.machine.world.frozen().is_empty()).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use novacron_host::hypervisor::sim::{SimHypervisor, SimWorld};
-use novacron_host::hypervisor::{Agent, Control, GuestEvent, Screen, Serial, Snapshots};
+use novacron_host::hypervisor::{Agent, Control, Freeze, GuestEvent, Screen, Serial, Snapshots};
 use novacron_host::{Capabilities, Handle, Hypervisor, Machine, Observed, Stop};
 use novacron_model::Result;
 use tokio::time::sleep;
@@ -144,6 +144,10 @@ impl Hypervisor for Witness {
 
     fn snapshots(&self) -> Option<&dyn Snapshots> {
         self.driver.snapshots()
+    }
+
+    fn freeze(&self) -> Option<&dyn Freeze> {
+        Hypervisor::freeze(&self.driver)
     }
 }
 

@@ -59,6 +59,7 @@ function Loss({ vm, snapshot }: { vm: Vm; snapshot: Snapshot }) {
   const now = useNow()
   const volumes = snapshot.status.data?.volumes ?? []
   const taken = takenAt(snapshot)
+  const crash = snapshot.status.data?.consistency === 'crash'
   return (
     <>
       <p>
@@ -66,6 +67,7 @@ function Loss({ vm, snapshot }: { vm: Vm; snapshot: Snapshot }) {
       </p>
       <p className="text-dim">
         {volumes.length > 0 && `Goes back: ${volumes.join(', ')}. `}
+        {crash && 'It was taken of a guest that was not frozen: its file systems may have to be repaired at the next start. '}
         All snapshots stay, also newer ones. To keep what is there now, take a snapshot first.
       </p>
     </>

@@ -37,7 +37,7 @@ export function TakeSnapshot({ vms, onClose }: { vms: Vm[]; onClose: () => void 
           />
           <p className="text-dim">
             All disks of {what} are kept as they are now; the memory is not.
-            {running > 0 && ' A guest that runs will find them as after a power cut, unless its agent answers.'}
+            {running > 0 && ' The file systems of a guest that runs are frozen for the moment if its agent answers; else it finds them as after a power cut.'}
           </p>
           {vms.length === 1 && <CommandLine text={`novacron snapshot create ${what} ${name}`} />}
         </>

@@ -10,7 +10,7 @@ import { count, dateTime } from '../../../components/format'
 import { Empty, Loaded } from '../../../components/Page'
 import { RowDelete } from '../../../components/RowDelete'
 import { StateMark } from '../../../components/StateMark'
-import { ownName, snapshotsOf, takenAt } from './names'
+import { ownName, shows, snapshotsOf, takenAt } from './names'
 import { RestoreDialog } from './RestoreDialog'
 import { TakeSnapshot } from './TakeSnapshot'
 
@@ -67,6 +67,9 @@ function Line({ vm, snapshot }: { vm: Vm; snapshot: Snapshot }) {
         <span className="block truncate font-medium">{name}</span>
         <Labels labels={snapshot.meta.labels} />
         {reason && <span className="block text-bad">{reason}</span>}
+        <span className="block text-dim" data-consistency={data?.consistency ?? ''}>
+          {shows(snapshot)}
+        </span>
       </span>
       <span className="flex gap-x-4 text-dim max-md:order-last max-md:basis-full" title={(data?.volumes ?? []).join(', ')}>
         <span>

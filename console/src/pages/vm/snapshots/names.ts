@@ -23,3 +23,11 @@ export function proposeSnapshotName(now: Date, taken: readonly string[]): string
   if (!taken.includes(base)) return base
   for (let n = 2; ; n++) if (!taken.includes(`${base}-${n}`)) return `${base}-${n}`
 }
+
+/** What a guest finds on its disks after a restore, in one sentence; nothing where it is not known. */
+export function shows(snapshot: Snapshot): string | undefined {
+  const data = snapshot.status.data
+  if (data?.consistency === 'filesystem') return 'File systems are whole'
+  if (data?.consistency === 'crash') return `As after a power cut: ${data.crash_reason ?? 'not frozen'}`
+  return undefined
+}

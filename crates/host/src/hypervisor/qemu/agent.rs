@@ -207,7 +207,10 @@ impl Guest {
     }
 
     /// The connection, agreed with the agent; made anew if it does not answer any more.
-    async fn synced<'a>(&self, slot: &'a mut Option<Qga>) -> Result<&'a mut Qga, QgaError> {
+    pub(super) async fn synced<'a>(
+        &self,
+        slot: &'a mut Option<Qga>,
+    ) -> Result<&'a mut Qga, QgaError> {
         if !self.agent_present() {
             *slot = None;
             return Err(QgaError::Silent);

@@ -201,7 +201,7 @@ impl Guest {
         news.told.clone()
     }
 
-    async fn look_for_agent(self: &Arc<Self>, qmp: &Qmp) {
+    pub(super) async fn look_for_agent(self: &Arc<Self>, qmp: &Qmp) {
         let devices = qmp.call("query-chardev", Value::Null).await.unwrap_or(json!([]));
         let devices = devices.as_array().map_or(&[][..], Vec::as_slice);
         let open = |device: &Value| device["label"] == "agent0" && device["frontend-open"] == true;

@@ -102,9 +102,31 @@ impl RunDir {
         UnixStream::connect(short_path(&dir, name)).await
     }
 
+    fn frozen_file(&self) -> PathBuf {
+        self.path.join("frozen")
+    }
+
+    /// Left before the guest is frozen, for the next daemon. It need not survive the host: the
+    /// guest does not either.
+    pub fn mark_frozen(&self) -> Result<()> {
+        fs::write(self.frozen_file(), "").map_err(|error| self.failed("write to", &error))
+    }
+
+    pub fn is_marked_frozen(&self) -> bool {
+        self.frozen_file().exists()
+    }
+
+    pub fn unmark_frozen(&self) {
+        if let Err(error) = remove_if_there(&self.frozen_file()) {
+            // The next daemon thaws what is not frozen, which does no harm.
+            tracing::warn!(path = %self.path.display(), %error, "a mark was not removed");
+        }
+    }
+
     /// Removes what speaks of a live process; logs stay.
     pub fn clear(&self) -> Result<()> {
         let clear = || {
+            remove_if_there(&self.frozen_file())?;
             for name in SOCKETS {
                 remove_if_there(&self.path.join(name))?;
             }

@@ -62,6 +62,8 @@ impl Shared {
 
     fn launch(&self, machine: &Machine, run: &RunDir) -> Result<u32> {
         run.create()?;
+        // Of a guest that has gone since.
+        run.unmark_frozen();
         let sockets = [run.listen(QMP)?, run.listen(SERIAL)?, run.listen(AGENT)?];
         let [qmp, serial, agent] = sockets.each_ref().map(AsRawFd::as_raw_fd);
         let in_run = |error| io_failed("write the logs in", run.path(), &error);

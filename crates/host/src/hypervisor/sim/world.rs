@@ -49,6 +49,9 @@ pub(super) struct Guest {
     pub booted: bool,
     /// Typed on the serial line since the last Enter.
     pub typed: Vec<u8>,
+    /// Its file systems hold still.
+    pub frozen: bool,
+    pub agent_hangs: bool,
     started: Time,
     deaf: bool,
     line: broadcast::Sender<Bytes>,
@@ -105,6 +108,24 @@ impl SimWorld {
         if let Some(guest) = self.lock().guests.get_mut(&uid) {
             guest.deaf = true;
         }
+    }
+
+    /// The guest's agent takes commands and answers none, until `hangs` is false again.
+    pub fn hang_agent(&self, uid: Uuid, hangs: bool) {
+        if let Some(guest) = self.lock().guests.get_mut(&uid) {
+            guest.agent_hangs = hangs;
+        }
+    }
+
+    /// Uids of the guests whose file systems hold still.
+    pub fn frozen(&self) -> Vec<Uuid> {
+        let state = self.lock();
+        let frozen = state.guests.iter().filter(|(_, guest)| guest.frozen);
+        frozen.map(|(uid, _)| *uid).collect()
+    }
+
+    pub(super) fn thaw_all(&self) {
+        self.lock().guests.values_mut().for_each(|guest| guest.frozen = false);
     }
 
     /// Starts fail with this message until `None` is given.
@@ -176,6 +197,8 @@ impl SimWorld {
             reason: None,
             booted: false,
             typed: Vec::new(),
+            frozen: false,
+            agent_hangs: false,
             started: Time(jiff::Timestamp::now().as_millisecond()),
             deaf: false,
             line: broadcast::channel(256).0,
