@@ -1182,7 +1182,7 @@ export interface components {
          */
         Disk: {
             bus?: components["schemas"]["DiskBus"] | null;
-            image?: components["schemas"]["Name"] | null;
+            image?: components["schemas"]["ImageName"] | null;
             /** @description Unique in the VM; also the disk's serial number in the guest. */
             name: components["schemas"]["Name"];
             /** @description The volume was made with the VM and goes with it. */
@@ -1374,6 +1374,12 @@ export interface components {
         };
         /** @enum {string} */
         ImageKind: "disk" | "bundle" | "iso";
+        /**
+         * @description What a request names an image by: an image's name, or an entry of the catalogue such as
+         *     `debian/12`, which is imported as `debian-12` unless that is there. Stored is always a name.
+         * @example debian/12
+         */
+        ImageName: string;
         ImagePage: {
             items: components["schemas"]["Image"][];
             /** @description Pass as `page_token` for the next page; absent on the last. */
@@ -2150,7 +2156,7 @@ export interface components {
             /** @description In boot order. */
             disks?: components["schemas"]["Disk"][];
             firmware?: components["schemas"]["Firmware"];
-            image?: components["schemas"]["Name"] | null;
+            image?: components["schemas"]["ImageName"] | null;
             memory?: components["schemas"]["Bytes"];
             /** @description Absent on creation means one NIC on the default network. */
             nics?: components["schemas"]["Nic"][] | null;
@@ -2172,7 +2178,7 @@ export interface components {
             cpus?: number | null;
             disks?: components["schemas"]["Disk"][] | null;
             firmware?: components["schemas"]["Firmware"] | null;
-            image?: components["schemas"]["Name"] | null;
+            image?: components["schemas"]["ImageName"] | null;
             memory?: components["schemas"]["Bytes"] | null;
             nics?: (components["schemas"]["Nic"][] | null) | null;
             notes?: string | null;
@@ -2239,14 +2245,17 @@ export interface components {
         };
         VolumeSpec: {
             format?: components["schemas"]["DiskFormat"];
-            image?: components["schemas"]["Name"] | null;
+            image?: components["schemas"]["ImageName"] | null;
             pool?: components["schemas"]["Name"];
-            /** @description Size that the guest sees; absent on creation from an image means the image's own size. */
+            /**
+             * @description Size that the guest sees; absent on creation from an image means the image's own size, and
+             *     is zero until that is known.
+             */
             size?: components["schemas"]["Bytes"];
         };
         VolumeSpecPatch: {
             format?: components["schemas"]["DiskFormat"] | null;
-            image?: components["schemas"]["Name"] | null;
+            image?: components["schemas"]["ImageName"] | null;
             pool?: components["schemas"]["Name"] | null;
             size?: components["schemas"]["Bytes"] | null;
         };

@@ -19,7 +19,6 @@ mod progress;
 mod wait;
 
 pub use progress::Progress;
-pub use wait::until_done;
 
 pub const NOUN: Noun = Noun::of::<Task>(&[
     Column::new("Task", |task, _| text(task, "/meta/name")),

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::index::{self, Row, row};
 use crate::journal::{self, Note, called};
+use crate::published::Published;
 
 /// A request on its way into the store.
 pub struct Request<'a> {
@@ -23,6 +24,8 @@ pub struct Request<'a> {
     pub seal: &'a (dyn Fn(&Secret) -> Result<Secret> + Sync),
     /// The project that the request names; absent for kinds of the whole cluster.
     pub project: Option<&'a Object<Project>>,
+    /// What it knows of the catalogue of images.
+    pub published: Published,
 }
 
 /// What admission decided.
@@ -284,7 +287,7 @@ pub(crate) fn fixed(field: &str) -> Error {
 
 const ANNOTATIONS_BYTES_MAX: usize = 64 << 10;
 
-fn check_notes(meta: &Meta) -> Result<()> {
+pub(crate) fn check_notes(meta: &Meta) -> Result<()> {
     check_labels(&meta.labels)?;
     let bytes: usize = meta.annotations.iter().map(|(key, text)| key.len() + text.len()).sum();
     if bytes > ANNOTATIONS_BYTES_MAX {

@@ -1,16 +1,19 @@
 //! Images: imported once onto one node, never changed, deleted once nothing uses them.
 
 use novacron_model::catalogue;
-use novacron_model::image::{ImageSource, ImageSpec, ImageStatus};
+use novacron_model::image::{ImageSource, ImageSpec, ImageState, ImageStatus};
 use novacron_model::request::Draft;
 use novacron_model::task::Action;
-use novacron_model::{Error, Image, Object, Result};
+use novacron_model::{Error, Image, Object, Result, key};
 use novacron_store::{Precondition, Snapshot, Txn, object};
+use uuid::Uuid;
 
 use crate::admission::{
-    Admitted, DeleteOptions, Request, Resource, check_alive, fixed, kept_by_project, named,
+    Admitted, DeleteOptions, Home, Request, Resource, check_alive, check_notes, fixed,
+    kept_by_project, named, rewrite, unchanged_record,
 };
-use crate::index::{self, row};
+use crate::index::{self, Row, row};
+use crate::journal::called;
 use crate::plan::Plan;
 use crate::{placing, reference, task};
 
@@ -19,14 +22,8 @@ const OS_BYTES_MAX: usize = 128;
 
 impl Resource for Image {
     fn create(request: &mut Request<'_>, draft: Draft<Self>) -> Result<Admitted> {
-        check(&draft.spec)?;
         let mut txn = Txn::new();
-        reference::pool(request.at, &mut txn, &draft.spec.pool, "spec.pool")?;
-        let meta = request.new_meta::<Self>(&mut txn, draft.meta)?;
-        let image = Object::<Self> { meta, spec: draft.spec, status: ImageStatus::default() };
-        let rows = vec![kept_by_project(&request.home()?), row(index::POOL, &image.spec.pool)];
-        request.put_new(&mut txn, &image, rows)?;
-        let task = task::begin(request, &mut txn, Action::Import, &image, 0)?;
+        let (_, task) = import(request, &mut txn, draft)?;
         Ok(Admitted::task(txn, task))
     }
 
@@ -58,17 +55,84 @@ impl Resource for Image {
         if old.meta.deleting.is_some() {
             return task::again(request, old, Action::Delete);
         }
-        let users = request.at.indexed(index::IMAGE, &old.meta.uid.to_string(), "");
-        if !users.is_empty() {
-            let (name, list) = (old.name(), named(&users));
-            return Err(Error::conflict(format!("image \"{name}\" is used by {list}"))
-                .hint("delete them first"));
-        }
-        let (key, value) = row(index::IMAGE, &old.meta.uid);
-        let mut txn = Txn::new().require(Precondition::NoIndex(key, value));
+        let mut txn = Txn::new();
+        used_by_none(request, &mut txn, old)?;
         let task = placing::begin_deletion(request, &mut txn, old)?;
         Ok(Admitted::task(txn, task))
     }
+}
+
+/// Adds an image, and the task that watches its import. One of the same name whose import failed
+/// is begun anew, for those who wait for it.
+pub(crate) fn import(
+    request: &mut Request<'_>,
+    txn: &mut Txn,
+    draft: Draft<Image>,
+) -> Result<(Object<Image>, Uuid)> {
+    check(&draft.spec)?;
+    let home = request.home()?;
+    reference::pool(request.at, txn, &draft.spec.pool, "spec.pool")?;
+    let found = object::get::<Image>(request.at, Some(home.uid), &draft.meta.name)?;
+    let failed = found.filter(|found| found.status.state == ImageState::Failed);
+    let image = if let Some(failed) = failed {
+        renew(request, txn, &home, &failed, draft)?
+    } else {
+        let meta = request.new_meta::<Image>(txn, draft.meta)?;
+        let image = Object::<Image> { meta, spec: draft.spec, status: ImageStatus::default() };
+        request.put_new(txn, &image, rows(&home, &image.spec))?;
+        image
+    };
+    let task = task::begin(request, txn, Action::Import, &image, 0)?;
+    Ok((image, task))
+}
+
+/// Nothing uses the image or waits for it, and nothing does before the transaction is applied.
+pub(crate) fn used_by_none(
+    request: &Request<'_>,
+    txn: &mut Txn,
+    image: &Object<Image>,
+) -> Result<()> {
+    let users = request.at.indexed(index::IMAGE, &image.meta.uid.to_string(), "");
+    if !users.is_empty() {
+        let (name, list) = (image.name(), named(&users));
+        return Err(Error::conflict(format!("image \"{name}\" is used by {list}"))
+            .hint("delete them first"));
+    }
+    let (key, value) = row(index::IMAGE, &image.meta.uid);
+    txn.preconditions.push(Precondition::NoIndex(key, value));
+    Ok(())
+}
+
+fn rows(home: &Home, spec: &ImageSpec) -> Vec<Row> {
+    vec![kept_by_project(home), row(index::POOL, &spec.pool)]
+}
+
+/// Begins a failed import anew, under the uid that its users know. It has left no file behind.
+fn renew(
+    request: &Request<'_>,
+    txn: &mut Txn,
+    home: &Home,
+    failed: &Object<Image>,
+    draft: Draft<Image>,
+) -> Result<Object<Image>> {
+    let mut meta = failed.meta.clone();
+    (meta.labels, meta.annotations) = (draft.meta.labels, draft.meta.annotations);
+    check_notes(&meta)?;
+    meta.generation += 1;
+    let image = Object::<Image> { meta, spec: draft.spec, status: ImageStatus::default() };
+    let rows = rows(home, &image.spec);
+    rewrite(txn, request.at, Some(home.uid), failed, &image, Some(rows))?;
+    let family = key::object::<Image>(Some(home.uid), failed.name());
+    for record in request.at.family(&family) {
+        if record.key.section().is_some() {
+            unchanged_record(txn, request.at, record.key.as_str());
+            txn.deletes.push(record.key.clone());
+        }
+    }
+    let about = image.reference();
+    let text = format!("the import of {} begins anew", called(&about));
+    request.note(txn, "image.renewed", &about, text)?;
+    Ok(image)
 }
 
 /// Gives a new image its node; removes a deleted one when its file is gone.

@@ -45,6 +45,7 @@
 pub mod admission;
 pub mod bootstrap;
 pub mod capacity;
+pub mod coming;
 pub mod image;
 pub mod index;
 mod journal;
@@ -55,6 +56,7 @@ pub mod plan;
 mod planners;
 pub mod pool;
 pub mod project;
+pub mod published;
 mod reference;
 mod scheduler;
 pub mod snapshot;

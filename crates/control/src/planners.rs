@@ -1,10 +1,11 @@
 //! Which planner looks at what, and who else is to be looked at when something changes.
 
 use novacron_model::{
-    Image, Kind, Level, Node, Result, Seconds, Snapshot, Task, Time, Token, Vm, Volume,
+    Image, Kind, Level, Node, Result, Seconds, Snapshot, Task, Time, Token, Vm, Volume, key,
 };
 use novacron_store::{Key, Precondition, Snapshot as At, Txn, object};
 
+use crate::admission::Home;
 use crate::index::{self, OPEN};
 use crate::journal::{self, CONTROL, Note};
 use crate::placing::{self, LOCATION};
@@ -59,12 +60,31 @@ pub fn related(at: &At, family: &Key) -> Vec<Key> {
             related.extend(placing::families_without::<Image>(at, LOCATION));
         }
         Task::KIND => related.extend(task::oldest(at, name)),
+        Volume::KIND => related.extend(waiting_vm(at, name)),
+        // Whoever waits for an image, and the tasks that wait for them.
+        Image::KIND => {
+            let image = object::by_key::<Image>(at, name).ok().flatten();
+            let users =
+                image.map(|image| at.indexed(index::IMAGE, &image.meta.uid.to_string(), ""));
+            for user in users.into_iter().flatten() {
+                related.extend(at.indexed(index::WAITS_ON, user.as_str(), ""));
+                related.push(user);
+            }
+        }
         Vm::KIND if at.get(name).is_none() => {
             related.extend(at.indexed(index::PENDING, OPEN, "").into_iter().take(WOKEN));
         }
         _ => {}
     }
     related
+}
+
+/// The VM that waits for a volume which has no node.
+fn waiting_vm(at: &At, family: &str) -> Option<Key> {
+    let volume = object::by_key::<Volume>(at, family).ok()??;
+    let attachment = volume.status.attachment.as_ref().filter(|_| volume.status.location.is_none());
+    let home = Home::of(at, &volume).ok()?;
+    Some(Key::from(key::object::<Vm>(Some(home.uid), attachment?.vm.as_str())))
 }
 
 /// Compares every node's counters with what its VMs hold and reports differences as events. To be

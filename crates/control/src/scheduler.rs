@@ -4,12 +4,14 @@
 //! those the one with the largest part of its memory left wins. A VM that fits nowhere stays
 //! pending with one reason per node.
 
+use novacron_model::catalogue::ImageName;
 use novacron_model::node::NodeState;
 use novacron_model::vm::Placement;
 use novacron_model::{Image, Level, Name, Node, Object, Result, Time, Vm, Volume, key};
 use novacron_store::{Snapshot, Txn, object};
 
 use crate::admission::{Home, unchanged, unchanged_record};
+use crate::coming::{self, Coming};
 use crate::index::{self, OPEN, row};
 use crate::journal::{self, Note, SCHEDULER, called};
 use crate::plan::Plan;
@@ -33,6 +35,14 @@ struct Ties {
 
 pub(crate) fn plan(at: &Snapshot, family: &str, vm: &Object<Vm>, now: Time) -> Result<Plan> {
     let home = Home::of(at, vm)?;
+    let waits = match coming::of_vm(at, &home, vm)? {
+        Coming::Here => None,
+        Coming::Waiting(reason) => Some(reason),
+        Coming::Failed(error) => Some(error.message),
+    };
+    if let Some(reason) = waits {
+        return pend(at, family, &home, vm, reason).map(Plan::commit);
+    }
     let ties = ties(at, &home, vm)?;
     let nodes = object::list::<Node>(at, None);
     let mut best: Option<(u64, &Object<Node>)> = None;
@@ -46,7 +56,7 @@ pub(crate) fn plan(at: &Snapshot, family: &str, vm: &Object<Vm>, now: Time) -> R
     }
     let txn = match best {
         Some((_, node)) => place(at, family, &home, vm, node, &ties, (nodes.len(), now))?,
-        None => pend(at, family, &home, vm, &reasons)?,
+        None => pend(at, family, &home, vm, unfit(&reasons))?,
     };
     let wake = best.is_none().then(|| Time((now.0 / RETRY_MS + 1).saturating_mul(RETRY_MS)));
     Ok(Plan { wake, ..Plan::commit(txn) })
@@ -54,8 +64,9 @@ pub(crate) fn plan(at: &Snapshot, family: &str, vm: &Object<Vm>, now: Time) -> R
 
 fn ties(at: &Snapshot, home: &Home, vm: &Object<Vm>) -> Result<Ties> {
     let mut ties = Ties::default();
-    let media = vm.spec.cdroms.iter().filter_map(|cdrom| cdrom.image.as_ref());
-    let mut images: Vec<Name> = vm.spec.image.iter().chain(media).cloned().collect();
+    let media = vm.spec.cdroms.iter().filter_map(|cdrom| cdrom.image.clone());
+    let media = media.map(ImageName::from);
+    let mut images: Vec<ImageName> = vm.spec.image.clone().into_iter().chain(media).collect();
     for name in vm.spec.disks.iter().filter_map(|disk| disk.volume.as_ref()) {
         let Some(volume) = object::get::<Volume>(at, Some(home.uid), name.as_str())? else {
             continue;
@@ -143,21 +154,19 @@ fn place(
     Ok(txn)
 }
 
-fn pend(
-    at: &Snapshot,
-    family: &str,
-    home: &Home,
-    vm: &Object<Vm>,
-    reasons: &[String],
-) -> Result<Txn> {
-    let reason = match reasons.len() {
+/// Why no node fits.
+fn unfit(reasons: &[String]) -> String {
+    match reasons.len() {
         0 => "no node is there yet".to_owned(),
         n if n <= REASONS_SHOWN => format!("no node fits: {}", reasons.join("; ")),
         n => {
             let (shown, more) = (reasons[..REASONS_SHOWN].join("; "), n - REASONS_SHOWN);
             format!("no node fits: {shown}; and {more} more")
         }
-    };
+    }
+}
+
+fn pend(at: &Snapshot, family: &str, home: &Home, vm: &Object<Vm>, reason: String) -> Result<Txn> {
     let before = vm.status.placement.clone();
     let placement = Placement { reason: Some(reason), ..before.clone().unwrap_or_default() };
     let mut txn = Txn::new();

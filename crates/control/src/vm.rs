@@ -15,7 +15,7 @@ use novacron_store::{Snapshot, Txn, object};
 
 use crate::admission::{Admitted, DeleteOptions, Request, Resource};
 use crate::plan::Plan;
-use crate::scheduler;
+use crate::{coming, scheduler};
 
 mod attach;
 mod check;
@@ -79,6 +79,9 @@ pub(crate) fn plan(at: &Snapshot, family: &str, now: Time) -> Result<Plan> {
     }
     if node(&vm).is_some() {
         return Ok(Plan::default());
+    }
+    if let Some(txn) = coming::settle(at, &vm)? {
+        return Ok(Plan::commit(txn));
     }
     scheduler::plan(at, family, &vm, now)
 }

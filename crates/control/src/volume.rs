@@ -3,16 +3,17 @@
 use novacron_model::image::ImageKind;
 use novacron_model::request::Draft;
 use novacron_model::task::Action;
-use novacron_model::volume::{Attachment, VolumeSpec, VolumeStatus};
+use novacron_model::volume::{Attachment, VolumeSpec, VolumeState, VolumeStatus};
 use novacron_model::{Bytes, Error, Image, Name, Object, Result, Vm, Volume, key};
 use novacron_store::{Key, Precondition, Snapshot, Txn, object};
 
 use crate::admission::{
     Admitted, DeleteOptions, Home, Request, Resource, check_alive, fixed, kept_by_project,
 };
+use crate::coming::{self, Coming, is_awaited};
 use crate::index::{self, Row, row};
 use crate::plan::Plan;
-use crate::{placing, reference, task};
+use crate::{placing, published, reference, task};
 
 /// Status section that says which VM holds a volume.
 pub(crate) const ATTACHMENT: &str = "attachment";
@@ -24,7 +25,8 @@ impl Resource for Volume {
     fn create(request: &mut Request<'_>, draft: Draft<Self>) -> Result<Admitted> {
         let mut txn = Txn::new();
         let mut spec = draft.spec;
-        let rows = settle(request.at, &mut txn, &request.home()?, &mut spec, "spec")?;
+        published::settle(request, &mut txn, &mut spec.image, "spec.image")?;
+        let rows = settle(request, &mut txn, &request.home()?, &mut spec, "spec")?;
         let meta = request.new_meta::<Self>(&mut txn, draft.meta)?;
         let volume = Object::<Self> { meta, spec, status: VolumeStatus::default() };
         request.put_new(&mut txn, &volume, rows)?;
@@ -65,23 +67,41 @@ impl Resource for Volume {
         let task = placing::begin_deletion(request, &mut txn, old)?;
         Ok(Admitted::task(txn, task))
     }
+
+    /// Why it has no file yet.
+    fn complete(at: &Snapshot, volume: &mut Object<Self>) {
+        let status = &volume.status;
+        if status.state != VolumeState::Creating || status.location.is_some() {
+            return;
+        }
+        let coming = Home::of(at, volume).and_then(|home| coming::of_volume(at, &home, volume));
+        volume.status.reason = match coming {
+            Ok(Coming::Waiting(reason)) => Some(reason),
+            Ok(Coming::Failed(error)) => Some(error.message),
+            _ => None,
+        };
+    }
 }
 
 /// Checks a new volume's spec, fills in its size, and returns its index rows. `path` is where the
 /// fields stand in the request.
 pub(crate) fn settle(
-    at: &Snapshot,
+    request: &Request<'_>,
     txn: &mut Txn,
     home: &Home,
     spec: &mut VolumeSpec,
     path: &str,
 ) -> Result<Vec<Row>> {
-    reference::pool(at, txn, &spec.pool, &format!("{path}.pool"))?;
+    reference::pool(request.at, txn, &spec.pool, &format!("{path}.pool"))?;
     let mut rows = vec![kept_by_project(home), row(index::POOL, &spec.pool)];
     if let Some(name) = &spec.image {
-        let image = reference::image(at, txn, home, name, &format!("{path}.image"))?;
-        spec.size = size_from(&image, spec.size, path)?;
+        let image = reference::image_to_come(request, txn, home, name, &format!("{path}.image"))?;
         rows.push(row(index::IMAGE, &image.meta.uid));
+        if !is_awaited(&image) {
+            spec.size = size_from(&image, spec.size, path)?;
+        } else if spec.size == Bytes(0) {
+            return Ok(rows);
+        }
     }
     if spec.size < SIZE_MIN || spec.size > SIZE_MAX {
         let message = format!("a volume has between {SIZE_MIN} and {SIZE_MAX}");
@@ -95,7 +115,7 @@ pub(crate) fn settle(
 }
 
 /// The size of a volume made from an image: the image's unless a larger one is asked for.
-fn size_from(image: &Object<Image>, asked: Bytes, path: &str) -> Result<Bytes> {
+pub(crate) fn size_from(image: &Object<Image>, asked: Bytes, path: &str) -> Result<Bytes> {
     let name = image.name();
     refuse_iso(image, &format!("{path}.image"))?;
     let content = image.status.content.as_ref();
@@ -175,7 +195,15 @@ pub(crate) fn plan(at: &Snapshot, family: &str) -> Result<Plan> {
     if located {
         return Ok(Plan::default());
     }
+    let home = Home::of(at, &volume)?;
+    if coming::of_volume(at, &home, &volume)? != Coming::Here {
+        return Ok(Plan::default());
+    }
     let Some(node) = node_for(at, &volume)? else { return Ok(Plan::default()) };
+    if volume.spec.size == Bytes(0) {
+        let sized = coming::size(at, &home, &volume, Bytes(0))?;
+        return Ok(sized.map(Plan::commit).unwrap_or_default());
+    }
     let mut txn = Txn::new();
     placing::locate(&mut txn, at, &volume, family, &node)?;
     Ok(Plan::commit(txn))

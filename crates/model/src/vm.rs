@@ -14,6 +14,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::catalogue::ImageName;
 use crate::meta::{Kind, Meta, Scope};
 use crate::name::Name;
 use crate::units::{Bytes, MilliCpu, Seconds};
@@ -63,7 +64,7 @@ pub struct VmSpec {
     pub memory: Bytes,
     /// What it was made from. A bundle's kernel is booted directly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<Name>,
+    pub image: Option<ImageName>,
     /// In boot order.
     #[serde(default)]
     #[schema(max_items = 16)]

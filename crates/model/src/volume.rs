@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::catalogue::ImageName;
 use crate::error::Error;
 use crate::meta::{Kind, Meta, Scope};
 use crate::name::Name;
@@ -33,7 +34,8 @@ impl Kind for Volume {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VolumeSpec {
-    /// Size that the guest sees; absent on creation from an image means the image's own size.
+    /// Size that the guest sees; absent on creation from an image means the image's own size, and
+    /// is zero until that is known.
     #[serde(default)]
     pub size: Bytes,
     #[serde(default = "default_pool")]
@@ -42,7 +44,7 @@ pub struct VolumeSpec {
     pub format: DiskFormat,
     /// Image whose content it starts with. A qcow2 volume is an overlay over the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<Name>,
+    pub image: Option<ImageName>,
 }
 
 pub(crate) fn default_pool() -> Name {

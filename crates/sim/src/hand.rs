@@ -89,6 +89,7 @@ impl Hand {
             fresh_uid: &mut fresh_uid,
             seal: &|secret: &Secret| Ok(secret.clone()),
             project: Some(&home),
+            published: novacron_control::published::Published::default(),
         };
         decide(&mut request)
     }

@@ -58,6 +58,7 @@ fn decide<T>(
         fresh_uid: &mut edge::fresh_uid,
         seal: &seal,
         project: project.as_ref(),
+        published: novacron_control::published::Published::default(),
     };
     admit(&mut request)
 }

@@ -4,7 +4,8 @@ use std::any::Any;
 use std::marker::PhantomData;
 
 use async_trait::async_trait;
-use novacron_control::{DeleteOptions, Request, Resource};
+use novacron_control::{DeleteOptions, Request, Resource, coming};
+use novacron_model::catalogue::{CatalogueEntry, is_entry};
 use novacron_model::meta::check_name;
 use novacron_model::request::{DeletePreview, Draft};
 use novacron_model::task::{Live, TaskSpec};
@@ -49,9 +50,11 @@ impl<K: Resource> Operations for Typed<K> {
         idempotency: Option<Claim>,
     ) -> Answer<Created> {
         mask::refuse_sealed(&body)?;
+        let entries = published(api, &body).await;
         let draft: Draft<K> = body::strict(body)?;
         let name = draft.meta.name.clone();
         create_from::<K>(api, caller, project, idempotency, name, |request| {
+            request.published.entries.clone_from(&entries);
             Ok(K::create(request, draft.clone())?)
         })
         .await
@@ -103,6 +106,18 @@ impl<K: Resource> Operations for Typed<K> {
         let object = object::expect::<K>(&at, scope, target.name)?;
         Ok(K::preview_delete(&at, &object))
     }
+}
+
+/// The catalogue, if the body names an entry of it. Where it cannot be read, the node that imports
+/// says so.
+async fn published(api: &Api, body: &Value) -> Option<Vec<CatalogueEntry>> {
+    let spec = &body["spec"];
+    let disks = spec["disks"].as_array().into_iter().flatten().map(|disk| &disk["image"]);
+    let mut names = disks.chain([&spec["image"]]).filter_map(Value::as_str);
+    if !names.any(is_entry) {
+        return None;
+    }
+    api.gateway.catalogue().await.ok().map(|catalogue| catalogue.items)
 }
 
 /// Creates an object by an admission, once per idempotency key.
@@ -164,7 +179,9 @@ fn shown<K: Resource>(api: &Api, at: &Snapshot, mut object: Object<K>) -> Answer
 
 /// How far a running task has come.
 pub fn live(api: &Api, task: &TaskSpec) -> Option<Live> {
-    api.gateway.live(task.target.uid).map(|live| task.place(live))
+    let own = api.gateway.live(task.target.uid).map(|live| task.place(live));
+    // Of an image that it waits for, the progress is its own.
+    own.or_else(|| api.gateway.live(coming::awaited_by(&api.store.snapshot(), task)?))
 }
 
 impl IfMatch {

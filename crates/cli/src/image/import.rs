@@ -44,11 +44,7 @@ pub async fn import(session: &Session, args: &ImportArgs) -> Result<()> {
     let name = args.name.clone().map_or_else(|| name_from(&args.source), Ok)?;
     let answer = begin(session, args, &name).await?;
     let sentence = format!("{} is ready", NOUN.called(&name));
-    let done = task::conclude(session, answer, &args.wait, &sentence, Some((&NOUN, &name))).await;
-    if is_published(&args.source) {
-        return catalogue::finish(session, &name, done).await;
-    }
-    done
+    task::conclude(session, answer, &args.wait, &sentence, Some((&NOUN, &name))).await
 }
 
 /// The name of the image that a file or URL makes, imported now unless it is there already.

@@ -12,7 +12,6 @@ use super::{NOUN, ssh_keys};
 use crate::args::{LabelArgs, WaitArgs, draft, put, typed};
 use crate::failure::{Failure, Result};
 use crate::globals::home;
-use crate::image::catalogue;
 use crate::output;
 use crate::prompt;
 use crate::session::Session;
@@ -125,7 +124,6 @@ impl Restart {
 
 pub async fn launch(session: &Session, args: &LaunchArgs) -> Result<()> {
     let mut spec = spec(Some(&args.image), &args.spec)?;
-    spec["image"] = catalogue::resolve(session, &args.image).await?.into();
     spec["run"] = json!("running");
     make(session, &args.name, &args.spec, spec, "is running").await?;
     if session.is_table() && !args.spec.wait.no_wait {
@@ -135,10 +133,7 @@ pub async fn launch(session: &Session, args: &LaunchArgs) -> Result<()> {
 }
 
 pub async fn create(session: &Session, args: &CreateArgs) -> Result<()> {
-    let mut spec = spec(args.image.as_deref(), &args.spec)?;
-    if let Some(image) = &args.image {
-        spec["image"] = catalogue::resolve(session, image).await?.into();
-    }
+    let spec = spec(args.image.as_deref(), &args.spec)?;
     make(session, &args.name, &args.spec, spec, "created").await
 }
 

@@ -9,7 +9,7 @@ use super::goal;
 use crate::admission::{Admitted, Request};
 use crate::index::OPEN;
 use crate::journal::called;
-use crate::{placing, vm, volume};
+use crate::{image, placing, vm, volume};
 
 /// Asks for the end of a task. It is over once its work is undone.
 pub fn cancel(request: &mut Request<'_>, task: &Object<Task>) -> Result<Admitted> {
@@ -44,7 +44,12 @@ fn undo(request: &mut Request<'_>, txn: &mut Txn, task: &Object<Task>) -> Result
             withdraw::<Volume>(request, txn, task)
         }
         (Action::Create, Vm::KIND) => withdraw::<Vm>(request, txn, task),
-        (Action::Import, Image::KIND) => withdraw::<Image>(request, txn, task),
+        (Action::Import, Image::KIND) => {
+            if let Some(image) = target::<Image>(request, task)? {
+                image::used_by_none(request, txn, &image)?;
+            }
+            withdraw::<Image>(request, txn, task)
+        }
         (Action::Snapshot, Snapshot::KIND) => withdraw::<Snapshot>(request, txn, task),
         (Action::Start, Vm::KIND) => turn(request, txn, task, Run::Stopped),
         (Action::Stop, Vm::KIND) => turn(request, txn, task, Run::Running),

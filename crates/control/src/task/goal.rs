@@ -18,6 +18,7 @@ use novacron_model::{Code, Error, Image, Kind, Object, Result, Snapshot, Task, V
 use novacron_store::{Snapshot as At, object};
 
 use crate::admission::Home;
+use crate::coming::{self, Coming};
 use crate::journal::called;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +32,13 @@ pub(super) enum Verdict {
 
 pub(super) fn judge(at: &At, home: &Home, task: &Object<Task>) -> Result<Verdict> {
     Ok(match task.spec.target.kind.as_str() {
-        Vm::KIND => with::<Vm>(at, home, task, vm)?,
+        Vm::KIND => with::<Vm>(at, home, task, |task, of| vm(at, home, task, of))?,
         Volume::KIND => with::<Volume>(at, home, task, |_, volume| {
+            if volume.status.location.is_none()
+                && let Ok(Coming::Failed(error)) = coming::of_volume(at, home, volume)
+            {
+                return Verdict::Failed(error);
+            }
             let error = volume.status.data.as_ref().and_then(|data| data.error.as_ref());
             made(volume.status.state == VolumeState::Ready, error)
         })?,
@@ -102,8 +108,8 @@ fn made(ready: bool, error: Option<&Error>) -> Verdict {
     }
 }
 
-fn vm(task: &Object<Task>, vm: &Object<Vm>) -> Verdict {
-    let Some(runtime) = &vm.status.runtime else { return unreported(task, vm) };
+fn vm(at: &At, home: &Home, task: &Object<Task>, vm: &Object<Vm>) -> Verdict {
+    let Some(runtime) = &vm.status.runtime else { return unreported(at, home, task, vm) };
     if let Some(error) = given_up(task, runtime) {
         return Verdict::Failed(error);
     }
@@ -131,8 +137,14 @@ fn vm(task: &Object<Task>, vm: &Object<Vm>) -> Verdict {
 }
 
 /// Before the VM's node has said anything.
-fn unreported(task: &Object<Task>, vm: &Object<Vm>) -> Verdict {
+fn unreported(at: &At, home: &Home, task: &Object<Task>, vm: &Object<Vm>) -> Verdict {
     let placed = vm.status.placement.as_ref().is_some_and(|placement| placement.node.is_some());
+    if !placed
+        && matches!(task.spec.action, Action::Create | Action::Start)
+        && let Ok(Coming::Failed(error)) = coming::of_vm(at, home, vm)
+    {
+        return Verdict::Failed(error);
+    }
     match task.spec.action {
         Action::Stop if !placed && vm.spec.run == Run::Stopped => Verdict::Done,
         _ => overtaken(task, vm),

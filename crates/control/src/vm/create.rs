@@ -2,13 +2,14 @@
 
 use novacron_model::request::Draft;
 use novacron_model::task::Action;
-use novacron_model::vm::{Nic, Run, VmStatus};
-use novacron_model::{Error, Object, Result, Vm, Volume, key};
+use novacron_model::vm::{Nic, Run, VmSpec, VmStatus};
+use novacron_model::{Error, Image, Object, Result, Vm, Volume, key};
 use novacron_store::{Txn, object};
 
 use super::{check, disks, hardware};
 use crate::admission::{Admitted, Home, Request};
-use crate::{reference, task, volume};
+use crate::index::{self, row};
+use crate::{published, reference, task, volume};
 
 pub(super) fn create(request: &mut Request<'_>, draft: Draft<Vm>) -> Result<Admitted> {
     let home = request.home()?;
@@ -26,15 +27,15 @@ pub(super) fn create(request: &mut Request<'_>, draft: Draft<Vm>) -> Result<Admi
     if let Some(told) = &mut spec.cloud_init {
         check::cloud_init(request, told, None)?;
     }
-    let image = match &spec.image {
-        Some(name) => Some(reference::image(request.at, &mut txn, &home, name, "spec.image")?),
-        None => None,
-    };
+    let image = image(request, &mut txn, &home, &mut spec)?;
     if let Some(image) = &image {
         volume::refuse_iso(image, "spec.image")?;
     }
     spec.nics.get_or_insert_with(|| vec![Nic::default()]);
-    let rows = hardware::rows(request.at, &mut txn, &home, &mut spec, None)?;
+    let mut rows = hardware::rows(request.at, &mut txn, &home, &mut spec, None)?;
+    let own = image.iter().map(|image| row(index::IMAGE, &image.meta.uid));
+    let own: Vec<_> = own.filter(|row| !rows.contains(row)).collect();
+    rows.extend(own);
     let disks = disks::settle(request, &mut txn, &home, &meta.name, &mut spec, image.as_ref())?;
     hardware::check(&spec)?;
 
@@ -43,6 +44,21 @@ pub(super) fn create(request: &mut Request<'_>, draft: Draft<Vm>) -> Result<Admi
     attach_all(request, &mut txn, &home, &vm, disks)?;
     let task = task::begin(request, &mut txn, Action::Create, &vm, 0)?;
     Ok(Admitted::task(txn, task))
+}
+
+/// The image that the VM is made from. Entries of the catalogue become images here.
+fn image(
+    request: &mut Request<'_>,
+    txn: &mut Txn,
+    home: &Home,
+    spec: &mut VmSpec,
+) -> Result<Option<Object<Image>>> {
+    published::settle(request, txn, &mut spec.image, "spec.image")?;
+    for (n, disk) in spec.disks.iter_mut().enumerate() {
+        published::settle(request, txn, &mut disk.image, &format!("spec.disks[{n}].image"))?;
+    }
+    let Some(name) = &spec.image else { return Ok(None) };
+    reference::image_to_come(request, txn, home, name, "spec.image").map(Some)
 }
 
 fn attach_all(

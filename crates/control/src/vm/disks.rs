@@ -7,6 +7,7 @@ use novacron_model::{Bytes, Error, Image, Name, Object, Result, Volume, key, poo
 use novacron_store::{Snapshot, Txn, object};
 
 use crate::admission::{Home, Request, unchanged};
+use crate::coming::is_awaited;
 use crate::index::Row;
 use crate::volume;
 
@@ -65,7 +66,7 @@ pub(super) fn settle(
 
 /// A VM from an image with a disk starts from it, also when only volumes that exist were asked for.
 fn add_root(spec: &mut VmSpec, image: Option<&Object<Image>>) -> Result<()> {
-    let has_disk = image.is_some_and(|image| volume::disk_of(image).is_some());
+    let has_disk = image.is_some_and(|image| is_awaited(image) || volume::disk_of(image).is_some());
     let root = Name::new("root")?;
     let given = spec.disks.iter().any(|disk| disk.volume.is_none() || disk.name == root);
     if has_disk && !given {
@@ -154,7 +155,7 @@ fn make(
         let message = format!("disk \"{}\" needs a size", disk.name);
         return Err(Error::invalid(format!("{path}.size"), message));
     }
-    let rows = volume::settle(request.at, txn, home, &mut spec, path)?;
+    let rows = volume::settle(request, txn, home, &mut spec, path)?;
     let name = format!("{vm}-{}", disk.name);
     let draft = DraftMeta { name, ..DraftMeta::default() };
     let meta =
@@ -173,10 +174,13 @@ fn make(
 
 /// `image`: what the VM is made from, for its first disk.
 fn volume_spec(disk: &Disk, image: Option<&Object<Image>>) -> Result<VolumeSpec> {
-    let root = image.and_then(|image| Some((image, volume::disk_of(image)?)));
+    // Zero: left to an image that is still on its way.
+    let known = |image| volume::disk_of(image).map(|disk| disk.max(ROOT_DISK));
+    let size_of = |image| if is_awaited(image) { Some(Bytes(0)) } else { known(image) };
+    let root = image.and_then(|image| Some((image, size_of(image)?)));
     let root = root.filter(|_| disk.image.is_none());
     let (from, default_size) = match root {
-        Some((image, disk)) => (Some(Name::new(image.name())?), disk.max(ROOT_DISK)),
+        Some((image, size)) => (Some(Name::new(image.name())?.into()), size),
         None => (disk.image.clone(), Bytes(0)),
     };
     let pool = match &disk.pool {

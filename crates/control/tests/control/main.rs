@@ -5,6 +5,7 @@
 
 mod admission;
 mod agent;
+mod catalogue;
 mod deletion;
 mod hardware;
 mod placement;

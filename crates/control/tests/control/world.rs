@@ -169,6 +169,7 @@ impl World {
             fresh_uid: &mut || self.fresh_uid(),
             seal: &seal,
             project: Some(&project),
+            published: control::published::Published::default(),
         };
         admit(&mut request)
     }

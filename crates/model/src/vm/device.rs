@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::hardware::{DiskBus, NicModel};
+use crate::catalogue::ImageName;
 use crate::name::Name;
 use crate::units::Bytes;
 
@@ -25,7 +26,7 @@ pub struct Disk {
     pub pool: Option<Name>,
     /// For a volume that is made with the VM; the first disk takes the VM's image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<Name>,
+    pub image: Option<ImageName>,
     /// The volume was made with the VM and goes with it.
     #[serde(default)]
     pub owned: bool,
