@@ -24,7 +24,7 @@ test('an empty project says how its first VM comes to be', async () => {
 
 test('a VM is launched without an image, and the line beside the form does the same', async () => {
   await page.goto(`${world.base}/p/default/launch`)
-  await page.getByRole('button', { name: 'Start with an empty disk' }).click()
+  await page.getByText('Empty', { exact: true }).click()
   await page.getByLabel('Name').fill('blank')
   await page.getByText('S', { exact: true }).click()
   const line = await page.getByLabel('Summary').locator('code').innerText()
@@ -65,7 +65,7 @@ test('another file does not go on with an upload that waits', async () => {
   const dialog = page.getByRole('dialog')
   await page.getByLabel('File').setInputFiles({ name: 'waiting.raw', mimeType: 'application/octet-stream', buffer: diskContent() })
   await dialog.getByRole('button', { name: 'Upload' }).click()
-  await dialog.getByText(/exists already/).waitFor()
+  await dialog.getByText(/exists already/).first().waitFor()
   await page.keyboard.press('Escape')
   await world.cli('image', 'delete', 'waiting', '--yes')
 })

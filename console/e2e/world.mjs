@@ -3,7 +3,7 @@
 // security policy included, fails the test that is under way.
 import assert from 'node:assert/strict'
 import { spawn, execFile } from 'node:child_process'
-import { mkdtemp, rm, mkdir, open, readFile } from 'node:fs/promises'
+import { mkdtemp, rm, mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
@@ -23,13 +23,19 @@ export class World {
   /** Complaints that a test brings about on purpose. */
   expected = []
 
-  /** `hosts`: how many are simulated; 0 runs real guests. */
-  static async start({ hosts = 3 } = {}) {
+  /** `hosts`: how many are simulated; 0 runs real guests. `catalogue`: the text of another one. */
+  static async start({ hosts = 3, catalogue } = {}) {
     const world = new World()
     world.bin = process.env.NOVACRON_BIN
     assert.ok(world.bin, 'NOVACRON_BIN must name the binary')
     world.hosts = hosts
     world.data = await mkdtemp(path.join(os.tmpdir(), 'novacron-console-'))
+    if (catalogue) {
+      world.settings = path.join(world.data, 'novacron.toml')
+      const file = path.join(world.data, 'catalogue.toml')
+      await writeFile(file, catalogue)
+      await writeFile(world.settings, `[images]\ncatalogue = "${file}"\n`)
+    }
     await world.startServer()
     world.browser = await chromium.launch({ executablePath: BROWSER, args: BROWSER_FLAGS })
     return world
@@ -40,6 +46,7 @@ export class World {
     const listen = this.base ? new URL(this.base).host : '127.0.0.1:0'
     const args = ['server', '--data-dir', this.data, '--listen', listen]
     if (this.hosts > 0) args.push('--sim', String(this.hosts))
+    if (this.settings) args.push('--config', this.settings)
     const file = path.join(this.data, 'server.log')
     const log = await open(file, 'w')
     this.server = spawn(this.bin, args, { stdio: ['ignore', log.fd, log.fd] })

@@ -2,7 +2,7 @@
 import { queryOptions, useQuery } from '@tanstack/react-query'
 import { fetchEvents, fetchList, fetchObject, keys } from './cache'
 import { request } from './client'
-import type { KindName, Session, System } from './types'
+import type { Catalogue, KindName, Session, System } from './types'
 
 export const sessionQuery = queryOptions({
   queryKey: ['session'],
@@ -12,6 +12,14 @@ export const sessionQuery = queryOptions({
 export const systemQuery = queryOptions({
   queryKey: ['system'],
   queryFn: ({ signal }) => request<System>('GET', '/v1/system', { signal }),
+})
+
+/** Read once: it changes with the server's settings. */
+export const catalogueQuery = queryOptions({
+  queryKey: ['catalogue'],
+  queryFn: ({ signal }) => request<Catalogue>('GET', '/v1/catalogue', { signal }),
+  staleTime: Infinity,
+  retry: false,
 })
 
 export function useList<K extends KindName>(kind: K, project: string) {

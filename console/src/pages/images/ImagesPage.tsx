@@ -1,5 +1,5 @@
-// The list of images: import from a URL, upload a file, delete.
-import { Check, Download, Upload } from 'lucide-react'
+// The list of images: import from the catalogue or a URL, upload a file, delete.
+import { Check, Download, Library, Upload } from 'lucide-react'
 import { useState } from 'react'
 import { useList } from '../../api/queries'
 import { refOf } from '../../api/refs'
@@ -14,6 +14,7 @@ import { StateMark } from '../../components/StateMark'
 import type { Column } from '../../components/table/columns'
 import { ListPage } from '../../components/table/ListPage'
 import { ImportImage } from './ImportImage'
+import { ImportPublished } from './ImportPublished'
 import { UploadImage } from './UploadImage'
 import { imageUsers, usersText, type Users } from './users'
 
@@ -61,7 +62,7 @@ function columns(users: (image: string) => Users): Column<Image>[] {
 
 export function ImagesPage() {
   const project = useProject()
-  const [over, setOver] = useState<'import' | 'upload'>()
+  const [over, setOver] = useState<'import' | 'published' | 'upload'>()
   const vms = useList('vm', project).data?.items ?? []
   const volumes = useList('volume', project).data?.items ?? []
   return (
@@ -77,13 +78,17 @@ export function ImagesPage() {
             <button type="button" className="btn" onClick={() => setOver('upload')}>
               <Upload size={14} aria-hidden="true" /> Upload
             </button>
-            <button type="button" className="btn btn-primary" onClick={() => setOver('import')}>
+            <button type="button" className="btn" onClick={() => setOver('import')}>
               <Download size={14} aria-hidden="true" /> Import from a URL
+            </button>
+            <button type="button" className="btn btn-primary" onClick={() => setOver('published')}>
+              <Library size={14} aria-hidden="true" /> Import from the catalogue
             </button>
           </>
         }
       />
       {over === 'import' && <ImportImage project={project} onClose={() => setOver(undefined)} />}
+      {over === 'published' && <ImportPublished project={project} onClose={() => setOver(undefined)} />}
       {over === 'upload' && <UploadImage project={project} onClose={() => setOver(undefined)} />}
     </>
   )

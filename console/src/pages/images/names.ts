@@ -7,3 +7,8 @@ export function nameFromFile(path: string): string {
   const label = file.replace(ENDINGS, '').toLowerCase().replace(/[^a-z0-9]+/g, '-')
   return label.replace(/^-+/, '').slice(0, 63).replace(/-+$/, '')
 }
+
+/** The name of the image that an entry of the catalogue becomes: `ubuntu/24.04` is `ubuntu-24-04`. */
+export function nameFromEntry(entry: string): string {
+  return entry.replace(/[^A-Za-z0-9]/g, '-').replace(/^-+|-+$/g, '')
+}

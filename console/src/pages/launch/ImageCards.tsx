@@ -1,68 +1,91 @@
-// The choice of an image, as cards.
-import { Disc3, Package, SquareDashed } from 'lucide-react'
-import type { Image } from '../../api/types'
+// The choice of what a VM starts from, as cards: own images, ISOs, the catalogue, or nothing.
+import { Disc3, Library, Package, SquareDashed, type LucideIcon } from 'lucide-react'
+import { useId, type ReactNode } from 'react'
+import type { CatalogueEntry, Image } from '../../api/types'
 import { bytes } from '../../components/format'
 import { StateMark } from '../../components/StateMark'
 
 interface Props {
   images: Image[]
+  published: CatalogueEntry[]
   chosen: string
   empty: boolean
   onChoose: (name: string) => void
   onEmpty: () => void
 }
 
-export function ImageCards({ images, chosen, empty, onChoose, onEmpty }: Props) {
+const WHAT = { bundle: 'direct boot', disk: 'disk', iso: 'ISO, beside an empty disk' }
+
+export function ImageCards({ images, published, chosen, empty, onChoose, onEmpty }: Props) {
+  const isos = images.filter((image) => image.status.content?.kind === 'iso')
+  const mine = images.filter((image) => !isos.includes(image))
+  const own = (image: Image) => (
+    <Card
+      key={image.meta.uid} icon={image.status.content?.kind === 'bundle' ? Package : Disc3} title={image.meta.name} value={image.meta.name}
+      checked={image.meta.name === chosen} disabled={image.status.state !== 'ready'} onChoose={() => onChoose(image.meta.name)} text={described(image)}
+    />
+  )
   return (
-    <fieldset>
-      <legend className="mb-2 text-base font-semibold">Image</legend>
-      <div className="grid grid-cols-[repeat(auto-fill,minmax(13rem,1fr))] gap-2">
-        {images.map((image) => (
-          <Card key={image.meta.uid} image={image} checked={image.meta.name === chosen} onChoose={() => onChoose(image.meta.name)} />
-        ))}
-        <EmptyCard checked={empty} onChoose={onEmpty} />
-      </div>
+    <fieldset className="space-y-3">
+      <legend className="text-base font-semibold">Image</legend>
+      {mine.length > 0 && <Group title="Mine">{mine.map(own)}</Group>}
+      {isos.length > 0 && <Group title="ISO">{isos.map(own)}</Group>}
+      {published.length > 0 && (
+        <Group title="Catalogue">
+          {published.map((entry) => (
+            <Card
+              key={entry.name} icon={Library} title={entry.name} value={entry.name} checked={entry.name === chosen}
+              onChoose={() => onChoose(entry.name)} text={[entry.os, 'imported first'].filter(Boolean).join(', ')}
+            />
+          ))}
+        </Group>
+      )}
+      <Group title="No image">
+        <Card icon={SquareDashed} title="Empty" value="" checked={empty} onChoose={onEmpty} text="an empty disk" />
+      </Group>
     </fieldset>
   )
 }
 
-const CARD = 'panel flex gap-3 p-3 has-focus-visible:outline-2 has-focus-visible:outline-accent'
+function described(image: Image): ReactNode {
+  const content = image.status.content
+  if (image.status.state !== 'ready') return <StateMark state={image.status.state} />
+  return [image.spec.os, WHAT[content?.kind ?? 'disk'], content && bytes(content.virtual_size || content.size)].filter(Boolean).join(', ')
+}
 
-/** Its value is no name that an image may have. */
-function EmptyCard({ checked, onChoose }: { checked: boolean; onChoose: () => void }) {
+function Group({ title, children }: { title: string; children: ReactNode }) {
+  const id = useId()
   return (
-    <label className={`${CARD} cursor-pointer ${checked ? 'border-accent bg-accent-soft' : 'hover:bg-hover'}`}>
-      <input type="radio" name="image" className="sr-only" value="" checked={checked} onChange={onChoose} />
-      <SquareDashed size={22} className={`mt-0.5 shrink-0 ${checked ? 'text-accent' : 'text-dim'}`} aria-hidden="true" />
-      <span className="min-w-0">
-        <span className="block truncate font-medium">Empty</span>
-        <span className="block truncate text-dim">an empty disk</span>
-      </span>
-    </label>
+    <div role="group" aria-labelledby={id}>
+      <h3 id={id} className="mb-1 text-dim">
+        {title}
+      </h3>
+      <div className="grid grid-cols-[repeat(auto-fill,minmax(13rem,1fr))] gap-2">{children}</div>
+    </div>
   )
 }
 
-const WHAT = { bundle: 'direct boot', disk: 'disk', iso: 'ISO, beside an empty disk' }
+interface CardProps {
+  icon: LucideIcon
+  title: string
+  /** Nothing for no image: no image may be named so. */
+  value: string
+  text: ReactNode
+  checked: boolean
+  disabled?: boolean
+  onChoose: () => void
+}
 
-function Card({ image, checked, onChoose }: { image: Image; checked: boolean; onChoose: () => void }) {
-  const ready = image.status.state === 'ready'
-  const content = image.status.content
-  const Icon = content?.kind === 'bundle' ? Package : Disc3
+function Card({ icon: Icon, title, value, text, checked, disabled, onChoose }: CardProps) {
   return (
     <label
-      className={`${CARD} ${checked ? 'border-accent bg-accent-soft' : 'hover:bg-hover'} ${ready ? 'cursor-pointer' : 'opacity-60'}`}
+      className={`panel flex gap-3 p-3 has-focus-visible:outline-2 has-focus-visible:outline-accent ${checked ? 'border-accent bg-accent-soft' : 'hover:bg-hover'} ${disabled ? 'opacity-60' : 'cursor-pointer'}`}
     >
-      <input type="radio" name="image" className="sr-only" value={image.meta.name} checked={checked} disabled={!ready} onChange={onChoose} />
+      <input type="radio" name="image" className="sr-only" value={value} checked={checked} disabled={disabled} onChange={onChoose} />
       <Icon size={22} className={`mt-0.5 shrink-0 ${checked ? 'text-accent' : 'text-dim'}`} aria-hidden="true" />
       <span className="min-w-0">
-        <span className="block truncate font-medium">{image.meta.name}</span>
-        {ready ? (
-          <span className="block truncate text-dim">
-            {[image.spec.os, WHAT[content?.kind ?? 'disk'], content && bytes(content.virtual_size || content.size)].filter(Boolean).join(', ')}
-          </span>
-        ) : (
-          <StateMark state={image.status.state} />
-        )}
+        <span className="block truncate font-medium">{title}</span>
+        <span className="block truncate text-dim">{text}</span>
       </span>
     </label>
   )

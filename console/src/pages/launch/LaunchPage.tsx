@@ -1,22 +1,25 @@
 // Launching a VM: one page from the image to the running guest, with the same command beside it.
-import { Link, useNavigate } from '@tanstack/react-router'
+import { useQuery } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
 import { useRef, useState } from 'react'
 import { createVm } from '../../api/actions'
 import { asProblem, type Problem } from '../../api/client'
-import { useList } from '../../api/queries'
-import type { Image } from '../../api/types'
+import { catalogueQuery, useList } from '../../api/queries'
+import type { CatalogueEntry, Image } from '../../api/types'
 import { useProject } from '../../app/project'
 import { CommandLine } from '../../components/Copy'
 import { useDraft } from '../../components/hooks'
-import { Empty, Loaded, Page } from '../../components/Page'
+import { Loaded, Page } from '../../components/Page'
 import { ProblemBox } from '../../components/Problem'
 import { useListState } from '../../components/table/listState'
+import { nameFromEntry } from '../images/names'
 import { Access } from './Access'
 import { cliLine, EMPTY_FORM, proposeName, readForm, type LaunchForm, type Wrong } from './draft'
 import { Fit } from './Fit'
 import { ImageCards } from './ImageCards'
-import { More, Networking } from './Networking'
+import { More } from './More'
 import { NameAndSize } from './NameAndSize'
+import { Networking } from './Networking'
 import { Summary } from './Summary'
 
 export interface PartProps {
@@ -28,30 +31,16 @@ export interface PartProps {
 export function LaunchPage() {
   const project = useProject()
   const query = useList('image', project)
-  const [bare, setBare] = useState(false)
+  const catalogue = useQuery(catalogueQuery)
   return (
     <Page title="Launch a VM">
       <Loaded query={query}>
         {(list) => {
           const images = list.items.filter((image) => image.status.state === 'ready' || image.status.state === 'importing')
-          return images.length > 0 || bare ? (
-            <LaunchForm project={project} images={images} empty={bare} />
-          ) : (
-            <Empty
-              text="A VM starts from an image, and there is none yet."
-              action={
-                <div className="flex flex-wrap justify-center gap-2">
-                  <Link to="/p/$project/images" params={{ project }} className="btn btn-primary">
-                    Import an image
-                  </Link>
-                  <button type="button" className="btn" onClick={() => setBare(true)}>
-                    Start with an empty disk
-                  </button>
-                </div>
-              }
-              command={<CommandLine text="novacron image import disk.qcow2 --name debian-12" />}
-            />
-          )
+          const there = images.map((image) => image.meta.name)
+          const published = catalogue.data?.items.filter((entry) => !there.includes(nameFromEntry(entry.name)))
+          // A catalogue that cannot be read keeps nobody from the images that are there.
+          return catalogue.isPending ? null : <LaunchForm project={project} images={images} published={published ?? []} />
         }}
       </Loaded>
     </Page>
@@ -64,14 +53,21 @@ export function bringsDisk(image: Image | undefined): boolean {
   return content ? content.kind === 'disk' || content.virtual_size > 0 : false
 }
 
-function LaunchForm({ project, images, empty }: { project: string; images: Image[]; empty: boolean }) {
+interface FormProps {
+  project: string
+  images: Image[]
+  published: CatalogueEntry[]
+}
+
+function LaunchForm({ project, images, published }: FormProps) {
   const navigate = useNavigate()
   const vms = useList('vm', project).data?.items ?? []
   const { image: asked } = useListState()
   const taken = vms.map((vm) => vm.meta.name)
   const ready = images.filter((image) => image.status.state === 'ready').map((image) => image.meta.name)
-  const { form, change, changed, drop } = useForm(project, ready, asked, () => ({
-    ...EMPTY_FORM, image: empty ? '' : ready.includes(asked) ? asked : (ready[0] ?? ''), empty,
+  const choices = [...ready, ...published.map((entry) => entry.name)]
+  const { form, change, changed, drop } = useForm(project, choices, asked, () => ({
+    ...EMPTY_FORM, image: choices.includes(asked) ? asked : (ready[0] ?? ''),
   }))
   const [shown, setShown] = useState(false)
   const [busy, setBusy] = useState(false)
@@ -81,7 +77,8 @@ function LaunchForm({ project, images, empty }: { project: string; images: Image
   const filled = { ...form, name: form.name || proposeName(form.image, taken) }
   const image = images.find((each) => each.meta.name === form.image)
   const iso = image?.status.content?.kind === 'iso'
-  const hasDisk = form.empty || iso || bringsDisk(image)
+  // What the catalogue publishes are disks.
+  const hasDisk = form.empty || iso || bringsDisk(image) || form.image.includes('/')
   const { draft, wrong } = readForm(filled, hasDisk, iso)
   const set = (part: Partial<LaunchForm>) => {
     key.current = ''
@@ -115,16 +112,16 @@ function LaunchForm({ project, images, empty }: { project: string; images: Image
     >
       <div className="space-y-6">
         <ImageCards
-          images={images} chosen={form.image} empty={form.empty}
+          images={images} published={published} chosen={form.image} empty={form.empty}
           onChoose={(name) => set({ image: name, empty: false })} onEmpty={() => set({ image: '', empty: true })}
         />
         <NameAndSize {...part} name={form.name} hasDisk={hasDisk} />
         {!form.empty && !iso && <Access {...part} />}
         <Networking {...part} project={project} />
-        <More {...part} />
+        <More {...part} iso={iso} />
       </div>
       <aside className="panel sticky top-4 space-y-4 p-4" aria-label="Summary">
-        <Summary form={filled} image={image} />
+        <Summary form={filled} image={image} hasDisk={hasDisk} />
         <Fit form={filled} />
         {problem && <ProblemBox error={problem} compact />}
         {shown && Object.keys(wrong).length > 0 && <p className="text-bad" role="alert">{Object.values(wrong)[0]}</p>}
@@ -153,12 +150,12 @@ function LaunchForm({ project, images, empty }: { project: string; images: Image
 }
 
 /** What was filled in, kept in this tab until it is sent; the password is not. */
-function useForm(project: string, ready: string[], asked: string, fresh: () => LaunchForm) {
+function useForm(project: string, choices: string[], asked: string, fresh: () => LaunchForm) {
   const [kept, keep] = useDraft<LaunchForm>(`launch.${project}`)
   const [form, setForm] = useState<LaunchForm>(() => {
     if (!kept) return fresh()
     // An image may have gone since; one that a link names comes before what was chosen.
-    const { image, empty } = asked || !(kept.empty || ready.includes(kept.image)) ? fresh() : kept
+    const { image, empty } = asked || !(kept.empty || choices.includes(kept.image)) ? fresh() : kept
     return { ...EMPTY_FORM, ...kept, image, empty }
   })
   const change = (part: Partial<LaunchForm>) => {

@@ -2,17 +2,18 @@
 import type { Image } from '../../api/types'
 import { parseBytes, bytes, words } from '../../components/format'
 import { Facts } from '../../components/Page'
+import { FIRMWARES } from '../vm/hardware/Machine'
 import type { LaunchForm } from './draft'
-import { bringsDisk } from './LaunchPage'
 
-export function Summary({ form, image }: { form: LaunchForm; image: Image | undefined }) {
+export function Summary({ form, image, hasDisk }: { form: LaunchForm; image: Image | undefined; hasDisk: boolean }) {
   const size = (text: string) => {
     const count = parseBytes(text, 'GiB')
     return count ? bytes(count) : '–'
   }
   const iso = image?.status.content?.kind === 'iso'
-  const disk = form.empty || iso ? (form.disk.trim() ? `${size(form.disk)}, empty` : 'none') : bringsDisk(image) ? size(form.disk) : 'none, it boots from memory'
+  const disk = form.empty || iso ? (form.disk.trim() ? `${size(form.disk)}, empty` : 'none') : hasDisk ? size(form.disk) : 'none, it boots from memory'
   const access = [form.sshKey.trim() && 'ssh key', form.password && 'password', form.userData.trim() && 'cloud-init'].filter(Boolean).join(', ')
+  const machine = [words(form.preset), FIRMWARES.find((each) => each.value === form.firmware)?.label, form.tpm && 'TPM'].filter(Boolean).join(', ')
   return (
     <>
       <h2 className="truncate text-base font-semibold">{form.name}</h2>
@@ -24,6 +25,7 @@ export function Summary({ form, image }: { form: LaunchForm; image: Image | unde
           ['Disk', disk],
           ['Access', form.empty || iso ? 'serial console and screen' : access || 'as the image has it'],
           ['Network', [form.network || 'user', form.ports.trim()].filter(Boolean).join(', ')],
+          ['Machine', machine],
           ['Restart', words(form.restart)],
         ]}
       />

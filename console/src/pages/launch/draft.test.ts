@@ -81,3 +81,21 @@ test('port forwards are read as the command line reads them', () => {
 test('the proposed name is free', () => {
   expect(proposeName('debian-12', ['debian-1', 'debian-2'])).toBe('debian-3')
 })
+
+test('an entry of the catalogue is asked for as it is named', () => {
+  const published = { ...form, image: 'debian/12' }
+  expect(readForm(published, true).draft.spec.image).toBe('debian/12')
+  expect(cliLine(published, true)).toContain('novacron launch debian/12 web')
+  expect(proposeName('debian/12', [])).toBe('debian-1')
+})
+
+test('the machine is told only where it is another than the usual one', () => {
+  const windows = { ...form, image: 'win11', preset: 'windows' as const, firmware: 'uefi_secure' as const, tpm: true, boot: 'cdrom' as const }
+  const { spec } = readForm(windows, true, true).draft
+  expect(spec).toMatchObject({ preset: 'windows', firmware: 'uefi_secure', tpm: true, boot: ['cd0', 'root'] })
+  expect(cliLine(windows, true, true)).toContain('--preset windows --firmware uefi-secure --tpm=true --boot cd0,root')
+  const usual = readForm(form, true).draft.spec
+  expect([usual.preset, usual.firmware, usual.tpm, usual.boot]).toEqual([undefined, undefined, undefined, undefined])
+  // There is nothing to order without a CD-ROM drive.
+  expect(readForm({ ...form, boot: 'cdrom' }, true).draft.spec.boot).toBeUndefined()
+})

@@ -1,9 +1,10 @@
 // The launch form's contents, and what becomes of them: the API's draft and the same command line.
 // Pure; the page draws it.
-import type { CloudInit, PortForward, RestartPolicy, VmDraft, VmSpec } from '../../api/types'
+import type { CloudInit, Firmware, PortForward, Preset, RestartPolicy, VmDraft, VmSpec } from '../../api/types'
 import { bytesFlag, parseBytes } from '../../components/format'
 
 export interface LaunchForm {
+  /** Its name, or an entry of the catalogue such as `debian/12`. */
   image: string
   /** No image: it starts with an empty disk, or with none. */
   empty: boolean
@@ -19,6 +20,11 @@ export interface LaunchForm {
   ports: string
   pool: string
   restart: RestartPolicy
+  preset: Preset
+  firmware: Firmware
+  tpm: boolean
+  /** Which drive is tried first; nothing for the usual order, disks before CD-ROMs. */
+  boot: '' | 'cdrom'
   labels: string
 }
 
@@ -37,7 +43,7 @@ export const SIZES: Size[] = [
 
 export const EMPTY_FORM: LaunchForm = {
   image: '', empty: false, name: '', size: 'M', cpus: '2', memory: '2GiB', disk: '20GiB', sshKey: '', password: '', userData: '',
-  network: '', ports: '', pool: '', restart: 'on_failure', labels: '',
+  network: '', ports: '', pool: '', restart: 'on_failure', preset: 'linux', firmware: 'bios', tpm: false, boot: '', labels: '',
 }
 
 /** What is wrong, by the API's name of the field. */
@@ -67,6 +73,11 @@ export function readForm(form: LaunchForm, hasDisk: boolean, iso = false): { dra
   if (!form.empty && !iso && !keys.every((key) => /^(ssh-|ecdsa-|sk-)\S+ \S+/.test(key))) wrong['spec.cloud_init.ssh_keys'] = 'A public key begins with ssh-ed25519, ssh-rsa or ecdsa-…'
 
   const spec: VmSpec = { run: 'running', image: iso ? undefined : form.image || undefined, cpus, memory, restart: form.restart }
+  if (form.preset !== 'linux') spec.preset = form.preset
+  if (form.firmware !== 'bios') spec.firmware = form.firmware
+  if (form.tpm) spec.tpm = true
+  const order = bootOrder(form, hasDisk, iso)
+  if (order.length > 0) spec.boot = order
   if (iso) spec.cdroms = [{ name: 'cd0', image: form.image }]
   if (size || (hasDisk && form.pool && !form.empty)) spec.disks = [{ name: 'root', size, pool: form.pool || undefined }]
   if (form.network || (Array.isArray(ports) && ports.length > 0))
@@ -76,6 +87,11 @@ export function readForm(form: LaunchForm, hasDisk: boolean, iso = false): { dra
   const meta: VmDraft['meta'] = { name: form.name }
   if (labels && Object.keys(labels).length > 0) meta.labels = labels
   return { draft: { meta, spec }, wrong }
+}
+
+/** Only where there are two drives to order, and not in the usual order. */
+function bootOrder(form: LaunchForm, hasDisk: boolean, iso: boolean): string[] {
+  return iso && hasDisk && form.disk.trim() && form.boot === 'cdrom' ? ['cd0', 'root'] : []
 }
 
 function cloudInit(form: LaunchForm, keys: string[]): CloudInit {
@@ -126,6 +142,11 @@ export function cliLine(form: LaunchForm, hasDisk: boolean, iso = false): string
   if (form.network) flag('--network', form.network)
   if (form.pool && !(form.empty && !form.disk.trim())) flag('--pool', form.pool)
   if (form.restart !== 'on_failure') flag('--restart', form.restart) // the others have no underscore
+  if (form.preset !== 'linux') flag('--preset', form.preset)
+  if (form.firmware !== 'bios') flag('--firmware', form.firmware.replace('_', '-'))
+  if (form.tpm) parts.push('--tpm=true')
+  const order = bootOrder(form, hasDisk, iso)
+  if (order.length > 0) flag('--boot', order.join(','))
   for (const label of form.labels.split(/[\s,]+/).filter(Boolean)) flag('--label', label)
   // Without an image nobody reads a key, and `create` does not start.
   if (bare) return `${parts.join(' ')} && novacron start ${name}`
@@ -147,6 +168,6 @@ function quoted(text: string): string {
 
 /** `debian-1`, `debian-2` …: the first that is free. */
 export function proposeName(image: string, taken: readonly string[]): string {
-  const base = image.split('-')[0] || 'vm'
+  const base = image.split(/[-/]/)[0] || 'vm'
   for (let n = 1; ; n++) if (!taken.includes(`${base}-${n}`)) return `${base}-${n}`
 }

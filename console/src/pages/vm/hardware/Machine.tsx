@@ -11,7 +11,7 @@ interface MachineForm {
   tpm: boolean
 }
 
-const PRESETS: { value: Preset; label: string }[] = [
+export const PRESETS: { value: Preset; label: string }[] = [
   { value: 'linux', label: 'Linux: virtio devices, UTC' },
   { value: 'windows', label: 'Windows: SATA, e1000e, local time' },
 ]

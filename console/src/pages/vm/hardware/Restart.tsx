@@ -3,7 +3,7 @@ import type { RestartPolicy, Vm } from '../../../api/types'
 import { SelectField } from '../../../components/Field'
 import { errorAt } from '../../../components/FormDialog'
 import { Facts } from '../../../components/Page'
-import { RESTARTS } from '../../launch/Networking'
+import { RESTARTS } from '../../launch/More'
 import { Section, type FormProps } from './Section'
 
 interface RestartForm {
