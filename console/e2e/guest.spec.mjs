@@ -70,4 +70,6 @@ test('the log is read, searched and downloaded', async () => {
   await page.getByLabel('Search in the log').fill('')
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByText('Download').click()])
   assert.equal(download.suggestedFilename(), 'hello-serial.log')
+  await page.getByRole('radio', { name: 'Agent' }).click()
+  await until('the agent says what it did', async () => (await log.innerText()).includes('running'))
 })

@@ -65,7 +65,7 @@ test('another file does not go on with an upload that waits', async () => {
   const dialog = page.getByRole('dialog')
   await page.getByLabel('File').setInputFiles({ name: 'waiting.raw', mimeType: 'application/octet-stream', buffer: diskContent() })
   await dialog.getByRole('button', { name: 'Upload' }).click()
-  await dialog.getByText(/exists already/).first().waitFor()
+  await dialog.getByText('Image "waiting" exists already.').waitFor()
   await page.keyboard.press('Escape')
   await world.cli('image', 'delete', 'waiting', '--yes')
 })

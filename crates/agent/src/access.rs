@@ -59,6 +59,7 @@ impl AgentHandle {
         match source {
             LogSource::Serial => self.serial_log(vm, tail, follow).await,
             LogSource::Qemu => self.driver_log(vm.meta.uid, tail, follow).await,
+            LogSource::Agent => Ok(self.node.vm_logs.read(vm.meta.uid, tail, follow)),
         }
     }
 

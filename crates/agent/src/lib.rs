@@ -25,6 +25,7 @@ mod report;
 mod selection;
 mod upload;
 pub mod vm;
+mod vm_log;
 mod volume;
 mod volume_usage;
 

@@ -16,6 +16,7 @@ use crate::board::Board;
 use crate::config::AgentConfig;
 use crate::pool::Pool;
 use crate::upload::Uploads;
+use crate::vm_log::VmLogs;
 
 /// Guests that may be started at the same moment: after a host's boot there may be hundreds.
 const STARTS: usize = 8;
@@ -27,6 +28,7 @@ pub(crate) struct Node {
     pub config: AgentConfig,
     pub store: Arc<dyn Store>,
     pub board: Board,
+    pub vm_logs: VmLogs,
     pub actors: Arc<Actors>,
     pub uploads: Uploads,
     pub starts: Semaphore,
@@ -42,10 +44,12 @@ pub(crate) struct Node {
 impl Node {
     pub fn new(config: AgentConfig, store: Arc<dyn Store>) -> Arc<Self> {
         let board = Board::new(config.clock.clone());
+        let vm_logs = VmLogs::new(config.clock.clone());
         Arc::new(Self {
             config,
             store,
             board,
+            vm_logs,
             actors: Arc::default(),
             uploads: Uploads::default(),
             starts: Semaphore::new(STARTS),

@@ -130,6 +130,8 @@ pub enum LogSource {
     #[default]
     Serial,
     Qemu,
+    /// What the node's agent has done and met with the VM since it was started.
+    Agent,
 }
 
 /// Body of `POST /v1/session`.

@@ -11,6 +11,8 @@
 //!               failed      failed    stopping ─▶ stopped
 //! ```
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -195,6 +197,13 @@ pub enum VmState {
     /// Ended badly and will not be tried again by itself, or is waiting for the next try.
     Failed,
     Deleting,
+}
+
+impl fmt::Display for VmState {
+    /// As the API writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// Where the VM runs.

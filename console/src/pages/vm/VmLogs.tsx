@@ -1,4 +1,4 @@
-// A VM's logs: its serial line, or what QEMU said.
+// A VM's logs: its serial line, what QEMU said, or what the node's agent did.
 import { Download } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
 import { logPath } from '../../api/actions'
@@ -12,6 +12,7 @@ import { useLog } from './useLog'
 
 const WHOLE = 67_108_864 // the most that the API gives
 const LINES_DRAWN = 5000
+const SOURCES = { serial: 'Serial', qemu: 'QEMU', agent: 'Agent' }
 
 export function VmLogs({ vm }: { vm: Vm }) {
   const { q, source: asked, set } = useListState()
@@ -24,12 +25,12 @@ export function VmLogs({ vm }: { vm: Vm }) {
     <>
       <div className="mb-2 flex flex-wrap items-center gap-2">
         <div role="radiogroup" aria-label="Which log" className="flex">
-          {(['serial', 'qemu'] as const).map((each) => (
+          {(Object.keys(SOURCES) as (keyof typeof SOURCES)[]).map((each) => (
             <button
               key={each} type="button" role="radio" aria-checked={source === each} onClick={() => set({ source: each === 'serial' ? '' : each })}
               className={`btn first:rounded-r-none last:-ml-px last:rounded-l-none ${source === each ? 'bg-accent-soft text-accent' : ''}`}
             >
-              {each === 'serial' ? 'Serial' : 'QEMU'}
+              {SOURCES[each]}
             </button>
           ))}
         </div>
@@ -48,7 +49,7 @@ export function VmLogs({ vm }: { vm: Vm }) {
       {problem && <ProblemBox error={problem} />}
       {!problem && loading && lines.length === 0 && <Skeleton />}
       {!problem && !loading && lines.length === 0 && !q && (
-        <Empty text="The log is empty." command={<CommandLine text={`novacron logs ${vm.meta.name} --follow`} />} />
+        <Empty text="The log is empty." command={<CommandLine text={`novacron logs ${vm.meta.name} --follow${source === 'serial' ? '' : ` --source ${source}`}`} />} />
       )}
       {(lines.length > 0 || q) && <Lines lines={lines} follow={follow} search={q} name={vm.meta.name} />}
     </>

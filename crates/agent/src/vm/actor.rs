@@ -104,6 +104,7 @@ impl Actor {
         let vm = object::by_key::<Vm>(&at, family.as_str())?;
         let Some(vm) = vm.filter(|_| !report::is_cleaned(&at, &family)) else {
             self.clear_board();
+            self.uid.inspect(|uid| node.vm_logs.forget(*uid));
             return Ok(Next::Leave);
         };
         self.take_on(&vm);
@@ -135,6 +136,7 @@ impl Actor {
         };
         let handle = seen.guest.as_ref().map(|guest| &guest.handle);
         let scene = Scene { node: &node, at: &at, family: &family, vm: &vm, handle };
+        node.vm_logs.write(vm.meta.uid, &format!("{effect}"));
         let done = effect::perform(scene, &effect).await;
         let error = done.as_ref().err();
         if let Ok(Some(handle)) = &done {
@@ -195,7 +197,11 @@ impl Actor {
     }
 
     fn note_guest(&mut self, guest: Option<&Guest>) {
-        self.probe.follow(guest.map(|guest| &guest.handle));
+        let handle = guest.map(|guest| &guest.handle);
+        if let (true, Some(handle), Some(uid)) = (self.probe.follow(handle), handle, self.uid) {
+            let text = format!("the guest is process {}", handle.pid);
+            self.node.vm_logs.write(uid, &text);
+        }
         let Some(guest) = guest else { return };
         if guest.observed.agent.is_some() && self.runtime.started.is_some() {
             self.runtime.agent.clone_from(&guest.observed.agent);
@@ -226,14 +232,30 @@ impl Actor {
             txn.preconditions.push(hold::unchanged(node, at));
         }
         let old = stored.cloned().unwrap_or_default();
-        for happening in happened::between(vm.name(), &old, runtime) {
-            let happened::Happening { level, kind, text } = happening;
-            report::add_event(&mut txn, node, vm, level, kind, text).map_err(unwritable)?;
+        let happenings = happened::between(vm.name(), &old, runtime);
+        for happened::Happening { level, kind, text } in &happenings {
+            report::add_event(&mut txn, node, vm, *level, kind, text.clone())
+                .map_err(unwritable)?;
         }
         if step_of(runtime.state).is_none() {
             report::add_log(&mut txn, node, at, family, vm.meta.uid).map_err(unwritable)?;
         }
-        node.commit(txn).await
+        node.commit(txn).await?;
+        self.note(&old, runtime, &happenings);
+        Ok(())
+    }
+
+    /// Writes into the VM's log what was reported.
+    fn note(&self, old: &Runtime, new: &Runtime, happenings: &[happened::Happening]) {
+        let Some(uid) = self.uid else { return };
+        for happening in happenings {
+            self.node.vm_logs.write(uid, &happening.text);
+        }
+        if (old.state, &old.reason) != (new.state, &new.reason) {
+            let reason = new.reason.as_ref().map(|reason| format!(": {reason}"));
+            let text = format!("{}{}", new.state, reason.unwrap_or_default());
+            self.node.vm_logs.write(uid, &text);
+        }
     }
 
     /// Puts on the board what the VM is waiting for.
@@ -263,6 +285,7 @@ impl Actor {
         tracing::warn!(vm = %self.seat.family(), ?effect, %error, "could not be done");
         if let Some(uid) = self.uid {
             self.node.board.write(uid, error.to_string());
+            self.node.vm_logs.write(uid, &format!("{effect} failed: {error}"));
         }
         match effect {
             Effect::Destroy | Effect::CleanUp | Effect::Snapshot(_) => Next::Pause,

@@ -24,16 +24,18 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    /// Follows the guest: a new process is asked soon, none is asked any more.
-    pub fn follow(&mut self, handle: Option<&Handle>) {
+    /// Follows the guest: a new process is asked soon, none is asked any more. Whether this is
+    /// another than before.
+    pub fn follow(&mut self, handle: Option<&Handle>) -> bool {
         if self.handle.as_ref() == handle {
-            return;
+            return false;
         }
         *self = Self { handle: handle.cloned(), ..Self::default() };
         if self.handle.is_some() {
             self.pause = FIRST;
             self.next = Some(Instant::now() + FIRST);
         }
+        true
     }
 
     /// What the agent answered. Asks when it is time; never returns while there is nobody to ask.

@@ -1,5 +1,6 @@
 //! What a VM's actor knows when it decides, and what it can decide. Plain values only.
 
+use std::fmt;
 use std::time::Duration;
 
 use novacron_host::{Handle, Observed, Stop};
@@ -135,4 +136,23 @@ pub enum Effect {
     Snapshot(SnapshotWork),
     /// Remove what is left of a deleted VM on this node, and say so.
     CleanUp,
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start { paused: false } => f.write_str("start"),
+            Self::Start { paused: true } => f.write_str("start paused"),
+            Self::Press(Stop::PowerButton) => f.write_str("press the power button"),
+            Self::Press(Stop::Agent) => f.write_str("ask the guest agent to shut down"),
+            Self::Destroy => f.write_str("end the process"),
+            Self::Pause => f.write_str("pause"),
+            Self::Resume => f.write_str("resume"),
+            Self::Reset => f.write_str("reset"),
+            Self::Restore { snapshot } => write!(f, "restore snapshot {snapshot}"),
+            Self::Snapshot(work) if work.delete => write!(f, "delete snapshot {}", work.name),
+            Self::Snapshot(work) => write!(f, "take snapshot {}", work.name),
+            Self::CleanUp => f.write_str("remove what is left"),
+        }
+    }
 }

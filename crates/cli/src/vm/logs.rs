@@ -1,4 +1,4 @@
-//! `logs`: what the serial line or QEMU wrote.
+//! `logs`: what the serial line, QEMU or the node's agent wrote.
 
 use clap::{Args, ValueEnum};
 use novacron_model::Bytes;
@@ -30,9 +30,13 @@ pub struct LogsArgs {
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum Source {
+    /// The serial line
     #[default]
     Serial,
+    /// What QEMU said
     Qemu,
+    /// What the node did with the VM since its daemon was started
+    Agent,
 }
 
 pub async fn logs(session: &Session, args: &LogsArgs) -> Result<()> {
@@ -40,6 +44,7 @@ pub async fn logs(session: &Session, args: &LogsArgs) -> Result<()> {
     let source = match args.source {
         Source::Serial => "serial",
         Source::Qemu => "qemu",
+        Source::Agent => "agent",
     };
     let mut pairs = vec![("source", source), ("tail", tail.as_str())];
     if args.follow {

@@ -85,3 +85,22 @@ async fn nothing_leads_into_a_vm_that_is_down() {
     let log = agent.log(&web, LogSource::Serial, 1 << 20, true).await.unwrap();
     assert!(text(log).await.contains("guest is up: web"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_agents_log_tells_what_was_done_and_goes_on() {
+    let stage = Stage::new().await;
+    stage.launch("web", RestartPolicy::OnFailure).await;
+    let (agent, web) = (stage.agent.as_ref().unwrap(), stage.vm("web"));
+    let log = text(agent.log(&web, LogSource::Agent, 1 << 20, false).await.unwrap()).await;
+    let words = ["creating", "starting\n", " start\n", "the guest is process", " running\n"];
+    let places: Vec<_> = words.iter().filter_map(|word| log.find(word)).collect();
+    assert!(places.len() == words.len() && places.is_sorted(), "{log}");
+
+    let mut more = agent.log(&web, LogSource::Agent, 0, true).await.unwrap();
+    stage.stop("web", 60, true).await;
+    let mut seen = String::new();
+    while !seen.contains(" stopped\n") {
+        seen += str::from_utf8(&more.next().await.unwrap().unwrap()).unwrap();
+    }
+    assert!(seen.contains("was stopped") && !seen.contains(" running\n"), "{seen}");
+}
