@@ -81,6 +81,7 @@ async fn serve(
     store: Arc<RaftStore>,
     end: &CancellationToken,
 ) -> Result<()> {
+    let copies = state::copies(config, data.path())?;
     bootstrap(store.as_ref()).await?;
     let shared: Arc<dyn Store> = store.clone();
     let control = tokio::spawn(control(shared.clone(), end.clone()));
@@ -89,7 +90,7 @@ async fn serve(
         None => vec![nodes::real(config, data, &shared).await?],
     };
     let source = source(data, &shared, &agents);
-    let copies = tokio::spawn(source.keep(state::copies(config, data.path()), end.clone()));
+    let copies = tokio::spawn(source.keep(copies, end.clone()));
     let served = answer(args, config, data, &store, &agents, end).await;
     for agent in &agents {
         agent.shutdown().await;

@@ -26,6 +26,7 @@ use tracing::{info, warn};
 use crate::clock;
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::identity;
 
 /// Files of the data directory without which the store is worth less. Others are not taken, nor
 /// believed when a backup brings them.
@@ -34,12 +35,15 @@ const FILES: [&str; 3] = ["data.key", "tls/ca.pem", "tls/ca.key"];
 const LOOK: Duration = Duration::from_mins(10);
 
 /// The copies that the daemon keeps by itself.
-pub fn copies(config: &Config, data: &Path) -> Copies {
-    Copies::new(folder(config, data), config.backup.keep)
+pub fn copies(config: &Config, data: &Path) -> Result<Copies> {
+    Ok(Copies::new(folder(config, data)?, config.backup.keep))
 }
 
-fn folder(config: &Config, data: &Path) -> PathBuf {
-    config.backup.dir.clone().unwrap_or_else(|| data.join("backups"))
+/// Several nodes may share the directory that the settings name, so each has a folder of its own.
+fn folder(config: &Config, data: &Path) -> Result<PathBuf> {
+    let Some(dir) = &config.backup.dir else { return Ok(data.join("backups")) };
+    let node = config.name.clone().map_or_else(identity::node_name, Ok)?;
+    Ok(dir.join(node.as_str()))
 }
 
 /// Opens the store. One of an older format is copied before; of a damaged one it is said which copy
@@ -59,7 +63,7 @@ pub async fn open_store(config: &Config, data: &DataDir) -> Result<Arc<RaftStore
     if !lost {
         return Err(failed);
     }
-    let copies = copies(config, data.path());
+    let copies = copies(config, data.path())?;
     let newest = tokio::task::spawn_blocking(move || copies.newest()).await?;
     let Some(newest) = newest else { return Err(failed) };
     let (newest, data) = (newest.display(), data.path().display());
@@ -81,7 +85,7 @@ async fn copy_before_upgrade(
         Err(error) => return Ok(Err(error)),
     };
     let (dir, key) = (dir.to_owned(), data.path().join("data.key"));
-    let folder = folder(config, data.path());
+    let folder = folder(config, data.path())?;
     let name = format!("store-format-{format}");
     let copying = move || upgrade::copy(&dir, &key, &folder, &name);
     let copy = tokio::task::spawn_blocking(copying).await?;

@@ -43,14 +43,18 @@ pub fn run(args: &RestoreArgs, globals: &Globals) -> Result<()> {
     refuse_unless_empty(&path, args.replace)?;
     refuse_mounts(&path)?;
     let part = path.join(PART);
-    let prepared = prepare(&backup, &part).and_then(|()| {
-        fs::rename(&part, path.join(READY))?;
-        Ok(sync_dir(&path)?)
-    });
+    let prepared = prepare(&backup, &part).and_then(|()| Ok(fs::rename(&part, path.join(READY))?));
     if let Err(error) = prepared {
         let _ = fs::remove_dir_all(&part);
         return Err(error.context(format!("{} stays as it was", path.display())));
     }
+    // The rename has decided, and the next start goes on from it, unless the disk loses it.
+    sync_dir(&path).with_context(|| {
+        format!(
+            "restored, but not known to be durable; run this again with --replace, or start {}",
+            path.display()
+        )
+    })?;
     let replaced = finish(&path)?;
     report(&backup, &path, replaced.as_deref(), &config);
     Ok(())

@@ -193,11 +193,12 @@ fn the_error_of_a_damaged_store_names_the_copy_that_brings_it_back() {
 fn a_copy_is_kept_where_the_settings_say() {
     let dir = tempfile::tempdir().unwrap();
     let (settings, elsewhere) = (dir.path().join("novacron.toml"), dir.path().join("elsewhere"));
-    fs::write(&settings, format!("[backup]\ndir = {elsewhere:?}\n")).unwrap();
+    fs::write(&settings, format!("name = \"rack7\"\n[backup]\ndir = {elsewhere:?}\n")).unwrap();
+    let own = elsewhere.join("rack7");
     let args = ["--sim", "1", "--config", settings.to_str().unwrap()];
     let mut daemon = Daemon::stopped(&dir.path().join("data"), &args);
     daemon.up();
-    eventually("copied", || listed(&elsewhere).iter().any(|name| name.ends_with(".backup")));
+    eventually("copied", || listed(&own).iter().any(|name| name.ends_with(".backup")));
     assert!(!daemon.data().join("backups").exists());
     daemon.stop();
 
