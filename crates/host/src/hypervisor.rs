@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
+use novacron_model::figures::Totals;
 use novacron_model::units::{Bytes, Time};
 use novacron_model::vm::{DiskBus, Firmware, GuestAgent, NicModel, Preset, Protocol};
 use novacron_model::{Code, Error, Result, volume::DiskFormat};
@@ -226,6 +227,10 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn freeze(&self) -> Option<&dyn Freeze> {
         None
     }
+
+    fn figures(&self) -> Option<&dyn Figures> {
+        None
+    }
 }
 
 /// Power `control`.
@@ -307,6 +312,14 @@ pub trait Snapshots: Send + Sync {
     async fn delete(&self, handle: Option<&Handle>, drives: &[Drive], tag: Uuid) -> Result<()>;
     /// The guest must be stopped.
     async fn restore(&self, drives: &[Drive], tag: Uuid) -> Result<()>;
+}
+
+/// Power `figures`: what guests have used.
+#[async_trait]
+pub trait Figures: Send + Sync {
+    /// Counted since the guest's process was started; `None` once it is gone. Answers soon: what
+    /// the guest's hypervisor does not tell in time is absent.
+    async fn totals(&self, handle: &Handle) -> Result<Option<Totals>>;
 }
 
 /// A reader that fell behind loses hints only: it observes anyway.

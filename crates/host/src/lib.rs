@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod hardware;
 pub mod hypervisor;
 pub mod image;
+pub mod load;
 pub mod storage;
 
 pub use hypervisor::{Capabilities, Handle, Hypervisor, Machine, Observed, Phase, Stop};

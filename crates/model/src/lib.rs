@@ -8,6 +8,7 @@
 pub mod catalogue;
 pub mod error;
 pub mod event;
+pub mod figures;
 pub mod image;
 pub mod key;
 pub mod meta;

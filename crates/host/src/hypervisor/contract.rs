@@ -13,8 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
 use super::{
-    Control, Drive, Duplex, GuestEvent, Handle, Hypervisor, Machine, Observed, Phase, Serial,
-    Snapshots, Stop,
+    Control, Drive, Duplex, Figures, GuestEvent, Handle, Hypervisor, Machine, Observed, Phase,
+    Serial, Snapshots, Stop,
 };
 
 /// Slow machines are waited for; a breach is told after this time.
@@ -60,6 +60,7 @@ macro_rules! hypervisor_contract {
             snapshots_are_idempotent_by_tag
             raw_disks_hold_no_snapshots
             a_freeze_ends_however_it_is_left
+            counters_rise_while_a_guest_runs
         }
     };
     (@each $fixture:expr; $($property:ident)*) => {
@@ -81,6 +82,7 @@ pub async fn capabilities_agree_with_the_powers(fixture: &dyn Fixture) {
         ("guest_agent", driver.guest_agent().is_some()),
         ("snapshots", driver.snapshots().is_some()),
         ("freeze", driver.freeze().is_some()),
+        ("figures", driver.figures().is_some()),
     ];
     let capabilities = driver.capabilities();
     for (power, present) in offered {
@@ -391,6 +393,31 @@ pub async fn a_freeze_ends_however_it_is_left(fixture: &dyn Fixture) {
     end(&*driver, &handle).await;
 }
 
+pub async fn counters_rise_while_a_guest_runs(fixture: &dyn Fixture) {
+    let driver = fixture.driver().await;
+    let machine = fixture.machine();
+    let handle = start(&*driver, &machine).await;
+    let figures = figures(&*driver);
+    let first = eventually("CPU time", || async {
+        let totals = figures.totals(&handle).await.expect("totals").expect("it runs");
+        totals.cpu.is_some_and(|cpu| !cpu.is_zero()).then_some(totals)
+    })
+    .await;
+    assert!(first.memory.is_some_and(|memory| memory.0 > 0), "{first:?}");
+    let second = eventually("more CPU time, and disks that are counted", || async {
+        let totals = figures.totals(&handle).await.expect("totals").expect("it runs");
+        (totals.cpu > first.cpu && totals.disk.is_some()).then_some(totals)
+    })
+    .await;
+    // A daemon that is started anew goes on with the same counters.
+    drop(driver);
+    let driver = fixture.driver().await;
+    let after = self::figures(&*driver).totals(&handle).await.expect("totals").expect("it runs");
+    assert!(after.cpu >= second.cpu, "{after:?} after {second:?}");
+    end(&*driver, &handle).await;
+    assert_eq!(self::figures(&*driver).totals(&handle).await, Ok(None));
+}
+
 pub async fn start(driver: &dyn Hypervisor, machine: &Machine) -> Handle {
     let handle = driver.ensure(machine).await.expect("the machine starts");
     assert_eq!((handle.uid, handle.epoch), (machine.uid, machine.epoch));
@@ -479,6 +506,10 @@ fn control(driver: &dyn Hypervisor) -> &dyn Control {
 
 fn serial(driver: &dyn Hypervisor) -> &dyn Serial {
     driver.serial().expect("power serial")
+}
+
+fn figures(driver: &dyn Hypervisor) -> &dyn Figures {
+    driver.figures().expect("power figures")
 }
 
 fn snapshots(driver: &dyn Hypervisor) -> &dyn Snapshots {

@@ -11,7 +11,7 @@
 //! * `run_dir`, `log`: what lies on disk; `command`, `spawn`, `cgroup`: how QEMU is started.
 //! * `process`, `guest`, `qmp`, `status`, `failure`: what is known of a live one and of its end.
 //! * `keep`, `tpm`: what a VM keeps over its starts, and who keeps it.
-//! * `line`, `screen`, `agent` (`qga`), `snapshots`, `freeze`, `power`: the optional
+//! * `line`, `screen`, `agent` (`qga`), `snapshots`, `freeze`, `power`, `figures`: the optional
 //!   powers.
 //!
 //! A guest's identity is boot id, pid and start time, confirmed by `query-uuid` when its control
@@ -22,6 +22,7 @@ mod agent;
 mod cgroup;
 mod command;
 mod failure;
+mod figures;
 mod freeze;
 mod guest;
 pub(crate) mod keep;
@@ -53,8 +54,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::{
-    Agent, Capabilities, Control, Freeze, GuestEvent, Handle, Hypervisor, Machine, Observed, Phase,
-    Screen, Serial, Snapshots, Stop, not_running, still_runs,
+    Agent, Capabilities, Control, Figures, Freeze, GuestEvent, Handle, Hypervisor, Machine,
+    Observed, Phase, Screen, Serial, Snapshots, Stop, not_running, still_runs,
 };
 use crate::hardware::{self, Accelerator};
 use cgroup::Cgroups;
@@ -65,7 +66,8 @@ use process::Process;
 use run_dir::{RunDir, io_failed};
 
 pub const DRIVER: &str = "qemu";
-const POWERS: [&str; 6] = ["control", "serial", "screen", "guest_agent", "snapshots", "freeze"];
+const POWERS: [&str; 7] =
+    ["control", "serial", "screen", "guest_agent", "snapshots", "freeze", "figures"];
 /// More need an interrupt remapper, which machines here do not have.
 const CPUS_MAX: u32 = 255;
 const SERIAL_HISTORY: u64 = 1 << 20;
@@ -305,6 +307,10 @@ impl Hypervisor for QemuHypervisor {
     fn freeze(&self) -> Option<&dyn Freeze> {
         Some(self)
     }
+
+    fn figures(&self) -> Option<&dyn Figures> {
+        Some(self)
+    }
 }
 
 impl Shared {
@@ -402,6 +408,7 @@ impl Shared {
             events: self.events.clone(),
             link: tokio::sync::watch::channel(None).0,
             agent: Mutex::default(),
+            counting: Arc::default(),
         });
         guests.insert(uid, Arc::clone(&guest));
         guest.keep_linked(self.stop.clone());

@@ -8,6 +8,7 @@ mod agent;
 mod font;
 mod freeze;
 mod line;
+mod load;
 mod rfb;
 mod shell;
 mod world;
@@ -16,18 +17,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use novacron_model::figures::Totals;
 use novacron_model::{Error, Result, volume::DiskFormat};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::{
-    Agent, Capabilities, Control, Drive, Duplex, Freeze, GuestEvent, Handle, Hypervisor, Machine,
-    Observed, Phase, Screen, Serial, Snapshots, Stop,
+    Agent, Capabilities, Control, Drive, Duplex, Figures, Freeze, GuestEvent, Handle, Hypervisor,
+    Machine, Observed, Phase, Screen, Serial, Snapshots, Stop,
 };
 pub use world::SimWorld;
 
 pub const DRIVER: &str = "sim";
-const POWERS: [&str; 6] = ["control", "serial", "screen", "guest_agent", "snapshots", "freeze"];
+const POWERS: [&str; 7] =
+    ["control", "serial", "screen", "guest_agent", "snapshots", "freeze", "figures"];
 
 pub struct SimHypervisor {
     world: SimWorld,
@@ -125,6 +128,17 @@ impl Hypervisor for SimHypervisor {
 
     fn freeze(&self) -> Option<&dyn Freeze> {
         Some(self)
+    }
+
+    fn figures(&self) -> Option<&dyn Figures> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Figures for SimHypervisor {
+    async fn totals(&self, handle: &Handle) -> Result<Option<Totals>> {
+        Ok(self.world.guest_totals(handle))
     }
 }
 

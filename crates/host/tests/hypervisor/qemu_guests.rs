@@ -219,7 +219,7 @@ async fn holds_still(
 }
 
 /// A machine with the micro guest's kernel.
-fn micro() -> Option<(Qemu, Machine)> {
+pub fn micro() -> Option<(Qemu, Machine)> {
     let bundle = cached("micro-", ".tar")?;
     let qemu = Qemu::new();
     run(Command::new("tar").arg("-xf").arg(bundle).arg("-C").arg(&qemu.data));
@@ -260,7 +260,7 @@ fn cached(start: &str, end: &str) -> Option<PathBuf> {
 }
 
 /// What an observation tells of the agent.
-async fn agent_news(driver: &dyn Hypervisor, handle: &Handle) -> GuestAgent {
+pub async fn agent_news(driver: &dyn Hypervisor, handle: &Handle) -> GuestAgent {
     contract::eventually("agent", async || contract::observe(driver, handle).await.agent).await
 }
 
@@ -273,7 +273,7 @@ fn program(words: &[&str]) -> Exec {
     }
 }
 
-async fn run_in(agent: &dyn Agent, handle: &Handle, words: &[&str]) -> ExecOutput {
+pub async fn run_in(agent: &dyn Agent, handle: &Handle, words: &[&str]) -> ExecOutput {
     agent.exec(handle, &program(words)).await.unwrap()
 }
 

@@ -41,6 +41,8 @@ pub(super) struct Guest {
     pub events: broadcast::Sender<GuestEvent>,
     pub link: watch::Sender<Option<Arc<Qmp>>>,
     pub agent: Mutex<AgentNews>,
+    /// Held while QEMU is asked for its counters.
+    pub counting: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What is known of the guest agent.

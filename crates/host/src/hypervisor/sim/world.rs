@@ -7,13 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use novacron_model::units::Time;
+use novacron_model::figures::Totals;
+use novacron_model::units::{Bytes as Size, Time};
 use novacron_model::{Error, Result};
 use tokio::sync::broadcast;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::super::{GuestEvent, Handle, Machine, Observed, Phase};
 use super::DRIVER;
+use super::load::{self, Awake};
+use crate::load::Load;
 
 /// Serial history kept per guest, in bytes.
 const HISTORY: usize = 64 << 10;
@@ -25,9 +29,11 @@ pub struct SimWorld {
     events: broadcast::Sender<GuestEvent>,
 }
 
-#[derive(Default)]
 struct State {
     boot: u64,
+    booted: Instant,
+    /// What guests of this boot have used that are gone.
+    spent: Totals,
     processes: u32,
     random: u64,
     latency_max: Duration,
@@ -52,6 +58,9 @@ pub(super) struct Guest {
     /// Its file systems hold still.
     pub frozen: bool,
     pub agent_hangs: bool,
+    cpus: u32,
+    memory: Size,
+    awake: Awake,
     started: Time,
     deaf: bool,
     line: broadcast::Sender<Bytes>,
@@ -67,7 +76,7 @@ impl Default for SimWorld {
 impl SimWorld {
     pub fn new() -> Self {
         let (events, _) = broadcast::channel(1024);
-        Self { state: Arc::default(), events }
+        Self { state: Arc::new(Mutex::new(State::new())), events }
     }
 
     /// Every operation takes up to `max`, drawn from `seed`.
@@ -82,7 +91,7 @@ impl SimWorld {
     /// The guest's process dies without a word.
     pub fn crash(&self, uid: Uuid) {
         let mut state = self.lock();
-        if state.guests.remove(&uid).is_some() {
+        if state.bury(uid) {
             state.last_words.insert(uid, "killed by the simulated world".to_owned());
             self.tell(uid, "EXITED");
         }
@@ -137,6 +146,7 @@ impl SimWorld {
     pub fn reboot(&self) {
         let mut state = self.lock();
         state.boot += 1;
+        (state.booted, state.spent) = (Instant::now(), Totals::default());
         for uid in std::mem::take(&mut state.guests).into_keys() {
             self.tell(uid, "EXITED");
         }
@@ -154,6 +164,7 @@ impl SimWorld {
     fn strike(&self, uid: Uuid, event: &str, phase: Phase, reason: &str) {
         if let Some(guest) = self.lock().guests.get_mut(&uid) {
             guest.phase = phase;
+            guest.awake.set(phase == Phase::Running);
             guest.reason = Some(reason.to_owned());
             self.tell(uid, event);
         }
@@ -199,11 +210,15 @@ impl SimWorld {
             typed: Vec::new(),
             frozen: false,
             agent_hangs: false,
+            cpus: machine.cpus,
+            memory: machine.memory,
+            awake: Awake::default(),
             started: Time(jiff::Timestamp::now().as_millisecond()),
             deaf: false,
             line: broadcast::channel(256).0,
             unsaved: Vec::new(),
         };
+        guest.awake.set(!machine.paused);
         if !machine.paused {
             guest.boot_once();
         }
@@ -229,6 +244,12 @@ impl SimWorld {
         }
     }
 
+    pub(super) fn guest_totals(&self, handle: &Handle) -> Option<Totals> {
+        let state = self.lock();
+        let guest = state.guests.get(&handle.uid).filter(|guest| guest.handle == *handle);
+        guest.map(Guest::totals)
+    }
+
     pub(super) fn find(&self, uid: Uuid) -> Option<Handle> {
         self.lock().guests.get(&uid).map(|guest| guest.handle.clone())
     }
@@ -249,7 +270,7 @@ impl SimWorld {
     pub(super) fn destroy(&self, handle: &Handle) {
         let mut state = self.lock();
         if state.guests.get(&handle.uid).is_some_and(|guest| guest.handle == *handle) {
-            state.guests.remove(&handle.uid);
+            state.bury(handle.uid);
             self.tell(handle.uid, "EXITED");
         }
     }
@@ -289,7 +310,9 @@ impl SimWorld {
     ) -> Result<T> {
         let mut state = self.lock();
         let guest = state.guests.get_mut(&handle.uid).filter(|guest| guest.handle == *handle);
-        let done = change(guest.ok_or_else(|| super::super::not_running(handle.uid))?)?;
+        let guest = guest.ok_or_else(|| super::super::not_running(handle.uid))?;
+        let done = change(guest)?;
+        guest.awake.set(guest.phase == Phase::Running);
         state.save_history(handle.uid);
         Ok(done)
     }
@@ -336,7 +359,40 @@ fn newest(bytes: &[u8], limit: u64) -> Vec<u8> {
     bytes[bytes.len() - limit..].to_vec()
 }
 
+/// The machine as a whole: its guests and a little of its own.
+impl Load for SimWorld {
+    fn totals(&self) -> Totals {
+        let state = self.lock();
+        let own = load::sum(load::of_host(state.booted.elapsed()), state.spent);
+        state.guests.values().map(Guest::totals).fold(own, load::sum)
+    }
+}
+
 impl State {
+    fn new() -> Self {
+        Self {
+            boot: 0,
+            booted: Instant::now(),
+            spent: Totals::default(),
+            processes: 0,
+            random: 0,
+            latency_max: Duration::ZERO,
+            refusal: None,
+            guests: BTreeMap::new(),
+            histories: BTreeMap::new(),
+            files: BTreeMap::new(),
+            last_words: BTreeMap::new(),
+            snapshots: BTreeSet::new(),
+        }
+    }
+
+    /// Takes a guest away; whether there was one.
+    fn bury(&mut self, uid: Uuid) -> bool {
+        let Some(guest) = self.guests.remove(&uid) else { return false };
+        self.spent = load::sum(self.spent, Totals { memory: None, ..guest.totals() });
+        true
+    }
+
     fn boot_id(&self) -> String {
         format!("sim-boot-{}", self.boot)
     }
@@ -355,6 +411,10 @@ impl State {
 }
 
 impl Guest {
+    fn totals(&self) -> Totals {
+        load::of_guest(self.handle.uid, self.cpus, self.memory, self.awake.time())
+    }
+
     /// Boots unless it has: the banner ends with the line that says so and a prompt.
     pub fn boot_once(&mut self) {
         if self.booted {
