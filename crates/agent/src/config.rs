@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use novacron_host::Hypervisor;
+use novacron_host::load::Load;
 use novacron_model::vm::CloudInit;
 use novacron_model::{Bytes, DataKey, Name, Result, Time};
 
@@ -21,6 +22,8 @@ pub struct AgentConfig {
     pub data_key: DataKey,
     pub clock: Arc<dyn Clock>,
     pub host: HostFacts,
+    /// What the machine uses.
+    pub load: Arc<dyn Load>,
     pub timing: Timing,
 }
 
@@ -70,6 +73,8 @@ pub struct Timing {
     pub guest_agent: Duration,
     /// Pools and what volumes take in them.
     pub usage: Duration,
+    /// What guests and the node use.
+    pub sample: Duration,
     /// Everything, in case a hint was lost.
     pub relist: Duration,
 }
@@ -80,6 +85,7 @@ impl Default for Timing {
             observe: Duration::from_secs(5),
             guest_agent: Duration::from_secs(30),
             usage: Duration::from_secs(30),
+            sample: Duration::from_secs(5),
             relist: Duration::from_mins(5),
         }
     }

@@ -16,6 +16,7 @@ mod access;
 mod actors;
 mod board;
 pub mod config;
+mod figures;
 mod hold;
 mod host_report;
 mod image;
@@ -55,6 +56,7 @@ impl Agent {
         node.spawn(selection::forward_guest_events(node.clone()));
         node.spawn(host_report::run(node.clone()));
         node.spawn(hold::follow(node.clone()));
+        node.spawn(figures::run(node.clone()));
         AgentHandle { node }
     }
 }

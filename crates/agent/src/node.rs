@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::actors::Actors;
 use crate::board::Board;
 use crate::config::AgentConfig;
+use crate::figures::Meter;
 use crate::pool::Pool;
 use crate::upload::Uploads;
 use crate::vm_log::VmLogs;
@@ -31,6 +32,7 @@ pub(crate) struct Node {
     pub vm_logs: VmLogs,
     pub actors: Arc<Actors>,
     pub uploads: Uploads,
+    pub meter: Meter,
     pub starts: Semaphore,
     /// By uid.
     pools: Mutex<HashMap<Uuid, OpenedOnce>>,
@@ -52,6 +54,7 @@ impl Node {
             vm_logs,
             actors: Arc::default(),
             uploads: Uploads::default(),
+            meter: Meter::default(),
             starts: Semaphore::new(STARTS),
             pools: Mutex::default(),
             tasks: TaskTracker::new(),

@@ -33,6 +33,8 @@ pub struct ApiConfig {
     pub store_space: StoreSpace,
     /// The whole state, as a file to begin anew from.
     pub backup: Backup,
+    /// VMs that `/metrics` shows at most.
+    pub metrics_vms: usize,
     /// Raised by the caller once the store is ready; until then everything answers 503.
     pub readiness: Readiness,
 }
@@ -62,6 +64,7 @@ impl ApiConfig {
             data_key,
             store_space: Arc::new(|| (Bytes(0), false)),
             backup: Arc::new(|| Err(Error::unsupported("this server makes no backups"))),
+            metrics_vms: 1000,
             readiness: Readiness::default(),
         }
     }

@@ -4,10 +4,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use novacron_model::catalogue::Catalogue;
+use novacron_model::figures::{Hour, Reading};
 use novacron_model::image::Uploaded;
 use novacron_model::request::{ExecRequest, ExecResult, LogSource};
 use novacron_model::task::Live;
-use novacron_model::{Image, Object, Result, Vm};
+use novacron_model::{Image, Node, Object, Result, Time, Vm};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -67,6 +68,18 @@ pub trait Gateway: Send + Sync + 'static {
 
     /// The images that can be imported by name.
     async fn catalogue(&self) -> Result<Catalogue>;
+
+    /// What a VM has used since a moment within the last hour; nothing is known of one that did not
+    /// run where it is placed.
+    async fn vm_hour(&self, vm: &Object<Vm>, from: Time) -> Result<Hour>;
+
+    /// What each of these VMs uses, in their order; nothing is known of one whose node cannot be
+    /// asked.
+    async fn vm_readings(&self, vms: &[Object<Vm>]) -> Vec<Reading>;
+
+    async fn node_hour(&self, node: &Object<Node>, from: Time) -> Result<Hour>;
+
+    async fn node_readings(&self, nodes: &[Object<Node>]) -> Vec<Reading>;
 
     /// Progress of what runs now, by the uid of the object worked on.
     fn live(&self, target: Uuid) -> Option<Live>;

@@ -5,6 +5,7 @@
 //! Field names are the JSON names in camel case. Values that are no fixed shape (labels, secrets,
 //! sources of images) are of the scalar `JSON`; 64-bit integers are of the scalar `Long`.
 
+mod figures;
 mod inputs;
 mod limits;
 mod mutation;

@@ -13,6 +13,7 @@ pub mod auth;
 pub mod config;
 mod console;
 mod edge;
+pub mod figures;
 pub mod gateway;
 pub mod graphql;
 pub mod metrics;

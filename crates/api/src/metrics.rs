@@ -1,5 +1,7 @@
 //! Metrics in Prometheus's text format. One recorder serves the process; labels are bounded by
-//! the route table, never by what clients send.
+//! the route table, never by what clients send. Those of VMs stand apart, in [`figures`].
+
+mod figures;
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -57,7 +59,8 @@ pub async fn show(call: Call) -> Answer<Response> {
     let handle = RECORDER.get().and_then(Option::as_ref).ok_or_else(missing)?;
     metrics::gauge!("novacron_store_revision").set(as_float(call.api.store.snapshot().revision()));
     let media = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    Ok((media, handle.render()).into_response())
+    let figures = figures::render(&call.api).await;
+    Ok((media, handle.render() + &figures).into_response())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "gauges are floats; 2^53 revisions are far off")]

@@ -1,8 +1,9 @@
 //! The OpenAPI 3.1 document, made from the route table and the model's types.
 //!
-//! [`schemas`] makes the components, [`paths`] the operations on objects, [`guest`] and [`rest`]
-//! those that are not the same for every kind.
+//! [`schemas`] makes the components, [`paths`] the operations on objects, [`guest`], [`figures`] and
+//! [`rest`] those that are not the same for every kind.
 
+mod figures;
 mod guest;
 mod operation;
 mod paths;
@@ -21,6 +22,7 @@ pub fn document() -> Value {
         paths::add(&mut all, row);
     }
     guest::add(&mut all);
+    figures::add(&mut all);
     rest::add(&mut all);
     json!({
         "openapi": "3.1.0",
@@ -52,5 +54,7 @@ pub fn openapi() -> String {
 
 fn tags(rows: &[Row]) -> Value {
     let kinds = rows.iter().map(|row| json!({ "name": row.plural }));
-    kinds.chain(["guests", "events", "system"].map(|name| json!({ "name": name }))).collect()
+    kinds
+        .chain(["guests", "figures", "events", "system"].map(|name| json!({ "name": name })))
+        .collect()
 }

@@ -3,6 +3,7 @@
 pub mod call;
 pub mod consoles;
 pub mod events;
+pub mod figures;
 pub mod guests;
 pub mod objects;
 pub mod params;
@@ -28,6 +29,9 @@ pub fn routes() -> Router<Arc<Api>> {
         .merge(guests())
         .route("/v1/events", get(events::list))
         .route("/v1/projects/{project}/events", get(events::list))
+        .route("/v1/figures", get(figures::nodes))
+        .route("/v1/projects/{project}/figures", get(figures::vms))
+        .route("/v1/nodes/{name}/figures", get(figures::node))
         .route("/v1/watch", get(watch::watch))
         .route("/v1/system", get(system::system))
         .route("/v1/catalogue", get(system::catalogue))
@@ -73,6 +77,7 @@ fn guests() -> Router<Arc<Api>> {
     Router::new()
         .route(&format!("{vm}/exec"), post(guests::exec))
         .route(&format!("{vm}/files"), get(guests::pull).put(guests::push))
+        .route(&format!("{vm}/figures"), get(figures::vm))
         .route(&format!("{vm}/logs"), get(guests::logs))
         .route(&format!("{vm}/tickets"), post(consoles::ticket))
         .route(&format!("{vm}/serial"), get(consoles::serial))

@@ -18,6 +18,7 @@ mod client;
 mod context;
 mod event;
 mod failure;
+mod figures;
 mod globals;
 mod image;
 mod network;

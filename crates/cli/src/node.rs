@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::args::{LabelArgs, put, typed};
 use crate::failure::Result;
+use crate::figures;
 use crate::noun::Noun;
 use crate::session::Session;
 use crate::table::{Column, NONE, age, labels, size, text};
@@ -43,6 +44,14 @@ pub enum NodeCommand {
     List(ListArgs),
     /// Show one node
     Show {
+        /// Name of the node
+        #[arg(value_name = "NODE")]
+        name: String,
+    },
+    /// Show what nodes use now, the busiest first
+    Top,
+    /// Show what a node has used in the last hour
+    Figures {
         /// Name of the node
         #[arg(value_name = "NODE")]
         name: String,
@@ -87,6 +96,8 @@ pub async fn run(session: &Session, command: NodeCommand) -> Result<()> {
     match command {
         NodeCommand::List(args) => list::list(session, &NOUN, &args, |_| true).await,
         NodeCommand::Show { name } => session.show(&NOUN, &session.read(&NOUN, &name).await?),
+        NodeCommand::Top => figures::nodes(session).await,
+        NodeCommand::Figures { name } => figures::hour(session, &NOUN, &name).await,
         NodeCommand::Set(args) => {
             let mut spec = json!({});
             put(&mut spec, "cpu_overcommit", args.cpu_overcommit);

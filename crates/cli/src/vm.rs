@@ -5,6 +5,7 @@ use novacron_model::Vm;
 use serde_json::Value;
 
 use crate::failure::Result;
+use crate::figures::{self, TopArgs};
 use crate::noun::Noun;
 use crate::session::Session;
 use crate::table::{Column, NONE, age, joined, labels, size, text};
@@ -68,6 +69,14 @@ pub enum VmCommand {
         #[arg(value_name = "VM")]
         name: String,
     },
+    /// Show what VMs use now, the busiest first
+    Top(TopArgs),
+    /// Show what a VM has used in the last hour
+    Figures {
+        /// Name of the VM
+        #[arg(value_name = "VM")]
+        name: String,
+    },
     /// Change a VM; what a running guest cannot take waits for its restart
     Set(Box<hardware::SetArgs>),
     /// Take back the changes that wait for a restart
@@ -115,6 +124,8 @@ pub async fn run(session: &Session, command: VmCommand) -> Result<()> {
         VmCommand::Create(args) => create::create(session, &args).await,
         VmCommand::List(args) => list::list(session, &NOUN, &args, |_| true).await,
         VmCommand::Show { name } => session.show(&NOUN, &session.read(&NOUN, &name).await?),
+        VmCommand::Top(args) => figures::vms(session, &args).await,
+        VmCommand::Figures { name } => figures::hour(session, &NOUN, &name).await,
         VmCommand::Set(args) => hardware::set(session, *args).await,
         VmCommand::Revert { name } => hardware::revert(session, &name).await,
         VmCommand::Edit { name } => edit::edit(session, &NOUN, &name).await,

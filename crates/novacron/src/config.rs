@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use novacron_cli::Globals;
@@ -30,6 +31,8 @@ pub struct Config {
     pub images: Images,
     #[serde(default)]
     pub backup: Backup,
+    #[serde(default)]
+    pub figures: Figures,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -120,6 +123,26 @@ impl Default for Backup {
     }
 }
 
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Figures {
+    /// Seconds.
+    pub interval: u64,
+    pub metrics_vms: usize,
+}
+
+impl Figures {
+    pub fn every(&self) -> Duration {
+        Duration::from_secs(self.interval)
+    }
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self { interval: 5, metrics_vms: 1000 }
+    }
+}
+
 /// Marks errors that only the user can mend, in the settings.
 #[derive(Debug, thiserror::Error)]
 #[error("the settings cannot be used")]
@@ -148,6 +171,9 @@ impl Config {
         if config.tls.cert.is_some() != config.tls.key.is_some() {
             bail!("[tls] needs both cert and key, or neither");
         }
+        if !(1..=15).contains(&config.figures.interval) {
+            bail!("[figures] interval is a number of seconds from 1 to 15");
+        }
         Ok(config)
     }
 }
@@ -172,6 +198,16 @@ mod tests {
             .collect();
         let full = Config::parse(&uncommented).unwrap();
         assert!(full.data_dir.is_some() && full.name.is_some() && full.tls.key.is_some());
+    }
+
+    #[test]
+    fn figures_are_measured_at_least_once_for_each_point() {
+        for wrong in [0, 16] {
+            let error = Config::parse(&format!("[figures]\ninterval = {wrong}")).unwrap_err();
+            assert!(error.to_string().contains("from 1 to 15"), "{error}");
+        }
+        let every = Config::parse("[figures]\ninterval = 15").unwrap().figures.every();
+        assert_eq!(every, Duration::from_secs(15));
     }
 
     #[test]

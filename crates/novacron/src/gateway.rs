@@ -9,10 +9,11 @@ use novacron_agent::AgentHandle;
 use novacron_api::gateway::{ByteStream, Duplex, Gateway};
 use novacron_host::catalogue::Catalogue;
 use novacron_model::catalogue::Catalogue as Listing;
+use novacron_model::figures::{Hour, Reading};
 use novacron_model::image::Uploaded;
 use novacron_model::request::{ExecRequest, ExecResult, LogSource};
 use novacron_model::task::Live;
-use novacron_model::{Error, Image, Kind, Name, Object, Project, Result, Vm, key};
+use novacron_model::{Error, Image, Kind, Name, Node, Object, Project, Result, Time, Vm, key};
 use novacron_store::{Selection, Store, object};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -36,12 +37,11 @@ impl LocalGateway {
     }
 
     fn of_vm(&self, vm: &Object<Vm>) -> Result<&AgentHandle> {
-        let node = vm.status.placement.as_ref().and_then(|placement| placement.node.as_ref());
-        let node = node.ok_or_else(|| {
+        let node = placed_on(vm).ok_or_else(|| {
             Error::conflict(format!("VM \"{}\" has no node yet", vm.meta.name))
                 .hint("novacron info says why")
         })?;
-        self.agent(node.as_str())
+        self.agent(node)
     }
 
     async fn holder(&self, image: &Object<Image>) -> Result<(Object<Image>, Name)> {
@@ -82,6 +82,11 @@ impl LocalGateway {
         let away = || Error::unavailable(format!("node \"{node}\" cannot be reached from here"));
         self.agents.get(node).ok_or_else(away)
     }
+}
+
+/// The node that a VM runs on, or is to run on.
+fn placed_on(vm: &Object<Vm>) -> Option<&str> {
+    Some(vm.status.placement.as_ref()?.node.as_ref()?.as_str())
 }
 
 /// One receiver that is raised when any of them is.
@@ -159,6 +164,27 @@ impl Gateway for LocalGateway {
 
     async fn catalogue(&self) -> Result<Listing> {
         Ok(Listing { items: self.catalogue.entries().await? })
+    }
+
+    async fn vm_hour(&self, vm: &Object<Vm>, from: Time) -> Result<Hour> {
+        match placed_on(vm) {
+            Some(node) => Ok(self.agent(node)?.hour(vm.meta.uid, from)),
+            None => Ok(Hour::default()),
+        }
+    }
+
+    async fn vm_readings(&self, vms: &[Object<Vm>]) -> Vec<Reading> {
+        let reading = |vm| Some(self.agents.get(placed_on(vm)?)?.reading(vm.meta.uid));
+        vms.iter().map(|vm| reading(vm).unwrap_or_default()).collect()
+    }
+
+    async fn node_hour(&self, node: &Object<Node>, from: Time) -> Result<Hour> {
+        Ok(self.agent(&node.meta.name)?.node_hour(from))
+    }
+
+    async fn node_readings(&self, nodes: &[Object<Node>]) -> Vec<Reading> {
+        let reading = |node: &Object<Node>| Some(self.agents.get(&node.meta.name)?.node_reading());
+        nodes.iter().map(|node| reading(node).unwrap_or_default()).collect()
     }
 
     fn live(&self, target: Uuid) -> Option<Live> {

@@ -8,6 +8,7 @@ use novacron_agent::{Agent, AgentConfig, AgentHandle, Clock, HostFacts, Timing};
 use novacron_host::hardware::Hardware;
 use novacron_host::hypervisor::qemu::{QemuConfig, QemuHypervisor};
 use novacron_host::image::Limits;
+use novacron_host::load::HostLoad;
 use novacron_host::storage::QemuImg;
 use novacron_model::node::NodeSpec;
 use novacron_model::{Name, Time};
@@ -45,9 +46,14 @@ pub async fn real(config: &Config, data: &DataDir, store: &Arc<dyn Store>) -> Re
         data_key: data.data_key()?,
         clock: Arc::new(WallClock),
         host: facts(Hardware::probe()),
-        timing: Timing::default(),
+        load: Arc::new(HostLoad),
+        timing: timing(config),
     };
     Ok(Agent::start(agent, store.clone()))
+}
+
+fn timing(config: &Config) -> Timing {
+    Timing { sample: config.figures.every(), ..Timing::default() }
 }
 
 async fn register(store: &dyn Store, node: &Name) -> Result<()> {
@@ -85,13 +91,14 @@ fn facts(hardware: Hardware) -> HostFacts {
 /// `n1` to `nN`, in memory, with agents that differ from a real one's in nothing.
 pub async fn simulated(
     count: usize,
+    config: &Config,
     data: &DataDir,
     store: &Arc<dyn Store>,
 ) -> Result<Vec<AgentHandle>> {
     let options = SimOptions {
         clock: Arc::new(WallClock),
         data_key: data.data_key()?,
-        ..SimOptions::default()
+        timing: timing(config),
     };
     Ok(novacron_sim::start(count, store.clone(), options).await?.agents)
 }

@@ -86,7 +86,7 @@ async fn serve(
     let shared: Arc<dyn Store> = store.clone();
     let control = tokio::spawn(control(shared.clone(), end.clone()));
     let agents = match args.sim {
-        Some(count) => nodes::simulated(count, data, &shared).await?,
+        Some(count) => nodes::simulated(count, config, data, &shared).await?,
         None => vec![nodes::real(config, data, &shared).await?],
     };
     let source = source(data, &shared, &agents);
@@ -178,6 +178,7 @@ async fn serve_api(
             (Bytes(health.free_bytes), health.full)
         }),
         backup: Arc::new(move || source.stream()),
+        metrics_vms: config.figures.metrics_vms,
         readiness: readiness.clone(),
         ..ApiConfig::new(data.path(), answering(agents), data.data_key()?)
     };

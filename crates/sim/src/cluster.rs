@@ -79,6 +79,7 @@ impl SimNode {
                 remarks: vec!["hosts and guests are simulated; nothing runs".to_owned()],
                 simulated: true,
             },
+            load: Arc::new(self.world.clone()),
             timing: self.options.timing,
         }
     }

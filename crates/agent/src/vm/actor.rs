@@ -202,6 +202,9 @@ impl Actor {
             let text = format!("the guest is process {}", handle.pid);
             self.node.vm_logs.write(uid, &text);
         }
+        if let Some(uid) = self.uid {
+            self.node.meter.follow(uid, handle);
+        }
         let Some(guest) = guest else { return };
         if guest.observed.agent.is_some() && self.runtime.started.is_some() {
             self.runtime.agent.clone_from(&guest.observed.agent);

@@ -106,6 +106,7 @@ fn port_error(address: IpAddr, port: u16, error: &std::io::Error) -> Error {
 async fn clean_up(scene: Scene<'_>) -> Result<()> {
     let Scene { node, at, family, vm, .. } = scene;
     node.config.hypervisor.forget(vm.meta.uid).await?;
+    node.meter.forget(vm.meta.uid);
     node.config.cidata.remove(vm.meta.uid).await?;
     for work in look::snapshots(at, family, vm)? {
         node.board.clear(work.uid);

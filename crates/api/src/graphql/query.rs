@@ -7,6 +7,7 @@ use async_graphql::dynamic::{Field, FieldFuture, FieldValue, Object, ResolverCon
 use novacron_model::{Image, Kind, Vm};
 use serde_json::Value;
 
+use super::figures;
 use super::inputs::{argument, needed, number, project_argument, project_of, text, texts};
 use super::types::Types;
 use super::{api, caller, failed};
@@ -23,6 +24,7 @@ pub(super) fn root(_types: &Types) -> Object {
             root = root.field(delete_preview(row));
         }
     }
+    let root = figures::fields().into_iter().fold(root, Object::field);
     root.field(event_list()).field(catalogue_field()).field(system_field()).field(session_field())
 }
 

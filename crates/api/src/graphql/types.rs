@@ -30,6 +30,8 @@ pub(super) enum Shape {
     Enum(String),
     Object(String),
     List(Box<Self>),
+    /// Items may be null.
+    Sparse(Box<Self>),
 }
 
 impl Types {
@@ -52,7 +54,7 @@ impl Types {
                         builder = builder.register(self.input(name, schema));
                     }
                 }
-                Shape::Scalar(_) | Shape::List(_) => {}
+                Shape::Scalar(_) | Shape::List(_) | Shape::Sparse(_) => {}
             }
         }
         builder
@@ -133,7 +135,12 @@ impl Shape {
                     schema["maximum"].as_i64().is_some_and(|max| max <= i64::from(i32::MAX));
                 Self::Scalar(if small { TypeRef::INT } else { LONG })
             }
-            "array" => Self::List(Box::new(Self::of(components, &schema["items"]))),
+            "array" => {
+                let item = Box::new(Self::of(components, &schema["items"]));
+                let kinds = schema["items"]["type"].as_array();
+                let sparse = kinds.is_some_and(|kinds| kinds.iter().any(|kind| kind == "null"));
+                if sparse { Self::Sparse(item) } else { Self::List(item) }
+            }
             _ => Self::Scalar(JSON),
         }
     }
@@ -152,6 +159,7 @@ impl Shape {
             Self::Enum(name) => TypeRef::named(name.clone()),
             Self::Object(name) => TypeRef::named(object(name)),
             Self::List(item) => TypeRef::List(Box::new(item.reference(true, object))),
+            Self::Sparse(item) => TypeRef::List(Box::new(item.reference(false, object))),
         };
         if required { TypeRef::NonNull(Box::new(inner)) } else { inner }
     }
@@ -161,7 +169,7 @@ impl Shape {
         match (self, value) {
             (_, Value::Null) => None,
             (Self::Object(_), value) => Some(FieldValue::borrowed_any(value)),
-            (Self::List(item), Value::Array(items)) => {
+            (Self::List(item) | Self::Sparse(item), Value::Array(items)) => {
                 let each = items.iter().map(|each| item.borrowed(each).unwrap_or(FieldValue::NULL));
                 Some(FieldValue::list(each))
             }

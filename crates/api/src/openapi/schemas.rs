@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use novacron_model::catalogue::Catalogue;
+use novacron_model::figures::{FigureList, Figures};
 use novacron_model::image::Uploaded;
 use novacron_model::request::{
     DeletePreview, DraftMeta, ExecRequest, ExecResult, NewToken, Session, SignIn, SignInLink,
@@ -68,6 +69,8 @@ fn model(rows: &[Row]) -> Components {
     collect::<Problem>(&mut found);
     collect::<Uploaded>(&mut found);
     collect::<Catalogue>(&mut found);
+    collect::<Figures>(&mut found);
+    collect::<FigureList>(&mut found);
     collect::<DeletePreview>(&mut found);
     collect::<ExecRequest>(&mut found);
     collect::<ExecResult>(&mut found);

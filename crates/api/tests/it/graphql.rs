@@ -98,7 +98,12 @@ async fn graphql_reaches_every_kind_and_verb() {
             }
             // The state of an upload is told where the upload goes.
             "get" if noun == "upload" => of_images.contains(&"contentUrl".to_owned()),
-            "get" => queries.contains(&noun.to_owned()),
+            "get" => {
+                let words = noun.split('_').collect::<Vec<_>>();
+                let (first, rest) = words.split_first().unwrap();
+                let rest = rest.iter().map(|word| word[..1].to_uppercase() + &word[1..]);
+                queries.contains(&(first.to_string() + &rest.collect::<String>()))
+            }
             "create" if noun == "sign_in_link" => {
                 mutations.contains(&"createSignInLink".to_owned())
             }

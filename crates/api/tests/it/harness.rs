@@ -12,6 +12,7 @@ use futures::StreamExt;
 use novacron_api::gateway::{ByteStream, Duplex};
 use novacron_api::{ApiConfig, Gateway, ServerHandle};
 use novacron_model::catalogue::{Catalogue, CatalogueEntry};
+use novacron_model::figures::{Hour, Reading};
 use novacron_model::image::Uploaded;
 use novacron_model::request::{ExecRequest, ExecResult, LogSource};
 use novacron_model::task::Live;
@@ -255,11 +256,20 @@ pub struct Node {
     pub live: Mutex<HashMap<Uuid, Live>>,
     pub moved: watch::Sender<u64>,
     pub uploaded: Mutex<Vec<u8>>,
+    /// By name of the VM or node.
+    pub readings: Mutex<HashMap<String, Reading>>,
+    pub hours: Mutex<HashMap<String, Hour>>,
 }
 
 impl Default for Node {
     fn default() -> Self {
-        Self { live: Mutex::default(), moved: watch::Sender::new(0), uploaded: Mutex::default() }
+        Self {
+            live: Mutex::default(),
+            moved: watch::Sender::new(0),
+            uploaded: Mutex::default(),
+            readings: Mutex::default(),
+            hours: Mutex::default(),
+        }
     }
 }
 
@@ -357,12 +367,40 @@ impl Gateway for Node {
         Ok(Catalogue { items: vec![entry] })
     }
 
+    async fn vm_hour(&self, vm: &Object<Vm>, from: Time) -> Result<Hour> {
+        Ok(self.hour(&vm.meta.name, from))
+    }
+
+    async fn vm_readings(&self, vms: &[Object<Vm>]) -> Vec<Reading> {
+        vms.iter().map(|vm| self.reading(&vm.meta.name)).collect()
+    }
+
+    async fn node_hour(&self, node: &Object<novacron_model::Node>, from: Time) -> Result<Hour> {
+        Ok(self.hour(&node.meta.name, from))
+    }
+
+    async fn node_readings(&self, nodes: &[Object<novacron_model::Node>]) -> Vec<Reading> {
+        nodes.iter().map(|node| self.reading(&node.meta.name)).collect()
+    }
+
     fn live(&self, target: Uuid) -> Option<Live> {
         self.live.lock().unwrap().get(&target).cloned()
     }
 
     fn live_changes(&self) -> watch::Receiver<u64> {
         self.moved.subscribe()
+    }
+}
+
+impl Node {
+    fn hour(&self, name: &str, from: Time) -> Hour {
+        let mut hour = self.hours.lock().unwrap().get(name).cloned().unwrap_or_default();
+        hour.points.retain(|point| point.time >= from);
+        hour
+    }
+
+    fn reading(&self, name: &str) -> Reading {
+        self.readings.lock().unwrap().get(name).cloned().unwrap_or_default()
     }
 }
 

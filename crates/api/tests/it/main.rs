@@ -5,6 +5,7 @@
 mod auth;
 mod backups;
 mod bodies;
+mod figures;
 mod graphql;
 mod guests;
 mod harness;

@@ -4,6 +4,7 @@
 
 mod access;
 mod chaos;
+mod figures;
 mod files;
 mod hold;
 mod life;

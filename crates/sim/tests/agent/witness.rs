@@ -7,7 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use novacron_host::hypervisor::sim::{SimHypervisor, SimWorld};
-use novacron_host::hypervisor::{Agent, Control, Freeze, GuestEvent, Screen, Serial, Snapshots};
+use novacron_host::hypervisor::{
+    Agent, Control, Figures, Freeze, GuestEvent, Screen, Serial, Snapshots,
+};
 use novacron_host::{Capabilities, Handle, Hypervisor, Machine, Observed, Stop};
 use novacron_model::Result;
 use tokio::time::sleep;
@@ -140,6 +142,10 @@ impl Hypervisor for Witness {
 
     fn guest_agent(&self) -> Option<&dyn Agent> {
         self.driver.guest_agent()
+    }
+
+    fn figures(&self) -> Option<&dyn Figures> {
+        self.driver.figures()
     }
 
     fn snapshots(&self) -> Option<&dyn Snapshots> {
