@@ -109,6 +109,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shows what nodes use now, and their last quarter of an hour.
+         * @description Measured by the node and kept in its memory: after a restart of the daemon the hour begins anew. What is not known is absent, as the traffic of `user` networks.
+         */
+        get: operations["get_nodes_figures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/nodes": {
         parameters: {
             query?: never;
@@ -147,6 +167,28 @@ export interface paths {
          * @description The body is a JSON merge patch (RFC 7396): what it leaves out stays.
          */
         patch: operations["patch_node"];
+        trace?: never;
+    };
+    "/v1/nodes/{name}/figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Shows what a node has used in the last hour.
+         * @description Measured by the node and kept in its memory: after a restart of the daemon the hour begins anew. What is not known is absent, as the traffic of `user` networks.
+         */
+        get: operations["get_node_figures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/nodes/{name}/start-guests": {
@@ -299,6 +341,28 @@ export interface paths {
         };
         /** Lists events, newest first. */
         get: operations["list_project_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{project}/figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Shows what VMs use now, and their last quarter of an hour.
+         * @description Measured by the node and kept in its memory: after a restart of the daemon the hour begins anew. What is not known is absent, as the traffic of `user` networks.
+         */
+        get: operations["get_vms_figures"];
         put?: never;
         post?: never;
         delete?: never;
@@ -625,6 +689,29 @@ export interface paths {
         put?: never;
         /** Runs a program in the guest, through its guest agent. */
         post: operations["exec_vm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{project}/vms/{name}/figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Shows what a VM has used in the last hour.
+         * @description Measured by the node and kept in its memory: after a restart of the daemon the hour begins anew. What is not known is absent, as the traffic of `user` networks.
+         */
+        get: operations["get_vm_figures"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1292,6 +1379,61 @@ export interface components {
              *     a node; else zero.
              */
             order?: number;
+        };
+        /** @description What was used at a moment, or on average since. */
+        Figure: {
+            cpu?: components["schemas"]["MilliCpu"] | null;
+            disk_read?: components["schemas"]["Bytes"] | null;
+            /**
+             * Format: int64
+             * @description Operations per second.
+             */
+            disk_reads?: number | null;
+            /**
+             * Format: int64
+             * @description Operations per second.
+             */
+            disk_writes?: number | null;
+            disk_written?: components["schemas"]["Bytes"] | null;
+            memory?: components["schemas"]["Bytes"] | null;
+            network_received?: components["schemas"]["Bytes"] | null;
+            network_sent?: components["schemas"]["Bytes"] | null;
+            /** @description In a list of points: when the step began that this is the mean of. */
+            time: components["schemas"]["Time"];
+        };
+        /** @description The newest figures of many VMs, or of all nodes. */
+        FigureList: {
+            items: components["schemas"]["FigureSummary"][];
+            /** @description How far the numbers of a trend lie apart. */
+            step: components["schemas"]["Seconds"];
+        };
+        /** @description One VM or node in a list of many. */
+        FigureSummary: {
+            /** Format: int32 */
+            cpus: number;
+            memory_max: components["schemas"]["Bytes"];
+            name: components["schemas"]["Name"];
+            now?: components["schemas"]["Figure"] | null;
+            /**
+             * @description `cpu` of the last quarter of an hour, a number for each step, oldest first; empty if none is
+             *     known.
+             */
+            trend: (number | null)[];
+        };
+        /** @description The last hour of one VM or node. */
+        Figures: {
+            /**
+             * Format: int32
+             * @description Of the VM or the node.
+             */
+            cpus: number;
+            /** @description What `memory` is out of. */
+            memory_max: components["schemas"]["Bytes"];
+            now?: components["schemas"]["Figure"] | null;
+            /** @description Oldest first. The last one may still change. */
+            points: components["schemas"]["Figure"][];
+            /** @description How far points lie apart; where nothing was measured there is none. */
+            step: components["schemas"]["Seconds"];
         };
         /**
          * @description What boots the machine.
@@ -2572,6 +2714,31 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    get_nodes_figures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The figures. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FigureList"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            406: components["responses"]["NotAcceptable"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     list_nodes: {
         parameters: {
             query?: {
@@ -2689,6 +2856,38 @@ export interface operations {
             422: components["responses"]["Unprocessable"];
             503: components["responses"]["Unavailable"];
             507: components["responses"]["StorageFull"];
+        };
+    };
+    get_node_figures: {
+        parameters: {
+            query?: {
+                /** @description Only points since then, the one that holds the moment included. */
+                since?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The figures. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Figures"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["Unprocessable"];
+            503: components["responses"]["Unavailable"];
         };
     };
     start_guests_node: {
@@ -3244,6 +3443,38 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["EventPage"];
                     "text/event-stream": string;
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["Unprocessable"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_vms_figures: {
+        parameters: {
+            query?: {
+                /** @description Only these, separated by commas; one that is not there is left out. */
+                names?: string;
+            };
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The figures. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FigureList"];
                 };
             };
             400: components["responses"]["Malformed"];
@@ -4510,6 +4741,39 @@ export interface operations {
             501: components["responses"]["Unsupported"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["Timeout"];
+        };
+    };
+    get_vm_figures: {
+        parameters: {
+            query?: {
+                /** @description Only points since then, the one that holds the moment included. */
+                since?: string;
+            };
+            header?: never;
+            path: {
+                project: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The figures. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Figures"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["Unprocessable"];
+            503: components["responses"]["Unavailable"];
         };
     };
     pull_file: {

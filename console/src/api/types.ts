@@ -63,6 +63,11 @@ export type Token = Obj<Sent<S['TokenSpec']>>
 export type NewToken = S['NewToken']
 export type Snapshot = Obj<Sent<S['SnapshotSpec']>, Sent<S['SnapshotStatus']>>
 
+export type Figure = S['Figure']
+export type Figures = S['Figures']
+export type FigureSummary = S['FigureSummary']
+export type FigureList = S['FigureList']
+
 export type Task = Obj<Sent<S['TaskSpec']>, Sent<S['TaskStatus']>>
 export type TaskState = S['TaskState']
 export type Live = Sent<S['Live']>

@@ -34,6 +34,19 @@ export function cpus(milli: number): string {
   return String(Math.round(milli / 100) / 10)
 }
 
+/** Thousandths of a CPU as a share of `cpus`: `7.5 %`, `63 %`. */
+export function share(milli: number, cpus: number): string {
+  const percent = milli / 10 / cpus
+  return `${percent < 9.95 ? Math.round(percent * 10) / 10 : Math.round(percent)} %`
+}
+
+/** Both in the unit of the whole: `0.4 / 2 GiB`. */
+export function usedOf(used: number, whole: number): string {
+  const unit = UNITS.find(([, factor]) => whole >= factor)
+  if (!unit) return `${used} / ${whole} B`
+  return `${Math.round((used * 10) / unit[1]) / 10} / ${bytes(whole)}`
+}
+
 /** A span of time with its two largest units: `3 d 4 h`, `12 s`. */
 export function span(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000))

@@ -4,6 +4,7 @@ import { useList, useObject } from '../../api/queries'
 import type { Node } from '../../api/types'
 import { useProject } from '../../app/project'
 import { bytes, count, cpus, dateTime } from '../../components/format'
+import { HourCharts } from '../../components/figures/HourCharts'
 import { Facts, Loaded, Meter, Page, Panel } from '../../components/Page'
 import { StateMark } from '../../components/StateMark'
 import { Tabs } from '../../components/Tabs'
@@ -33,6 +34,7 @@ function Overview({ node }: { node: Node }) {
   const capacity = capacityOf(node)
   return (
     <div className="grid gap-4 lg:grid-cols-2">
+      <HourCharts path={`/v1/nodes/${node.meta.name}`} />
       <Panel title="Promised to guests">
         <div className="space-y-4">
           <Meter label="CPUs" used={allocated.cpu} total={capacity.cpu} text={`${cpus(allocated.cpu)} of ${cpus(capacity.cpu)}`} />

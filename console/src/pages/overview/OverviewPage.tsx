@@ -1,6 +1,7 @@
 // The first page: what needs a person, how full the cluster is, what happened last.
 import { Link } from '@tanstack/react-router'
 import { Check } from 'lucide-react'
+import { useNodeFigures } from '../../api/figures'
 import { useEvents, useList } from '../../api/queries'
 import type { Node, Pool, Vm } from '../../api/types'
 import { newestFirst } from '../../app/frame/drawerTasks'
@@ -46,7 +47,12 @@ export function OverviewPage() {
         </Panel>
         <Panel title="Nodes" actions={<Link to="/nodes" className="link">All nodes</Link>}>
           <Loaded query={nodes} rows={2}>
-            {(list) => <NodeLines nodes={list.items} />}
+            {(list) => (
+              <>
+                <InUse />
+                <NodeLines nodes={list.items} />
+              </>
+            )}
           </Loaded>
         </Panel>
         <Panel title="Last tasks" actions={<Link to="/p/$project/tasks" params={{ project }} className="link">All tasks</Link>}>
@@ -118,6 +124,21 @@ function VmCounts({ vms, project }: { vms: Vm[]; project: string }) {
         </li>
       ))}
     </ul>
+  )
+}
+
+/** What all nodes together use now. */
+function InUse() {
+  const items = useNodeFigures().data?.items.filter((item) => item.now) ?? []
+  const sum = (of: (item: (typeof items)[number]) => number | null | undefined) => items.reduce((all, item) => all + (of(item) ?? 0), 0)
+  const [cpu, cpuMax] = [sum((item) => item.now?.cpu), sum((item) => item.cpus) * 1000]
+  const [memory, memoryMax] = [sum((item) => item.now?.memory), sum((item) => item.memory_max)]
+  if (items.length === 0) return null
+  return (
+    <div className="mb-4 space-y-4">
+      <Meter label="CPU in use" used={cpu} total={cpuMax} text={`${cpus(cpu)} of ${count(cpuMax / 1000, 'CPU')}`} />
+      <Meter label="Memory in use" used={memory} total={memoryMax} text={`${bytes(memory)} of ${bytes(memoryMax)}`} />
+    </div>
   )
 }
 

@@ -5,6 +5,7 @@ import type { Task, Vm } from '../../api/types'
 import { CommandLine, CopyText } from '../../components/Copy'
 import { bytes, dateTime, span, words } from '../../components/format'
 import { useNow } from '../../components/hooks'
+import { HourCharts } from '../../components/figures/HourCharts'
 import { Facts, Panel } from '../../components/Page'
 import { StateMark } from '../../components/StateMark'
 import { newestFirst } from '../../app/frame/drawerTasks'
@@ -15,6 +16,7 @@ import { Notes } from './Notes'
 export function VmOverview({ vm }: { vm: Vm }) {
   return (
     <div className="grid gap-4 lg:grid-cols-2">
+      <HourCharts path={`/v1/projects/${vm.meta.project ?? 'default'}/vms/${vm.meta.name}`} unknown={UNKNOWN} />
       <FactsPanel vm={vm} />
       <Connect vm={vm} />
       <Disks vm={vm} />
@@ -24,6 +26,7 @@ export function VmOverview({ vm }: { vm: Vm }) {
   )
 }
 
+const UNKNOWN = { Network: 'The traffic of user networks is not counted.' }
 const CAUSES = { guest: 'the guest shut itself down', requested: 'as asked', crash: 'it crashed', host_boot: 'the host was booted' }
 
 function FactsPanel({ vm }: { vm: Vm }) {

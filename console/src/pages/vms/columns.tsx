@@ -4,7 +4,7 @@ import { Play, Square, SquareTerminal } from 'lucide-react'
 import type { PortForward, Vm } from '../../api/types'
 import { ageColumn, Dash, Labels } from '../../components/cells'
 import { CopyText } from '../../components/Copy'
-import { bytes } from '../../components/format'
+import { VmCpu, VmMemory } from '../../components/figures/VmCells'
 import { StateMark } from '../../components/StateMark'
 import { urgency, verbsFor } from '../../components/state'
 import type { Column } from '../../components/table/columns'
@@ -103,14 +103,15 @@ export const VM_COLUMNS: Column<Vm>[] = [
     id: 'node', title: 'Node', width: '5.5rem', choice: 'shown', sort: (vm) => vm.status.placement?.node ?? '',
     cell: (vm) => vm.status.placement?.node ?? <Dash />,
   },
-  { id: 'cpus', title: 'CPUs', width: '4rem', right: true, choice: 'shown', sort: (vm) => vm.spec.cpus, cell: (vm) => vm.spec.cpus },
+  { id: 'cpus', title: 'CPUs', width: '4rem', right: true, choice: 'hidden', sort: (vm) => vm.spec.cpus, cell: (vm) => vm.spec.cpus },
+  { id: 'cpu', title: 'CPU', width: '7.5rem', right: true, choice: 'shown', cell: (vm) => <VmCpu vm={vm} /> },
   {
-    id: 'memory', title: 'Memory', width: '5.5rem', right: true, choice: 'shown', sort: (vm) => vm.spec.memory,
-    cell: (vm) => bytes(vm.spec.memory),
+    id: 'memory', title: 'Memory', width: '8rem', right: true, choice: 'shown', sort: (vm) => vm.spec.memory,
+    cell: (vm) => <VmMemory vm={vm} />,
   },
-  { id: 'reach', title: 'IP or ports', width: '9.5rem', choice: 'shown', cell: (vm) => <Reach vm={vm} /> },
+  { id: 'reach', title: 'IP or ports', width: '8.5rem', choice: 'shown', cell: (vm) => <Reach vm={vm} /> },
   {
-    id: 'image', title: 'Image', width: '8rem', choice: 'shown', sort: (vm) => vm.spec.image ?? '',
+    id: 'image', title: 'Image', width: '6.5rem', choice: 'shown', sort: (vm) => vm.spec.image ?? '',
     cell: (vm) => vm.spec.image ?? <Dash />,
   },
   {
