@@ -7,6 +7,7 @@ mod calibration;
 mod commits;
 mod create;
 mod daemon;
+mod figures;
 mod http;
 mod import;
 mod libvirt;
@@ -54,6 +55,9 @@ pub fn run(args: &Args) -> Result<()> {
         memory::measure(&mut report, &daemon, idle, args.vms)?;
         lists::measure(&mut report, &daemon, args.vms)?;
         start::filled(&mut report, &mut daemon, args.vms)?;
+    }
+    if wanted("figures") {
+        figures::measure(&mut report)?;
     }
     print!("{}", report.table());
     if args.only.is_none() {

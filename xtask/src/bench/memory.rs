@@ -28,13 +28,14 @@ pub fn resident(daemon: &Daemon) -> Result<f64> {
 }
 
 /// User and system time in clock ticks (proc(5): fields 14 and 15 of `stat`).
-fn cpu_ticks(daemon: &Daemon) -> Result<u64> {
+pub fn cpu_ticks(daemon: &Daemon) -> Result<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", daemon.pid()))?;
     let (_, fields) = stat.rsplit_once(") ").context("no name in stat")?;
     fields.split(' ').skip(11).take(2).map(|ticks| Ok(ticks.parse::<u64>()?)).sum()
 }
 
-fn now(daemon: &Daemon) -> Result<f64> {
+/// Resident set in KiB.
+pub fn now(daemon: &Daemon) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid()))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)
