@@ -281,3 +281,38 @@ async fn a_sign_in_link_stands_alone_on_stdout() {
     let did = run(&server, "web").await;
     assert_eq!((did.code, did.out.as_str()), (0, "http://127.0.0.1:7600/#code=x\n"));
 }
+
+#[tokio::test]
+async fn top_shows_the_busiest_first_and_names_what_is_not_there() {
+    let server = Server::start(|_| {
+        let used =
+            |cpu: u64| json!({"cpu": cpu, "memory": 1 << 20, "time": "2030-01-31T12:00:00Z"});
+        let vm = |name: &str, cpu| json!({"name": name, "cpus": 2, "memory_max": 1 << 30, "now": used(cpu), "trend": []});
+        let stopped = json!({"name": "off", "cpus": 1, "memory_max": 1 << 30, "trend": []});
+        ok(json!({"step": 15, "items": [vm("idle", 10), vm("busy", 1500), stopped]}))
+    });
+    let did = run(&server, "top idle busy off gone").await;
+    assert_eq!((did.code, did.err.as_str()), (0, "there is no VM \"gone\"\n"), "{did:?}");
+    let names: Vec<&str> = did.out.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(names, ["NAME", "busy", "idle"], "{}", did.out);
+    assert!(did.out.contains("75%"), "{}", did.out);
+    server.shared.only("GET /v1/projects/default/figures?names=idle%2Cbusy%2Coff%2Cgone");
+    let did = run(&server, "top -o json").await;
+    let shown: Value = serde_json::from_str(&did.out).unwrap();
+    assert_eq!(shown.as_array().map(Vec::len), Some(3), "what is stopped too");
+}
+
+#[tokio::test]
+async fn figures_of_the_last_hour_stand_line_by_line() {
+    let server = Server::start(|seen| {
+        let point = json!({"time": "2030-01-31T12:00:15.000Z", "cpu": 500, "memory": 1 << 20});
+        let points = if seen.path.contains("/none/") { vec![] } else { vec![point] };
+        ok(json!({"step": 15, "cpus": 2, "memory_max": 1 << 30, "points": points}))
+    });
+    let did = run(&server, "vm figures web").await;
+    let line = did.out.lines().last().unwrap_or_default();
+    assert!(line.starts_with("2030-01-31T12:00:15Z  25%"), "{did:?}");
+    let did = run(&server, "node figures none").await;
+    let said = "nothing is known of the last hour of node \"none\"\n";
+    assert_eq!((did.code, did.out.as_str(), did.err.as_str()), (0, "", said), "{did:?}");
+}
