@@ -20,9 +20,8 @@ pub async fn node(call: Call) -> Answer<Response> {
 
 pub async fn vms(call: Call) -> Answer<Response> {
     let params = json(&call, &["names"])?;
-    let names = params.text("names").map(|names| {
-        names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect::<Vec<_>>()
-    });
+    let names = params.text("names");
+    let names = names.map(|names| names.split(',').map(str::to_owned).collect::<Vec<_>>());
     let list = figures::of_vms(&call.api, call.project(), names.as_deref()).await?;
     Ok(Json(list).into_response())
 }
