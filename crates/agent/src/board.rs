@@ -114,14 +114,7 @@ impl Board {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct Noon;
-
-    impl Clock for Noon {
-        fn now(&self) -> Time {
-            Time::default()
-        }
-    }
+    use crate::config::Noon;
 
     fn texts(log: &[LogLine]) -> Vec<&str> {
         log.iter().map(|line| line.text.as_str()).collect()

@@ -46,6 +46,17 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Time;
 }
 
+/// A clock that stands still.
+#[cfg(test)]
+pub(crate) struct Noon;
+
+#[cfg(test)]
+impl Clock for Noon {
+    fn now(&self) -> Time {
+        Time::default()
+    }
+}
+
 /// Builds the `cidata` disk of a guest.
 #[async_trait]
 pub trait Cidata: Send + Sync + 'static {

@@ -123,14 +123,7 @@ mod tests {
     use novacron_model::Time;
 
     use super::*;
-
-    struct Noon;
-
-    impl Clock for Noon {
-        fn now(&self) -> Time {
-            Time::default()
-        }
-    }
+    use crate::config::Noon;
 
     const WEB: Uuid = Uuid::from_u128(7);
 

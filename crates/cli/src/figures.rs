@@ -51,13 +51,13 @@ pub async fn vms(session: &Session, args: &TopArgs) -> Result<()> {
     for name in args.names.iter().filter(|name| !items.iter().any(|item| item["name"] == **name)) {
         output::note(format!("there is no VM \"{name}\""));
     }
-    show(session, items, "no VM runs")
+    show(session, items, !args.names.is_empty(), "no VM is measured now")
 }
 
 /// What nodes use now, the busiest first.
 pub async fn nodes(session: &Session) -> Result<()> {
     let items = top(session, "/v1/figures").await?;
-    show(session, items, "no node is measured")
+    show(session, items, false, "no node is measured now")
 }
 
 /// The last hour of one VM or node.
@@ -84,10 +84,10 @@ async fn top(session: &Session, path: &str) -> Result<Vec<Value>> {
     Ok(items)
 }
 
-/// In a table only what runs; all in JSON and YAML.
-fn show(session: &Session, mut items: Vec<Value>, none: &str) -> Result<()> {
+/// In a table only what is measured, unless it was `named`; all in JSON and YAML.
+fn show(session: &Session, mut items: Vec<Value>, named: bool, none: &str) -> Result<()> {
     if session.is_table() {
-        items.retain(|item| item["now"].is_object());
+        items.retain(|item| named || item["now"].is_object());
         if items.is_empty() {
             output::note(none);
             return Ok(());

@@ -294,9 +294,11 @@ async fn top_shows_the_busiest_first_and_names_what_is_not_there() {
     let did = run(&server, "top idle busy off gone").await;
     assert_eq!((did.code, did.err.as_str()), (0, "there is no VM \"gone\"\n"), "{did:?}");
     let names: Vec<&str> = did.out.lines().filter_map(|line| line.split(' ').next()).collect();
-    assert_eq!(names, ["NAME", "busy", "idle"], "{}", did.out);
+    assert_eq!(names, ["NAME", "busy", "idle", "off"], "{}", did.out);
     assert!(did.out.contains("75%"), "{}", did.out);
     server.shared.only("GET /v1/projects/default/figures?names=idle%2Cbusy%2Coff%2Cgone");
+    let did = run(&server, "top").await;
+    assert!(did.out.contains("idle") && !did.out.contains("off"), "{}", did.out);
     let did = run(&server, "top -o json").await;
     let shown: Value = serde_json::from_str(&did.out).unwrap();
     assert_eq!(shown.as_array().map(Vec::len), Some(3), "what is stopped too");
