@@ -10,7 +10,8 @@ use super::memory;
 use super::report::Report;
 
 const VMS: usize = 200;
-const HOSTS: &[&str] = &["--sim", "2"];
+/// A simulated host has room for 64 of them.
+const HOSTS: &[&str] = &["--sim", "4"];
 /// Begun once all run, so that it holds nothing of their start.
 const SETTLED_AFTER: Duration = Duration::from_secs(30);
 const WINDOW: Duration = Duration::from_mins(2);
