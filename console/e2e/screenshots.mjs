@@ -25,9 +25,12 @@ try {
     await page.screenshot({ path: `${PICTURES}/${name}.png` })
   }
   await page.getByRole('main').getByText('hello').first().waitFor()
+  // Rates come with the second measurement.
+  await page.getByText('CPU in use').waitFor()
   await take('overview')
   await page.goto(`${world.base}/p/default/vms`)
   await page.locator('tr[data-name=hello], [data-name=hello]').first().waitFor()
+  await page.locator('[data-name=hello]').getByText('%').first().waitFor()
   await take('vms')
   await page.goto(`${world.base}/p/default/launch`)
   await page.getByText('micro', { exact: true }).first().click()

@@ -130,13 +130,15 @@ function VmCounts({ vms, project }: { vms: Vm[]; project: string }) {
 /** What all nodes together use now. */
 function InUse() {
   const items = useNodeFigures().data?.items.filter((item) => item.now) ?? []
-  const sum = (of: (item: (typeof items)[number]) => number | null | undefined) => items.reduce((all, item) => all + (of(item) ?? 0), 0)
-  const [cpu, cpuMax] = [sum((item) => item.now?.cpu), sum((item) => item.cpus) * 1000]
+  // Of a node that has just started no rate is known yet: that is no zero.
+  const rated = items.filter((item) => item.now?.cpu != null)
+  const sum = (of: (item: (typeof items)[number]) => number | null | undefined, all = items) => all.reduce((total, item) => total + (of(item) ?? 0), 0)
+  const [cpu, cpuMax] = [sum((item) => item.now?.cpu, rated), sum((item) => item.cpus, rated) * 1000]
   const [memory, memoryMax] = [sum((item) => item.now?.memory), sum((item) => item.memory_max)]
   if (items.length === 0) return null
   return (
     <div className="mb-4 space-y-4">
-      <Meter label="CPU in use" used={cpu} total={cpuMax} text={`${cpus(cpu)} of ${count(cpuMax / 1000, 'CPU')}`} />
+      {rated.length > 0 && <Meter label="CPU in use" used={cpu} total={cpuMax} text={`${cpus(cpu)} of ${count(cpuMax / 1000, 'CPU')}`} />}
       <Meter label="Memory in use" used={memory} total={memoryMax} text={`${bytes(memory)} of ${bytes(memoryMax)}`} />
     </div>
   )
