@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
 use novacron_model::{Code, Error};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,6 +22,9 @@ use crate::state::Api;
 const BYTES_MAX: usize = 1 << 20;
 /// Of those who are not signed in: a sign-in code is all that they have to send.
 const STRANGERS_BYTES_MAX: usize = 4 << 10;
+/// Of a body that is too large so much more is read and dropped: a client that is still sending when
+/// the connection closes never sees the answer.
+const DROPPED_MAX: usize = 16 << 20;
 const TIME_MAX: Duration = Duration::from_secs(30);
 
 /// A body as JSON; `None` when there is none.
@@ -54,10 +59,10 @@ impl FromRequest<Arc<Api>> for Payload {
         let known = request.extensions().get::<Caller>().is_some();
         let (parts, body) = request.into_parts();
         let max = if known { BYTES_MAX } else { STRANGERS_BYTES_MAX };
-        let reading = Limited::new(body, max).collect();
-        let bytes = match tokio::time::timeout(TIME_MAX, reading).await {
-            Ok(Ok(collected)) => collected.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
+        let dropped = if known { DROPPED_MAX } else { STRANGERS_BYTES_MAX };
+        let bytes = match tokio::time::timeout(TIME_MAX, read(body, max, dropped)).await {
+            Ok(Ok(Some(bytes))) => bytes,
+            Ok(Ok(None)) => return Err(too_large(max)),
             Ok(Err(_)) => {
                 let error = Error::new(Code::Invalid, "the body could not be read to its end");
                 return Err(Refusal::malformed(error));
@@ -80,8 +85,23 @@ impl FromRequest<Arc<Api>> for Payload {
     }
 }
 
-fn too_large() -> Refusal {
-    let message = format!("the body is larger than {} KiB", BYTES_MAX >> 10);
+/// A body of at most `max` bytes; of a larger one up to `dropped` more are read, and there is none.
+async fn read(mut body: Body, max: usize, dropped: usize) -> Result<Option<Bytes>, axum::Error> {
+    let (mut bytes, mut size) = (BytesMut::new(), 0);
+    while size <= max + dropped
+        && let Some(frame) = body.frame().await
+    {
+        let Ok(data) = frame?.into_data() else { continue };
+        size += data.len();
+        if size <= max {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok((size <= max).then(|| bytes.freeze()))
+}
+
+fn too_large(max: usize) -> Refusal {
+    let message = format!("the body is larger than {} KiB", max >> 10);
     Error::new(Code::TooLarge, message).into()
 }
 

@@ -61,7 +61,7 @@ async fn wrong_values_and_unknown_fields_are_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn huge_and_deep_bodies_are_refused() {
     let server = Server::start().await;
-    let huge = format!("{{\"meta\":{{\"name\":\"{}\"}}}}", "a".repeat(2 << 20));
+    let huge = format!("{{\"meta\":{{\"name\":\"{}\"}}}}", "a".repeat(8 << 20));
     raw(&server, VMS, "application/json", huge).await.problem(413, "");
     for depth in [200, 100_000] {
         let deep = "[".repeat(depth) + &"]".repeat(depth);
