@@ -41,9 +41,9 @@ export const createVolume = (project: string, draft: VolumeDraft) => create<Volu
 
 export const createImage = (project: string, draft: ImageDraft) => create<Image>('image', project, draft)
 
-/** On the host's own stack, the one kind there is. */
-export const createNetwork = (project: string, name: string) =>
-  create('network', project, { meta: { name }, spec: { kind: 'user' } })
+/** On a bridge of the nodes, or without one on the host's own stack. */
+export const createNetwork = (project: string, name: string, bridge?: string) =>
+  create('network', project, { meta: { name }, spec: bridge === undefined ? { kind: 'user' } : { kind: 'bridge', bridge } })
 
 /** Without a path it lies in each node's data directory. */
 export const createPool = (name: string, path?: string) => create('pool', '', { meta: { name }, spec: { kind: 'dir', path } })

@@ -1487,7 +1487,10 @@ export interface components {
             accelerator: string;
             /** @description `qemu` or `sim`. */
             driver: string;
-            /** @description Names of the optional powers: `serial`, `screen`, `guest_agent`, `pause`, `snapshots`. */
+            /**
+             * @description Names of the optional powers: `control`, `serial`, `screen`, `guest_agent`, `snapshots`,
+             *     `bridges`.
+             */
             powers: string[];
             /** @description The evidence for the choice of accelerator, as a sentence. */
             reason: string;
@@ -1661,7 +1664,14 @@ export interface components {
             spec: components["schemas"]["NetworkSpec"];
         };
         /** @enum {string} */
-        NetworkKind: "user";
+        NetworkKind: "user" | "bridge";
+        /** @description Whether NICs can be plugged into the network on a node. */
+        NetworkNode: {
+            node: components["schemas"]["Name"];
+            ready: boolean;
+            /** @description Why not. */
+            reason?: string | null;
+        };
         NetworkPage: {
             items: components["schemas"]["Network"][];
             /** @description Pass as `page_token` for the next page; absent on the last. */
@@ -1683,12 +1693,24 @@ export interface components {
             spec?: components["schemas"]["NetworkSpecPatch"];
         };
         NetworkSpec: {
+            /** @description Of kind `bridge`: the Linux bridge, which has to be there on each node that is to take part. */
+            bridge?: string | null;
             kind?: components["schemas"]["NetworkKind"];
         };
         NetworkSpecPatch: {
+            bridge?: (string | null) | null;
             kind?: components["schemas"]["NetworkKind"] | null;
         };
-        NetworkStatus: Record<string, never>;
+        /** @enum {string} */
+        NetworkState: "pending" | "ready" | "failed";
+        NetworkStatus: {
+            /** @description Of kind `bridge`: a section for each node that has looked. Writer: that node's agent. */
+            nodes?: components["schemas"]["NetworkNode"][];
+            /** @description Derived: what a node lacks, where one does. */
+            reason?: string | null;
+            /** @description Derived from the rest. */
+            state?: components["schemas"]["NetworkState"];
+        };
         /** @description A new token with its secret, which is shown this once. */
         NewToken: {
             meta: components["schemas"]["Meta"];
@@ -1703,6 +1725,15 @@ export interface components {
         };
         /** @enum {string} */
         NicModel: "virtio" | "e1000e";
+        /** @description How a NIC of a live guest is plugged in. */
+        NicState: {
+            /** @description The bridge of the node, on a network of that kind. */
+            bridge?: string | null;
+            /** @description `52:1f:…`; the same for the life of the VM. */
+            mac: string;
+            /** @description Why it is in no bridge now. It is plugged in again once that is over. */
+            unplugged?: string | null;
+        };
         Node: {
             meta: components["schemas"]["Meta"];
             spec: components["schemas"]["NodeSpec"];
@@ -2014,6 +2045,8 @@ export interface components {
             hardware?: components["schemas"]["Hardware"] | null;
             /** @description It is down only because its node has shut its guests down. */
             held?: boolean;
+            /** @description The NICs of the live guest, in their order. */
+            nics?: components["schemas"]["NicState"][];
             /**
              * Format: int64
              * @description How far the world has followed the spec.

@@ -20,6 +20,7 @@ mod figures;
 mod hold;
 mod host_report;
 mod image;
+mod network;
 mod node;
 pub mod pool;
 mod report;
@@ -57,6 +58,7 @@ impl Agent {
         node.spawn(host_report::run(node.clone()));
         node.spawn(hold::follow(node.clone()));
         node.spawn(figures::run(node.clone()));
+        node.spawn(network::run(node.clone()));
         AgentHandle { node }
     }
 }

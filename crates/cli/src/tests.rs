@@ -69,6 +69,7 @@ fn every_noun_understands_its_verbs() {
         "image import disk.qcow2 --name legacy",
         "image import https://example.org/x.img --sha256 00",
         "network create lan",
+        "network create lan --bridge br0",
         "snapshot create web before",
         "snapshot restore web before --yes",
         "snapshot list web",

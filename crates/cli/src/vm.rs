@@ -31,13 +31,14 @@ pub const NOUN: Noun = Noun::of::<Vm>(&[
     Column::detail("Reason", |vm, _| text(vm, "/status/reason")),
     Column::new("CPUs", |vm, _| text(vm, "/spec/cpus")).right(),
     Column::new("Memory", |vm, _| size(vm, "/spec/memory")).right(),
-    Column::new("Address", |vm, _| joined(vm, "/status/runtime/agent/addresses")),
+    Column::new("Address", |vm, _| addresses(vm)),
     Column::new("Ports", |vm, _| ports(vm)),
     Column::new("Image", |vm, _| text(vm, "/spec/image")),
     Column::new("Node", |vm, _| text(vm, "/status/placement/node")),
     Column::new("Age", |vm, now| age(vm, "/meta/created", now)).right(),
     Column::detail("Pending", |vm, _| hardware::pending(vm)),
     Column::detail("Disks", |vm, _| disks(vm)),
+    Column::detail("NICs", |vm, _| nics(vm)),
     Column::detail("CD-ROM", |vm, _| cdroms(vm)),
     Column::detail("Firmware", |vm, _| text(vm, "/spec/firmware")),
     Column::detail("Protected", |vm, _| text(vm, "/spec/protected")),
@@ -142,6 +143,34 @@ pub async fn run(session: &Session, command: VmCommand) -> Result<()> {
         VmCommand::Logs(args) => logs::logs(session, &args).await,
         VmCommand::File(command) => file::run(session, command).await,
     }
+}
+
+/// What the guest agent tells. Without one nobody knows what DHCP gave to a guest on a bridge.
+fn addresses(vm: &Value) -> String {
+    let nics = vm.pointer("/status/runtime/nics").and_then(Value::as_array);
+    let bridged = nics.into_iter().flatten().any(|nic| nic["bridge"].is_string());
+    let agent = vm.pointer("/status/runtime/agent").is_some_and(|agent| !agent.is_null());
+    if bridged && !agent {
+        return "unknown (no guest agent)".to_owned();
+    }
+    joined(vm, "/status/runtime/agent/addresses")
+}
+
+/// Network and MAC of each NIC, a line for each, and what a bridge lacks.
+fn nics(vm: &Value) -> String {
+    let list = |pointer| vm.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice);
+    let states = list("/status/runtime/nics").unwrap_or_default();
+    let row = |(n, nic): (usize, &Value)| {
+        let mut words = vec![text(nic, "/network")];
+        if let Some(state) = states.get(n) {
+            words.push(text(state, "/mac"));
+            let why = state["unplugged"].as_str();
+            words.extend(why.map(|why| format!("unplugged: {why}")));
+        }
+        words.join(", ")
+    };
+    let nics = list("/spec/nics").unwrap_or_default();
+    nics.iter().enumerate().map(row).collect::<Vec<_>>().join("\n")
 }
 
 /// `8080:80, 0.0.0.0:53:53/udp`, as they are typed.

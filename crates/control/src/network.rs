@@ -9,6 +9,7 @@ use crate::index::{self, row};
 
 impl Resource for Network {
     fn create(request: &mut Request<'_>, draft: Draft<Self>) -> Result<Admitted> {
+        draft.spec.check()?;
         let mut txn = Txn::new();
         let meta = request.new_meta::<Self>(&mut txn, draft.meta)?;
         let network =
@@ -24,6 +25,11 @@ impl Resource for Network {
     ) -> Result<Admitted> {
         if old.spec.kind != new.spec.kind {
             return Err(fixed("spec.kind"));
+        }
+        if old.spec.bridge != new.spec.bridge {
+            return Err(
+                fixed("spec.bridge").hint("create another network, and move the NICs to it")
+            );
         }
         let mut txn = Txn::new();
         request.put_changed(&mut txn, old, &new, None)?;

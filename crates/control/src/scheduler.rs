@@ -7,7 +7,7 @@
 use novacron_model::catalogue::ImageName;
 use novacron_model::node::NodeState;
 use novacron_model::vm::Placement;
-use novacron_model::{Image, Level, Name, Node, Object, Result, Time, Vm, Volume, key};
+use novacron_model::{Image, Level, Name, Network, Node, Object, Result, Time, Vm, Volume, key};
 use novacron_store::{Snapshot, Txn, object};
 
 use crate::admission::{Home, unchanged, unchanged_record};
@@ -31,6 +31,7 @@ struct Ties {
     fixed: Vec<(String, Name)>,
     /// Volumes that have no node yet.
     free: Vec<(String, Object<Volume>)>,
+    networks: Vec<Object<Network>>,
 }
 
 pub(crate) fn plan(at: &Snapshot, family: &str, vm: &Object<Vm>, now: Time) -> Result<Plan> {
@@ -79,6 +80,9 @@ fn ties(at: &Snapshot, home: &Home, vm: &Object<Vm>) -> Result<Ties> {
         let family = key::object::<Volume>(Some(home.uid), volume.name());
         ties.free.push((family, volume));
     }
+    for name in vm.spec.nics.iter().flatten().filter_map(|nic| nic.network.as_ref()) {
+        ties.networks.extend(object::get::<Network>(at, Some(home.uid), name.as_str())?);
+    }
     images.sort();
     images.dedup();
     for name in images {
@@ -108,6 +112,9 @@ fn fit(at: &Snapshot, node: &Object<Node>, vm: &Object<Vm>, ties: &Ties) -> Resu
     if node.status.report.as_ref().is_none_or(|report| report.hypervisors.is_empty()) {
         return Err("it has no hypervisor".to_owned());
     }
+    if let Some(reason) = ties.networks.iter().find_map(|network| lacks(network, node.name())) {
+        return Err(reason);
+    }
     if free.memory < vm.spec.memory {
         return Err(format!("it has less than {} of memory left", vm.spec.memory));
     }
@@ -116,6 +123,15 @@ fn fit(at: &Snapshot, node: &Object<Node>, vm: &Object<Vm>, ties: &Ties) -> Resu
     }
     let left = u128::from(free.memory.0 - vm.spec.memory.0) * 1000;
     Ok(u64::try_from(left / u128::from(all.memory.0.max(1))).unwrap_or(0))
+}
+
+/// What a node lacks of a network that other nodes have. Where none has it, the VM goes anywhere and
+/// says so when it starts.
+fn lacks(network: &Object<Network>, node: &str) -> Option<String> {
+    let status = &network.status;
+    let here = status.on(node).filter(|here| !here.ready)?;
+    let elsewhere = status.nodes.iter().any(|each| each.ready);
+    elsewhere.then(|| here.reason.clone().unwrap_or_default())
 }
 
 fn place(

@@ -18,6 +18,7 @@ use tokio::process::Command;
 
 use crate::hardware::{self, Hardware};
 use crate::hypervisor::qemu::keep::uefi;
+use crate::network;
 
 /// What is to be examined.
 #[derive(Debug, Clone)]
@@ -69,6 +70,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     findings.extend(config.listen.iter().map(|address| judge::port(*address, bind(*address))));
     findings.push(data_dir(&config.data_dir));
     findings.push(judge::rights(root));
+    findings.push(judge::bridges(network::rights::lacking()));
     findings.push(judge::sandbox(Path::new("/proc/sys/kernel/seccomp").exists()));
     findings.push(judge::cgroups(
         Path::new("/sys/fs/cgroup/cgroup.controllers").exists(),

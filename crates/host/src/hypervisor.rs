@@ -101,12 +101,14 @@ pub struct CdromDrive {
     pub boot_index: u32,
 }
 
-/// A NIC on a network of kind `user`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NicPort {
     /// Six bytes, locally administered, derived from the VM's uid and the NIC's index.
     pub mac: [u8; 6],
     pub model: NicModel,
+    /// The bridge of the host that it is plugged into; none on a network of kind `user`.
+    pub bridge: Option<String>,
+    /// On a network of kind `user` only.
     pub forwards: Vec<Forward>,
 }
 
@@ -231,6 +233,11 @@ pub trait Hypervisor: Send + Sync + 'static {
     fn figures(&self) -> Option<&dyn Figures> {
         None
     }
+
+    /// Without it no machine may have a NIC on a bridge.
+    fn bridges(&self) -> Option<&dyn Bridges> {
+        None
+    }
 }
 
 /// Power `control`.
@@ -320,6 +327,42 @@ pub trait Figures: Send + Sync {
     /// Counted since the guest's process was started; `None` once it is gone. Answers soon: what
     /// the guest's hypervisor does not tell in time is absent.
     async fn totals(&self, handle: &Handle) -> Result<Option<Totals>>;
+}
+
+/// Power `bridges`: NICs on bridges of the host. `ensure` plugs them in; a bridge may go and come
+/// while the guest runs. Nothing of the host is changed but the NICs' own ends.
+#[async_trait]
+pub trait Bridges: Send + Sync {
+    /// Whether NICs can be plugged into this bridge now; the error says why not.
+    async fn check(&self, bridge: &str) -> Result<()>;
+
+    /// How each NIC of a live guest is plugged in now.
+    async fn plugs(&self, handle: &Handle, nics: &[NicPort]) -> Result<Vec<Plug>>;
+
+    /// Plugs the NICs of a live guest in where they are not. Idempotent.
+    async fn plug(&self, handle: &Handle, nics: &[NicPort]) -> Result<()>;
+
+    /// Bridges have come or gone: a hint to look again.
+    fn changes(&self) -> BoxStream<'static, ()>;
+}
+
+/// How a NIC is plugged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plug {
+    /// In its bridge, or on no bridge at all.
+    In,
+    /// Pulled out; its bridge is there.
+    Out,
+    /// Out, and it cannot be plugged in: why, as a sentence.
+    Cut(String),
+}
+
+/// What bridge networks need where the power is missing.
+pub const BRIDGES_NEED: &str = "bridge networks need root (CAP_NET_ADMIN)";
+
+pub(crate) fn no_such_bridge(bridge: &str) -> Error {
+    Error::conflict(format!("bridge \"{bridge}\" does not exist"))
+        .hint("make the bridge, or name another; docs/networks.md shows how")
 }
 
 /// A reader that fell behind loses hints only: it observes anyway.

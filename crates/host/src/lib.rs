@@ -10,6 +10,7 @@ pub mod hardware;
 pub mod hypervisor;
 pub mod image;
 pub mod load;
+pub mod network;
 pub mod storage;
 
 pub use hypervisor::{Capabilities, Handle, Hypervisor, Machine, Observed, Phase, Stop};

@@ -150,6 +150,7 @@ pub struct HypervisorReport {
     pub accelerator: String,
     /// The evidence for the choice of accelerator, as a sentence.
     pub reason: String,
-    /// Names of the optional powers: `serial`, `screen`, `guest_agent`, `pause`, `snapshots`.
+    /// Names of the optional powers: `control`, `serial`, `screen`, `guest_agent`, `snapshots`,
+    /// `bridges`.
     pub powers: Vec<String>,
 }

@@ -29,7 +29,7 @@ pub mod runtime;
 pub use cloud_init::CloudInit;
 pub use device::{Disk, Nic, PortForward, Protocol};
 pub use hardware::{Cdrom, DiskBus, Firmware, Hardware, NicModel, Pending, Preset};
-pub use runtime::{Exit, ExitCause, Failure, GuestAgent, OrdersDone, Runtime};
+pub use runtime::{Exit, ExitCause, Failure, GuestAgent, NicState, OrdersDone, Runtime};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Vm;

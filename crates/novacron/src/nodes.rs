@@ -34,6 +34,8 @@ pub async fn real(config: &Config, data: &DataDir, store: &Arc<dyn Store>) -> Re
     let qemu = QemuConfig { binary: config.qemu.binary.clone(), ..QemuConfig::new(data.path()) };
     let hypervisor =
         QemuHypervisor::new(qemu).await.context("`novacron doctor` says what to install")?;
+    let mut host = facts(Hardware::probe());
+    host.remarks.extend(hypervisor.remarks());
     register(store.as_ref(), &node).await?;
     let limits = Limits { virtual_size: config.images.max_virtual_size, ..Limits::default() };
     let pools = HostPools::new(data.path(), QemuImg::new("qemu-img"), limits)
@@ -45,7 +47,7 @@ pub async fn real(config: &Config, data: &DataDir, store: &Arc<dyn Store>) -> Re
         cidata: Arc::new(CidataDisks::new(data.path())),
         data_key: data.data_key()?,
         clock: Arc::new(WallClock),
-        host: facts(Hardware::probe()),
+        host,
         load: Arc::new(HostLoad),
         timing: timing(config),
     };

@@ -5,6 +5,8 @@
 //! what the writer read and what it wants to the stored document, so fields that this version does
 //! not know survive at any depth.
 
+use std::collections::BTreeMap;
+
 use novacron_model::{Error, Kind, Meta, Object, Result, Time, key};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -37,11 +39,20 @@ pub fn assemble<K: Kind>(records: &[&Record]) -> Result<Option<Object<K>>> {
     Ok(Some(Object { meta, spec, status }))
 }
 
-/// The status as one JSON object, with a field for each section.
+/// The status as one JSON object, with a field for each section. Sections with a `/` in their name,
+/// `LIST/ITEM`, are the items of a list, which has a writer for each.
 fn joined_sections(records: &[&Record]) -> String {
-    let sections = records.iter().filter_map(|record| Some((record.key.section()?, record)));
-    let fields = sections.map(|(name, record)| format!("\"{name}\":{}", record.value.get()));
-    format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+    let mut fields: Vec<String> = Vec::new();
+    let mut lists: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for record in records {
+        let Some(name) = record.key.section() else { continue };
+        match name.split_once('/') {
+            Some((list, _)) => lists.entry(list).or_default().push(record.value.get()),
+            None => fields.push(format!("\"{name}\":{}", record.value.get())),
+        }
+    }
+    fields.extend(lists.iter().map(|(name, items)| format!("\"{name}\":[{}]", items.join(","))));
+    format!("{{{}}}", fields.join(","))
 }
 
 fn decode<T: DeserializeOwned>(record: &Record) -> Result<T> {
@@ -238,9 +249,30 @@ pub fn apply_difference(stored: &mut Value, read: &Value, wanted: &Value) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn sections_with_a_slash_are_items_of_a_list() {
+        let record = |key: &str, value: &str| Record {
+            key: Key::new(key),
+            value: Arc::from(RawValue::from_string(value.to_owned()).unwrap()),
+            revision: 1,
+            index: Vec::new().into(),
+        };
+        let records = [
+            record("network/P/lan", "{}"),
+            record("network/P/lan#nodes/a", "1"),
+            record("network/P/lan#nodes/b", "2"),
+            record("network/P/lan#other", "3"),
+        ];
+        let joined = joined_sections(&records.iter().collect::<Vec<_>>());
+        let joined: Value = serde_json::from_str(&joined).unwrap();
+        assert_eq!(joined, json!({"nodes": [1, 2], "other": 3}));
+    }
 
     #[test]
     fn unknown_fields_survive_a_write() {

@@ -10,7 +10,7 @@ import { Facts, Panel } from '../../components/Page'
 import { StateMark } from '../../components/StateMark'
 import { newestFirst } from '../../app/frame/drawerTasks'
 import { taskMark, took } from '../tasks/parts'
-import { connectLines } from './connect'
+import { addressText, connectLines } from './connect'
 import { Notes } from './Notes'
 
 export function VmOverview({ vm }: { vm: Vm }) {
@@ -39,12 +39,13 @@ function FactsPanel({ vm }: { vm: Vm }) {
     ['Memory', bytes(vm.spec.memory)],
     ['Image', vm.spec.image ?? '–'],
     ['Guest', agent ? [agent.os, agent.hostname].filter(Boolean).join(', ') || 'agent answers' : 'no guest agent'],
+    ['Addresses', addressText(vm)],
     ['Up', up && runtime.started ? span(now - Date.parse(runtime.started)) : '–'],
     ['Restart', words(vm.spec.restart)],
     ['Created', `${dateTime(vm.meta.created)}${vm.meta.owner ? ` by ${vm.meta.owner}` : ''}`],
     ['Uid', <CopyText key="uid" text={vm.meta.uid} />],
   ]
-  if (runtime?.pid) facts.splice(5, 0, ['Process', runtime.pid])
+  if (runtime?.pid) facts.splice(6, 0, ['Process', runtime.pid])
   if (runtime?.restarts) facts.push(['Restarts', runtime.restarts])
   if (runtime?.exit) facts.push(['Last end', `${dateTime(runtime.exit.time)}, ${CAUSES[runtime.exit.cause]}`])
   if (runtime?.exit?.detail) facts.push(['Last words', <code key="detail" className="font-mono text-[13px]">{runtime.exit.detail}</code>])
@@ -74,6 +75,7 @@ function Disks({ vm }: { vm: Vm }) {
   const project = vm.meta.project ?? 'default'
   const volumes = useList('volume', project).data?.items ?? []
   const disks = vm.spec.disks
+  const { runtime } = vm.status
   return (
     <Panel title="Disks and networks">
       <ul className="space-y-1.5">
@@ -98,6 +100,8 @@ function Disks({ vm }: { vm: Vm }) {
           <li key={`nic-${index}`} className="flex flex-wrap gap-x-3">
             <span className="w-16 text-dim">nic {index}</span>
             <span>network {nic.network ?? 'user'}</span>
+            {runtime?.nics[index] && <CopyText text={runtime.nics[index].mac} />}
+            {runtime?.nics[index]?.unplugged && <span className="text-warn">unplugged: {runtime.nics[index].unplugged}</span>}
           </li>
         ))}
       </ul>

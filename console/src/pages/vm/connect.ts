@@ -21,6 +21,13 @@ export function connectLines(vm: Vm): ConnectLine[] {
   return lines
 }
 
+/** What the guest agent tells. Without one nobody knows what DHCP gave to a guest on a bridge. */
+export function addressText(vm: Vm): string {
+  const { runtime } = vm.status
+  if (!runtime?.agent && runtime?.nics.some((nic) => nic.bridge)) return 'unknown (no guest agent)'
+  return runtime?.agent?.addresses.join(', ') || '–'
+}
+
 function hostOf(port: PortForward): string {
   const address = port.address ?? '127.0.0.1'
   return address === '0.0.0.0' || address === '::' ? '127.0.0.1' : address

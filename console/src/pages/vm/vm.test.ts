@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Vm } from '../../api/types'
-import { connectLines } from './connect'
+import { addressText, connectLines } from './connect'
 import { appendLog, NO_LOG, plain, shownLines } from './logText'
 
 test('a log loses its terminal codes and keeps its words', () => {
@@ -32,4 +32,13 @@ test('forwarded ports become lines to connect with', () => {
     status: {},
   } as unknown as Vm
   expect(connectLines(vm).map((line) => line.text)).toEqual(['ssh -p 2222 debian@127.0.0.1', 'http://[::1]:8080', 'novacron console web'])
+})
+
+test('the address of a guest on a bridge is unknown without its agent', () => {
+  const vm = (runtime: object) => ({ status: { runtime } }) as unknown as Vm
+  const agent = { addresses: ['192.0.2.7', '2001:db8::7'] }
+  expect(addressText(vm({ nics: [{ mac: '52:00', bridge: 'br0' }] }))).toBe('unknown (no guest agent)')
+  expect(addressText(vm({ nics: [{ mac: '52:00', bridge: 'br0' }], agent }))).toBe('192.0.2.7, 2001:db8::7')
+  expect(addressText(vm({ nics: [{ mac: '52:00' }] }))).toBe('–')
+  expect(addressText(vm({ nics: [] }))).toBe('–')
 })

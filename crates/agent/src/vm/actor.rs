@@ -11,6 +11,7 @@ use novacron_store::{CommitError, Precondition, Snapshot, object};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+use super::bridges;
 use super::decide::decide;
 use super::effect::{self, Scene};
 use super::happened;
@@ -18,7 +19,7 @@ use super::look::{self, Sight};
 use super::machine;
 use super::outcome;
 use super::probe::Probe;
-use super::view::{Decision, Disks, Effect, Guest, Memory, SnapshotWork, Step, View};
+use super::view::{Decision, Disks, Effect, Guest, Memory, Nic, SnapshotWork, Step, View};
 use crate::actors::Seat;
 use crate::hold;
 use crate::node::Node;
@@ -50,6 +51,7 @@ struct Seen {
     last_words: Option<String>,
     disks: Disks,
     snapshots: Vec<SnapshotWork>,
+    nics: Vec<Nic>,
 }
 
 /// What comes after one turn.
@@ -158,7 +160,11 @@ impl Actor {
         let family = self.seat.family();
         let disks = machine::disks(&self.node, at, family, vm);
         let snapshots = look::snapshots(at, family, vm)?;
-        Ok(Seen { guest, last_words, disks, snapshots })
+        let nics = match &guest {
+            Some(guest) => bridges::nics(&self.node, at, family, vm, &guest.handle).await,
+            None => Vec::new(),
+        };
+        Ok(Seen { guest, last_words, disks, snapshots, nics })
     }
 
     fn view<'a>(
@@ -178,6 +184,7 @@ impl Actor {
             last_words: seen.last_words.as_deref(),
             disks: &seen.disks,
             snapshots: &seen.snapshots,
+            nics: &seen.nics,
             hold: None,
             memory,
             now: node.now(),
@@ -291,7 +298,7 @@ impl Actor {
             self.node.vm_logs.write(uid, &format!("{effect} failed: {error}"));
         }
         match effect {
-            Effect::Destroy | Effect::CleanUp | Effect::Snapshot(_) => Next::Pause,
+            Effect::Destroy | Effect::CleanUp | Effect::Snapshot(_) | Effect::Plug => Next::Pause,
             _ => Next::Again,
         }
     }

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use novacron_host::hypervisor::Plug;
 use novacron_host::{Phase, Stop};
 use novacron_model::task::Action;
 use novacron_model::vm::VmState;
-use novacron_model::vm::{ExitCause, Failure, Run, Runtime, StopOrder};
+use novacron_model::vm::{ExitCause, Failure, NicState, Run, Runtime, StopOrder};
 use novacron_model::{Code, Error};
 
 use super::decide::{end_run, enter};
-use super::view::{Decision, Effect, Guest, Pressed, Step, View};
+use super::view::{Decision, Effect, Guest, Nic, Pressed, Step, View};
 
 /// A guest that boots does not hear the power button yet: press again from time to time.
 const PRESS_AGAIN: Duration = Duration::from_secs(10);
@@ -49,6 +50,9 @@ pub fn decide(view: &View<'_>, guest: &Guest, mut runtime: Runtime) -> Decision 
         return Decision { runtime, then: Step::Do(effect) };
     }
     settle(&mut runtime, view, guest);
+    if view.nics.iter().any(|nic| nic.plug == Plug::Out) {
+        return Decision { runtime, then: Step::Do(Effect::Plug) };
+    }
     // Last: a deletion that cannot be done, on a full disk say, is tried for ever.
     let then = match view.snapshots.first() {
         Some(work) => Step::Do(Effect::Snapshot(work.clone())),
@@ -87,13 +91,43 @@ fn settle(runtime: &mut Runtime, view: &View<'_>, guest: &Guest) {
     };
     let failure = runtime.failure.as_ref().filter(|failure| failure.generation == generation);
     let failure = failure.map(|failure| failure.error.message.clone());
-    enter(runtime, state, guest.observed.reason.clone().or(failure), view.now);
+    note_nics(runtime, view);
+    let unplugged = unplugged(&runtime.nics);
+    let reason = guest.observed.reason.clone().or(failure).or(unplugged);
+    enter(runtime, state, reason, view.now);
     // A guest that an older version started has what its spec asked for.
     runtime.hardware.get_or_insert_with(|| view.vm.spec.hardware());
     if generation > runtime.observed_generation {
         runtime.restarts = 0;
         runtime.observed_generation = generation;
     }
+}
+
+/// What could not be looked at stays as it was.
+fn note_nics(runtime: &mut Runtime, view: &View<'_>) {
+    if view.nics.is_empty() {
+        return;
+    }
+    let lately = view.memory.unpluggable.as_deref();
+    let state = |nic: &Nic| NicState {
+        mac: nic.mac.clone(),
+        bridge: nic.bridge.clone(),
+        unplugged: match &nic.plug {
+            Plug::In => None,
+            Plug::Out => Some(lately.unwrap_or("it was pulled out of its bridge").to_owned()),
+            Plug::Cut(reason) => Some(reason.clone()),
+        },
+    };
+    runtime.nics = view.nics.iter().map(state).collect();
+}
+
+/// What NICs lack, as a sentence.
+fn unplugged(nics: &[NicState]) -> Option<String> {
+    let numbered = nics.iter().enumerate();
+    let each = numbered
+        .filter_map(|(n, nic)| Some(format!("NIC {n} is unplugged: {}", nic.unplugged.as_ref()?)));
+    let all: Vec<String> = each.collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 /// One step on the way down: wake, press, wait, and when the time is up cut the power or give up.

@@ -17,6 +17,7 @@ pub fn decide(view: &View<'_>) -> Decision {
         end_run(&mut runtime, view, cause, detail);
     }
     (runtime.handle, runtime.pid, runtime.agent) = (None, None, None);
+    runtime.nics.clear();
     // Not before its process has gone: until then it holds what it was given.
     runtime.hardware = None;
     let ready = *view.disks == Disks::Ready;

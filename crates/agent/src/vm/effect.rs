@@ -2,14 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 
-use novacron_host::hypervisor::{Control, NicPort};
+use novacron_host::hypervisor::{BRIDGES_NEED, Control, NicPort};
 use novacron_host::{Handle, Machine, Stop};
 use novacron_model::vm::Protocol;
 use novacron_model::{Error, Object, Result, Snapshot as VmSnapshot, Vm};
 use novacron_store::{Key, Snapshot, object};
 
 use super::view::Effect;
-use super::{look, machine, snapshot};
+use super::{bridges, look, machine, snapshot};
 use crate::node::{Node, project_of};
 use crate::report;
 
@@ -36,6 +36,7 @@ pub(super) async fn perform(scene: Scene<'_>, effect: &Effect) -> Result<Option<
         Effect::Pause => control(scene)?.pause(live(scene)?).await,
         Effect::Resume => control(scene)?.resume(live(scene)?).await,
         Effect::Reset => control(scene)?.reset(live(scene)?).await,
+        Effect::Plug => plug(scene).await,
     };
     done.map(|()| None)
 }
@@ -67,10 +68,22 @@ async fn start(scene: Scene<'_>, paused: bool) -> Result<Handle> {
     let permit = node.starts.acquire().await;
     let _permit = permit.map_err(|_| Error::unavailable("the agent is ending"))?;
     let machine = machine::build(node, at, family, vm, paused).await?;
+    for bridge in machine.nics.iter().filter_map(|nic| nic.bridge.as_deref()) {
+        bridges::check(node, bridge).await?;
+    }
     if !node.config.host.simulated {
         check_ports(&machine)?;
     }
     node.config.hypervisor.ensure(&machine).await
+}
+
+async fn plug(scene: Scene<'_>) -> Result<()> {
+    let Scene { node, at, family, vm, .. } = scene;
+    let nics = bridges::ports(at, family, vm)?;
+    match node.config.hypervisor.bridges() {
+        Some(bridges) => bridges.plug(live(scene)?, &nics).await,
+        None => Err(Error::unsupported(BRIDGES_NEED)),
+    }
 }
 
 /// Ports of other VMs were checked when the VM was admitted; whatever holds one now is foreign.
@@ -152,7 +165,12 @@ mod tests {
             drives: Vec::new(),
             cdroms: Vec::new(),
             cidata: None,
-            nics: vec![NicPort { mac: [2, 0, 0, 0, 0, 1], model: NicModel::Virtio, forwards }],
+            nics: vec![NicPort {
+                mac: [2, 0, 0, 0, 0, 1],
+                model: NicModel::Virtio,
+                bridge: None,
+                forwards,
+            }],
             preset: Preset::Linux,
             firmware: Firmware::Bios,
             tpm: false,

@@ -29,6 +29,7 @@ pub fn between(name: &str, old: &Runtime, new: &Runtime) -> Vec<Happening> {
         let text = format!("VM \"{name}\": {}", failure.error.message);
         happenings.push(Happening { level: Level::Warning, kind: "vm.failed", text });
     }
+    happenings.extend(plugs(name, old, new));
     let paused_by_itself = new.state == novacron_model::vm::VmState::Paused && new.reason.is_some();
     if paused_by_itself && old.state != new.state {
         let reason = new.reason.as_deref().unwrap_or_default();
@@ -36,6 +37,26 @@ pub fn between(name: &str, old: &Runtime, new: &Runtime) -> Vec<Happening> {
         happenings.push(Happening { level: Level::Error, kind: "vm.halted", text });
     }
     happenings
+}
+
+/// NICs that fell out of their bridges, or are in them again.
+fn plugs(name: &str, old: &Runtime, new: &Runtime) -> Vec<Happening> {
+    let pairs = new.nics.iter().enumerate().map(|(n, nic)| (n, old.nics.get(n), nic));
+    let changed = pairs.filter_map(|(n, old, nic)| {
+        let was = old.and_then(|old| old.unplugged.as_ref());
+        let (level, kind, text) = match (&nic.unplugged, was) {
+            (Some(why), None) => {
+                (Level::Warning, "vm.unplugged", format!("NIC {n} is unplugged: {why}"))
+            }
+            (None, Some(_)) => {
+                let bridge = nic.bridge.as_deref().unwrap_or_default();
+                (Level::Info, "vm.plugged", format!("NIC {n} is in bridge \"{bridge}\" again"))
+            }
+            _ => return None,
+        };
+        Some(Happening { level, kind, text: format!("VM \"{name}\": {text}") })
+    });
+    changed.collect()
 }
 
 fn ended(name: &str, old: &Runtime, exit: &Exit) -> Happening {

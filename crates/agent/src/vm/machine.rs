@@ -8,7 +8,7 @@ use novacron_host::hypervisor::{Boot, CdromDrive, Drive, Forward, NicPort};
 use novacron_host::storage::Base;
 use novacron_model::image::ImageKind;
 use novacron_model::vm::{Disk, Nic, VmSpec};
-use novacron_model::{Error, Image, Object, Result, Vm, Volume};
+use novacron_model::{Error, Image, Name, Network, Object, Result, Vm, Volume, network};
 use novacron_store::{Key, Snapshot, object};
 use uuid::Uuid;
 
@@ -74,7 +74,7 @@ pub(crate) async fn build(
         drives: drives(node, at, family, vm).await?,
         cdroms: cdroms(node, at, family, vm).await?,
         cidata: cidata(node, vm).await?,
-        nics: nics(vm),
+        nics: nics(at, family, vm, vm.spec.nics.as_deref().unwrap_or_default())?,
         preset: vm.spec.preset,
         firmware: vm.spec.firmware,
         tpm: vm.spec.tpm,
@@ -177,16 +177,24 @@ async fn cidata(node: &Node, vm: &Object<Vm>) -> Result<Option<PathBuf>> {
     node.config.cidata.build(&order).await.map(Some)
 }
 
-fn nics(vm: &Object<Vm>) -> Vec<NicPort> {
-    let nics = vm.spec.nics.as_deref().unwrap_or_default();
-    let numbered = nics.iter().enumerate();
-    numbered
-        .map(|(index, nic)| NicPort {
+/// NICs of a VM with the bridges that they go into: those of its spec, or of its live guest.
+pub(super) fn nics(
+    at: &Snapshot,
+    family: &Key,
+    vm: &Object<Vm>,
+    nics: &[Nic],
+) -> Result<Vec<NicPort>> {
+    let port = |(index, nic): (usize, &Nic)| {
+        let name = nic.network.as_ref().map_or(network::DEFAULT, Name::as_str);
+        let network = object::expect::<Network>(at, Some(project_of(family)?), name)?;
+        Ok(NicPort {
             mac: mac(vm.meta.uid, index),
             model: nic.model.unwrap_or_else(|| vm.spec.preset.nic_model()),
+            bridge: network.spec.bridge,
             forwards: forwards(nic),
         })
-        .collect()
+    };
+    nics.iter().enumerate().map(port).collect()
 }
 
 /// Locally administered; the same for the life of the VM. The tail of a `UUIDv7` is random, its head

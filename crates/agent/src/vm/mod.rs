@@ -5,6 +5,7 @@
 
 pub(crate) mod actor;
 mod alive;
+pub(crate) mod bridges;
 pub mod decide;
 mod down;
 mod effect;

@@ -35,6 +35,7 @@ pub fn after(view: &View<'_>, effect: &Effect, error: Option<&Error>) -> (Runtim
             runtime.done.restore = orders.restore;
             fail(&mut runtime, view, Action::Restore, orders.restore, error);
         }
+        Effect::Plug => memory.unpluggable = error.map(|error| error.message.clone()),
         Effect::Destroy | Effect::Snapshot(_) | Effect::CleanUp => {}
     }
     (runtime, memory)

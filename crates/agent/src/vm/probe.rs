@@ -45,7 +45,9 @@ impl Probe {
                 let answer = asked.await.ok().flatten();
                 self.asked = None;
                 let steady = node.config.timing.guest_agent;
-                self.pause = if answer.is_some() { steady } else { (self.pause * 2).min(steady) };
+                // One without an address waits for DHCP, mostly.
+                let settled = answer.as_ref().is_some_and(|agent| !agent.addresses.is_empty());
+                self.pause = if settled { steady } else { (self.pause * 2).min(steady) };
                 self.next = Some(Instant::now() + self.pause);
                 if let Some(answer) = answer {
                     return answer;

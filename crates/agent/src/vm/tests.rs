@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use novacron_host::hypervisor::Plug;
 use novacron_host::{Handle, Observed, Phase, Stop};
 use novacron_model::meta::Meta;
 use novacron_model::node::Hold;
@@ -16,7 +17,7 @@ use uuid::Uuid;
 use super::decide::{at_rest, decide};
 use super::outcome::after;
 use super::view::{
-    Decision, Demand, Disks, Effect, Guest, Memory, Pressed, SnapshotWork, Step, View,
+    Decision, Demand, Disks, Effect, Guest, Memory, Nic, Pressed, SnapshotWork, Step, View,
 };
 
 const NOW: Time = Time(1_000_000_000);
@@ -29,6 +30,7 @@ struct Scene {
     guest: Option<Guest>,
     disks: Disks,
     snapshots: Vec<SnapshotWork>,
+    nics: Vec<Nic>,
     memory: Memory,
     uptime: Duration,
     boot: &'static str,
@@ -46,6 +48,7 @@ impl Scene {
             last_words: None,
             disks: &self.disks,
             snapshots: &self.snapshots,
+            nics: &self.nics,
             hold: self.hold.as_ref(),
             memory: &self.memory,
             now: NOW,
@@ -90,6 +93,7 @@ fn new() -> Scene {
         guest: None,
         disks: Disks::Ready,
         snapshots: Vec::new(),
+        nics: Vec::new(),
         memory: Memory::default(),
         uptime: Duration::from_secs(1000),
         boot: "boot-1",
@@ -612,4 +616,24 @@ fn what_was_down_before_the_hold_stays_down_after_it() {
     assert!(!scene.runtime.held);
     let after = Scene { hold: None, ..scene };
     assert_eq!((after.state(), after.step()), (VmState::Stopped, Step::Wait(None)));
+}
+
+#[test]
+fn a_nic_that_fell_out_is_plugged_in_where_it_can_be() {
+    let nic = |plug| Nic { mac: "52:00".to_owned(), bridge: Some("br0".to_owned()), plug };
+    let mut scene = running();
+    scene.nics = vec![nic(Plug::In)];
+    assert_eq!(scene.step(), Step::Wait(None));
+    assert_eq!(scene.decide().runtime.nics[0].unplugged, None);
+    scene.nics = vec![nic(Plug::In), nic(Plug::Out)];
+    assert_eq!(scene.step(), Step::Do(Effect::Plug));
+    scene.nics = vec![nic(Plug::In), nic(Plug::Cut("it is gone".to_owned()))];
+    let decision = scene.decide();
+    assert_eq!(decision.then, Step::Wait(None), "there is nothing to plug it into");
+    assert_eq!(decision.runtime.state, VmState::Running);
+    assert_eq!(decision.runtime.reason.as_deref(), Some("NIC 1 is unplugged: it is gone"));
+    // NICs that could not be looked at stay as they were told.
+    scene.runtime = decision.runtime;
+    scene.nics = Vec::new();
+    assert_eq!(scene.decide().runtime.nics, scene.runtime.nics);
 }

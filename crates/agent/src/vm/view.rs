@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use novacron_host::hypervisor::Plug;
 use novacron_host::{Handle, Observed, Stop};
 use novacron_model::node::Hold;
 use novacron_model::vm::Runtime;
@@ -25,6 +26,8 @@ pub struct View<'a> {
     pub last_words: Option<&'a str>,
     pub disks: &'a Disks,
     pub snapshots: &'a [SnapshotWork],
+    /// Of the live guest; empty where they could not be looked at.
+    pub nics: &'a [Nic],
     /// The node's guests are to be down.
     pub hold: Option<&'a Hold>,
     pub memory: &'a Memory,
@@ -66,6 +69,14 @@ pub enum Disks {
     Failed(String),
 }
 
+/// A NIC of the live guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nic {
+    pub mac: String,
+    pub bridge: Option<String>,
+    pub plug: Plug,
+}
+
 /// A snapshot that is to be taken or deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotWork {
@@ -82,6 +93,8 @@ pub struct Memory {
     pub woken: Option<Demand>,
     /// The generation for which pause or resume was tried.
     pub tried: Option<u64>,
+    /// Why NICs could not be plugged in.
+    pub unpluggable: Option<String>,
 }
 
 /// The power button was pressed.
@@ -130,6 +143,8 @@ pub enum Effect {
     Pause,
     Resume,
     Reset,
+    /// NICs into their bridges.
+    Plug,
     Restore {
         snapshot: String,
     },
@@ -152,6 +167,7 @@ impl fmt::Display for Effect {
             Self::Restore { snapshot } => write!(f, "restore snapshot {snapshot}"),
             Self::Snapshot(work) if work.delete => write!(f, "delete snapshot {}", work.name),
             Self::Snapshot(work) => write!(f, "take snapshot {}", work.name),
+            Self::Plug => f.write_str("plug NICs into their bridges"),
             Self::CleanUp => f.write_str("remove what is left"),
         }
     }

@@ -1,5 +1,6 @@
 //! NICs: their networks, and the ports of the host that lead into the guest.
 
+use novacron_model::network::NetworkKind;
 use novacron_model::vm::{Nic, PortForward, Protocol};
 use novacron_model::{Error, Name, Result, network};
 use novacron_store::{Precondition, Snapshot, Txn};
@@ -33,6 +34,11 @@ pub(super) fn settle(
             reference::network(at, txn, home, &network, &format!("spec.nics[{n}].network"))?;
         nic.network = Some(network);
         add(&mut rows, row(index::NETWORK, &found.meta.uid));
+        if found.spec.kind == NetworkKind::Bridge && !nic.ports.is_empty() {
+            let message = format!("network \"{}\" is a bridge: it forwards no ports", found.name());
+            return Err(Error::invalid(format!("spec.nics[{n}].ports"), message)
+                .hint("leave them out; the guest is reached at its own address"));
+        }
         if nic.ports.len() > PORTS_MAX {
             let message = format!("a NIC has at most {PORTS_MAX} ports");
             return Err(Error::invalid(format!("spec.nics[{n}].ports"), message));

@@ -8,6 +8,7 @@ mod agent;
 mod catalogue;
 mod deletion;
 mod hardware;
+mod networks;
 mod placement;
 mod properties;
 mod tasks;

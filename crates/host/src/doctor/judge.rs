@@ -145,6 +145,15 @@ pub fn rights(root: bool) -> Finding {
     )
 }
 
+pub fn bridges(lacking: Option<&str>) -> Finding {
+    let what = "networks";
+    let Some(lacking) = lacking else {
+        return ok(what, "of kind user and bridge");
+    };
+    let todo = "run the server as root if guests are to be on a bridge (docs/networks.md)";
+    warn(what, format!("of kind user only: {lacking}"), todo)
+}
+
 pub fn sandbox(seccomp: bool) -> Finding {
     let what = "sandbox";
     if seccomp {
@@ -247,7 +256,13 @@ mod tests {
             ErrorKind::Other,
         ];
         let mut findings: Vec<_> = kinds.map(|kind| port(address, Err(kind))).into();
-        findings.extend([qemu_img(None), firmware(None), rights(false), sandbox(false)]);
+        findings.extend([
+            qemu_img(None),
+            firmware(None),
+            rights(false),
+            sandbox(false),
+            bridges(Some("x")),
+        ]);
         findings.extend([cgroups(false, false, true), memory(Bytes::mib(512))]);
         for finding in findings {
             assert!(finding.verdict > Verdict::Ok && finding.todo.is_some(), "{finding:?}");

@@ -2,6 +2,8 @@
 //! [`hypervisor_contract`](crate::hypervisor_contract), which makes a test of each. A breach
 //! panics. Left out: what only one driver can show (hostile paths, full disks).
 
+mod bridges;
+
 use std::future::Future;
 use std::time::Duration;
 
@@ -15,6 +17,10 @@ use uuid::Uuid;
 use super::{
     Control, Drive, Duplex, Figures, GuestEvent, Handle, Hypervisor, Machine, Observed, Phase,
     Serial, Snapshots, Stop,
+};
+
+pub use bridges::{
+    a_missing_bridge_is_named, a_nic_follows_its_bridge, an_adopted_guest_keeps_its_nics,
 };
 
 /// Slow machines are waited for; a breach is told after this time.
@@ -33,6 +39,9 @@ pub trait Fixture: Send + Sync {
 
     /// Ends the guest's process without a word.
     fn kill(&self, handle: &Handle);
+
+    /// Makes a bridge on the machine, or removes it. Comes before the first driver.
+    async fn bridge(&self, name: &str, there: bool);
 }
 
 /// Makes a test of every property. The expression makes a fixture.
@@ -61,6 +70,9 @@ macro_rules! hypervisor_contract {
             raw_disks_hold_no_snapshots
             a_freeze_ends_however_it_is_left
             counters_rise_while_a_guest_runs
+            a_missing_bridge_is_named
+            a_nic_follows_its_bridge
+            an_adopted_guest_keeps_its_nics
         }
     };
     (@each $fixture:expr; $($property:ident)*) => {
@@ -83,6 +95,7 @@ pub async fn capabilities_agree_with_the_powers(fixture: &dyn Fixture) {
         ("snapshots", driver.snapshots().is_some()),
         ("freeze", driver.freeze().is_some()),
         ("figures", driver.figures().is_some()),
+        ("bridges", driver.bridges().is_some()),
     ];
     let capabilities = driver.capabilities();
     for (power, present) in offered {

@@ -11,14 +11,15 @@
 //! * `run_dir`, `log`: what lies on disk; `command`, `spawn`, `cgroup`: how QEMU is started.
 //! * `process`, `guest`, `qmp`, `status`, `failure`: what is known of a live one and of its end.
 //! * `keep`, `tpm`: what a VM keeps over its starts, and who keeps it.
-//! * `line`, `screen`, `agent` (`qga`), `snapshots`, `freeze`, `power`, `figures`: the optional
-//!   powers.
+//! * `line`, `screen`, `agent` (`qga`), `snapshots`, `freeze`, `power`, `figures`, `bridges`: the
+//!   optional powers.
 //!
 //! A guest's identity is boot id, pid and start time, confirmed by `query-uuid` when its control
 //! channel opens. Nothing here is remembered that could not be found again: a new driver on the
 //! same data directory adopts every guest. Leaves images and volumes to `storage`.
 
 mod agent;
+mod bridges;
 mod cgroup;
 mod command;
 mod failure;
@@ -54,10 +55,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::{
-    Agent, Capabilities, Control, Figures, Freeze, GuestEvent, Handle, Hypervisor, Machine,
-    Observed, Phase, Screen, Serial, Snapshots, Stop, not_running, still_runs,
+    Agent, BRIDGES_NEED, Bridges, Capabilities, Control, Figures, Freeze, GuestEvent, Handle,
+    Hypervisor, Machine, Observed, Phase, Screen, Serial, Snapshots, Stop, not_running, still_runs,
 };
 use crate::hardware::{self, Accelerator};
+use crate::network::{self, Links};
 use cgroup::Cgroups;
 use guest::Guest;
 use keep::Keep;
@@ -68,6 +70,8 @@ use run_dir::{RunDir, io_failed};
 pub const DRIVER: &str = "qemu";
 const POWERS: [&str; 7] =
     ["control", "serial", "screen", "guest_agent", "snapshots", "freeze", "figures"];
+/// Where this process has the rights.
+const BRIDGES: &str = "bridges";
 /// More need an interrupt remapper, which machines here do not have.
 const CPUS_MAX: u32 = 255;
 const SERIAL_HISTORY: u64 = 1 << 20;
@@ -121,6 +125,8 @@ struct Shared {
     /// `<data>/run`.
     runs: PathBuf,
     cgroups: Cgroups,
+    /// Bridges of the host; none without the rights to use them.
+    links: Option<Links>,
     /// See [`log`]; of the file system that holds `runs`.
     largest_file: Option<u64>,
     events: broadcast::Sender<GuestEvent>,
@@ -153,6 +159,7 @@ impl QemuHypervisor {
         let shared = Arc::new(Shared {
             accelerator,
             cgroups: Cgroups::probe(),
+            links: open_links()?,
             largest_file: log::largest_file(&runs),
             runs,
             config,
@@ -163,13 +170,14 @@ impl QemuHypervisor {
             gates: Mutex::default(),
         });
         tokio::spawn(stop.clone().run_until_cancelled_owned(trim_logs(Arc::clone(&shared))));
+        let bridges = shared.links.is_some().then_some(BRIDGES);
         let capabilities = Capabilities {
             driver: DRIVER,
             version,
             accelerator: accelerator.as_str().to_owned(),
             reason,
             max_cpus: CPUS_MAX,
-            powers: POWERS.to_vec(),
+            powers: POWERS.into_iter().chain(bridges).collect(),
         };
         Ok(Self { shared, capabilities, _stop: stop.drop_guard() })
     }
@@ -183,6 +191,9 @@ impl QemuHypervisor {
                  manager that kills the whole group ends them with the daemon"
                     .to_owned(),
             );
+        }
+        if self.shared.links.is_none() {
+            remarks.push(format!("{BRIDGES_NEED}: guests have networks of kind user only"));
         }
         if self.shared.largest_file.is_none() {
             remarks.push(
@@ -310,6 +321,10 @@ impl Hypervisor for QemuHypervisor {
 
     fn figures(&self) -> Option<&dyn Figures> {
         Some(self)
+    }
+
+    fn bridges(&self) -> Option<&dyn Bridges> {
+        self.shared.links.as_ref().map(|_| self as &dyn Bridges)
     }
 }
 
@@ -476,6 +491,16 @@ impl Guest {
             .hint("see whether the storage under its disks hangs")
         })
     }
+}
+
+/// The host's links, where bridges can be used.
+fn open_links() -> Result<Option<Links>> {
+    if network::rights::lacking().is_some() {
+        return Ok(None);
+    }
+    let opened = Links::new();
+    let failed = |error| Error::unavailable(format!("the kernel's links cannot be asked: {error}"));
+    opened.map(Some).map_err(failed)
 }
 
 fn handle_of(uid: Uuid, epoch: u64, process: &Process) -> Handle {

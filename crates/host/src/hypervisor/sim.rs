@@ -16,21 +16,21 @@ mod world;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, StreamExt};
 use novacron_model::figures::Totals;
 use novacron_model::{Error, Result, volume::DiskFormat};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::{
-    Agent, Capabilities, Control, Drive, Duplex, Figures, Freeze, GuestEvent, Handle, Hypervisor,
-    Machine, Observed, Phase, Screen, Serial, Snapshots, Stop,
+    Agent, Bridges, Capabilities, Control, Drive, Duplex, Figures, Freeze, GuestEvent, Handle,
+    Hypervisor, Machine, NicPort, Observed, Phase, Plug, Screen, Serial, Snapshots, Stop,
 };
 pub use world::SimWorld;
 
 pub const DRIVER: &str = "sim";
-const POWERS: [&str; 7] =
-    ["control", "serial", "screen", "guest_agent", "snapshots", "freeze", "figures"];
+const POWERS: [&str; 8] =
+    ["control", "serial", "screen", "guest_agent", "snapshots", "freeze", "figures", "bridges"];
 
 pub struct SimHypervisor {
     world: SimWorld,
@@ -42,13 +42,15 @@ pub struct SimHypervisor {
 
 impl SimHypervisor {
     pub fn new(world: SimWorld) -> Self {
+        let mut powers = POWERS.to_vec();
+        powers.retain(|power| *power != "bridges" || world.has_bridges());
         let capabilities = Capabilities {
             driver: DRIVER,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             accelerator: DRIVER.to_owned(),
             reason: "guests are simulated inside the daemon; nothing runs".to_owned(),
             max_cpus: 255,
-            powers: POWERS.to_vec(),
+            powers,
         };
         // What a daemon froze that has died since.
         world.thaw_all();
@@ -133,12 +135,41 @@ impl Hypervisor for SimHypervisor {
     fn figures(&self) -> Option<&dyn Figures> {
         Some(self)
     }
+
+    fn bridges(&self) -> Option<&dyn Bridges> {
+        self.capabilities.powers.contains(&"bridges").then_some(self as &dyn Bridges)
+    }
 }
 
 #[async_trait]
 impl Figures for SimHypervisor {
     async fn totals(&self, handle: &Handle) -> Result<Option<Totals>> {
         Ok(self.world.guest_totals(handle))
+    }
+}
+
+#[async_trait]
+impl Bridges for SimHypervisor {
+    async fn check(&self, bridge: &str) -> Result<()> {
+        self.world.check_bridge(bridge)
+    }
+
+    async fn plugs(&self, handle: &Handle, _nics: &[NicPort]) -> Result<Vec<Plug>> {
+        self.world.plugs(handle)
+    }
+
+    async fn plug(&self, handle: &Handle, _nics: &[NicPort]) -> Result<()> {
+        self.latency().await;
+        self.world.plug(handle)
+    }
+
+    fn changes(&self) -> BoxStream<'static, ()> {
+        let changes = self.world.bridge_changes();
+        futures::stream::unfold(changes, |mut changes| async move {
+            changes.changed().await.ok()?;
+            Some(((), changes))
+        })
+        .boxed()
     }
 }
 

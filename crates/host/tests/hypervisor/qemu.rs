@@ -1,5 +1,6 @@
 //! The contract on real QEMU processes. The guest is one boot sector (`bootsector/`).
 
+use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -110,6 +111,33 @@ impl Fixture for Qemu {
     fn kill(&self, handle: &Handle) {
         kill_process(pid(handle.pid), Signal::KILL).unwrap();
     }
+
+    async fn bridge(&self, name: &str, there: bool) {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        namespace();
+        let known = std::path::Path::new("/proc/sys/net/ipv4/conf").join(name).exists();
+        match (known, there) {
+            (false, true) => ip(&["link", "add", name, "type", "bridge"]),
+            (true, false) => ip(&["link", "delete", name]),
+            _ => {}
+        }
+    }
+}
+
+fn ip(words: &[&str]) {
+    run(Command::new("ip").args(words));
+}
+
+/// Takes this thread, with what it starts from now on, into a network of its own, once.
+fn namespace() {
+    thread_local!(static INSIDE: Cell<bool> = const { Cell::new(false) });
+    if INSIDE.replace(true) {
+        return;
+    }
+    // SAFETY: changes no memory and no descriptors; only what this thread calls the network.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }.unwrap();
 }
 
 fn pid(number: u32) -> Pid {

@@ -144,6 +144,7 @@ async fn a_debian_disk_boots_by_the_firmware() {
         nics: vec![NicPort {
             mac: [2, 0, 0, 0, 0, 1],
             model: NicModel::Virtio,
+            bridge: None,
             forwards: Vec::new(),
         }],
         ..qemu.machine()
@@ -234,6 +235,7 @@ pub fn micro() -> Option<(Qemu, Machine)> {
         nics: vec![NicPort {
             mac: [2, 0, 0, 0, 0, 1],
             model: NicModel::Virtio,
+            bridge: None,
             forwards: Vec::new(),
         }],
         ..qemu.machine()

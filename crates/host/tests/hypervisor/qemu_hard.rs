@@ -207,6 +207,7 @@ async fn a_taken_port_is_named_and_nothing_is_left_behind() {
     machine.nics = vec![NicPort {
         mac: [2, 0, 0, 0, 0, 1],
         model: NicModel::Virtio,
+        bridge: None,
         forwards: vec![Forward {
             address: "127.0.0.1".parse().unwrap(),
             host: port,

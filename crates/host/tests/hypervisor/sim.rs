@@ -57,6 +57,14 @@ impl Fixture for Sim {
     fn kill(&self, handle: &Handle) {
         self.0.crash(handle.uid);
     }
+
+    async fn bridge(&self, name: &str, there: bool) {
+        if there {
+            self.0.add_bridge(name);
+        } else {
+            self.0.remove_bridge(name);
+        }
+    }
 }
 
 novacron_host::hypervisor_contract!(Sim::new());

@@ -50,9 +50,25 @@ pub struct Runtime {
     pub failure: Option<Failure>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<GuestAgent>,
+    /// The NICs of the live guest, in their order.
+    #[serde(default)]
+    pub nics: Vec<NicState>,
     /// What the live guest was given; `spec` may ask for more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hardware: Option<Hardware>,
+}
+
+/// How a NIC of a live guest is plugged in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NicState {
+    /// `52:1f:…`; the same for the life of the VM.
+    pub mac: String,
+    /// The bridge of the node, on a network of that kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridge: Option<String>,
+    /// Why it is in no bridge now. It is plugged in again once that is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unplugged: Option<String>,
 }
 
 /// Why a verb was given up: a guest that did not stop in time, a snapshot that is gone. For tasks

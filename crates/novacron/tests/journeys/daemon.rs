@@ -18,6 +18,7 @@ pub struct Daemon {
     args: Vec<String>,
     listen: String,
     env: Vec<(String, String)>,
+    namespace: Option<String>,
     /// Removed with the daemon.
     dir: Option<TempDir>,
 }
@@ -36,7 +37,8 @@ impl Daemon {
     pub fn stopped(data: &Path, args: &[&str]) -> Self {
         let args = args.iter().map(ToString::to_string).collect();
         let (listen, env) = ("127.0.0.1:0".to_owned(), Vec::new());
-        Self { data: data.to_path_buf(), process: None, args, listen, env, dir: None }
+        let data = data.to_path_buf();
+        Self { data, process: None, args, listen, env, namespace: None, dir: None }
     }
 
     pub fn listen(mut self, address: &str) -> Self {
@@ -50,6 +52,12 @@ impl Daemon {
         self
     }
 
+    /// In a network namespace, which has a name.
+    pub fn inside(mut self, namespace: &str) -> Self {
+        self.namespace = Some(namespace.to_owned());
+        self
+    }
+
     /// Starts the daemon and waits until it answers.
     pub fn up(&mut self) {
         self.spawn();
@@ -60,7 +68,7 @@ impl Daemon {
         assert!(self.process.is_none(), "the daemon runs already");
         std::fs::create_dir_all(&self.data).unwrap();
         let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
-        let process = novacron()
+        let process = server(self.namespace.as_deref())
             .arg("server")
             .arg("--data-dir")
             .arg(&self.data)
@@ -263,6 +271,15 @@ pub fn signal(pid: u32, signal: rustix::process::Signal) {
 
 pub fn novacron() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_novacron"));
+    command.env_remove("NOVACRON_DATA_DIR").env_remove("NOVACRON_SOCKET");
+    command
+}
+
+/// Becomes the server, in a network namespace if there is one.
+fn server(namespace: Option<&str>) -> Command {
+    let Some(namespace) = namespace else { return novacron() };
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", namespace]).arg(novacron().get_program());
     command.env_remove("NOVACRON_DATA_DIR").env_remove("NOVACRON_SOCKET");
     command
 }

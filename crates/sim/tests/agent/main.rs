@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on is to end")]
 
 mod access;
+mod bridges;
 mod chaos;
 mod figures;
 mod files;

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use novacron_host::hypervisor::sim::{SimHypervisor, SimWorld};
 use novacron_host::hypervisor::{
-    Agent, Control, Figures, Freeze, GuestEvent, Screen, Serial, Snapshots,
+    Agent, Bridges, Control, Figures, Freeze, GuestEvent, Screen, Serial, Snapshots,
 };
 use novacron_host::{Capabilities, Handle, Hypervisor, Machine, Observed, Stop};
 use novacron_model::Result;
@@ -39,6 +39,12 @@ impl Witness {
     pub fn new(world: SimWorld) -> Self {
         let driver = SimHypervisor::new(world.clone());
         Self { driver, world, seen: Mutex::default(), blind: false }
+    }
+
+    /// The machine has no rights to use bridges.
+    pub fn deny_bridges(&mut self) {
+        self.world.deny_bridges();
+        self.driver = SimHypervisor::new(self.world.clone());
     }
 
     /// What must never be asked of a driver and was.
@@ -154,6 +160,10 @@ impl Hypervisor for Witness {
 
     fn freeze(&self) -> Option<&dyn Freeze> {
         Hypervisor::freeze(&self.driver)
+    }
+
+    fn bridges(&self) -> Option<&dyn Bridges> {
+        self.driver.bridges()
     }
 }
 

@@ -2,6 +2,7 @@
 import { Plus, Trash2 } from 'lucide-react'
 import { useList } from '../../../api/queries'
 import type { Nic, Vm } from '../../../api/types'
+import { CopyText } from '../../../components/Copy'
 import { SelectField, TextField } from '../../../components/Field'
 import { errorAt } from '../../../components/FormDialog'
 import { readPorts } from '../../launch/draft'
@@ -31,6 +32,7 @@ export function Nics({ vm }: { vm: Vm }) {
           <li key={index} className="flex flex-wrap gap-x-3">
             <span className="w-14 shrink-0 text-dim">NIC {index + 1}</span>
             <span>network {nic.network ?? FIRST}</span>
+            {vm.status.runtime?.nics[index] && <CopyText text={vm.status.runtime.nics[index].mac} />}
             <span className="min-w-0 basis-full pl-17 text-dim empty:hidden">{nic.ports.length > 0 && `ports ${nic.ports.map(portText).join(', ')}`}</span>
           </li>
         ))}
@@ -57,6 +59,8 @@ function read(form: NicsForm) {
 function Fields({ form, set, problem, project }: FormProps<NicsForm> & { project: string }) {
   const networks = useList('network', project).data?.items ?? []
   const names = [...new Set([FIRST, ...networks.map((each) => each.meta.name), ...form.nics.map((nic) => nic.network)])]
+  const bridge = (name: string) => networks.find((each) => each.meta.name === name)?.spec.bridge
+  const label = (name: string) => (bridge(name) ? `${name} (bridge ${bridge(name)})` : name)
   const change = (index: number, part: Partial<NicForm>) => set({ nics: form.nics.map((nic, at) => (at === index ? { ...nic, ...part } : nic)) })
   return (
     <div className="space-y-4">
@@ -65,10 +69,12 @@ function Fields({ form, set, problem, project }: FormProps<NicsForm> & { project
           <legend className="mb-1 text-dim">NIC {index + 1}</legend>
           <SelectField
             label="Network" value={nic.network} error={errorAt(problem, `spec.nics.${index}.network`, `spec.nics[${index}].network`)}
-            options={names.map((name) => ({ value: name, label: name }))} onChange={(event) => change(index, { network: event.target.value })}
+            options={names.map((name) => ({ value: name, label: label(name) }))}
+            onChange={(event) => change(index, { network: event.target.value, ports: bridge(event.target.value) ? '' : nic.ports })}
           />
           <TextField
-            label="Ports" value={nic.ports} placeholder="8080:80 2222:22" hint="[ADDRESS:]HOST:GUEST[/udp]"
+            label="Ports" value={nic.ports} placeholder="8080:80 2222:22" disabled={bridge(nic.network) !== undefined}
+            hint={bridge(nic.network) ? 'A bridge forwards none' : '[ADDRESS:]HOST:GUEST[/udp]'}
             error={errorAt(problem, `spec.nics.${index}.ports`, `spec.nics[${index}].ports`)} onChange={(event) => change(index, { ports: event.target.value })}
           />
           <button

@@ -25,7 +25,10 @@ const POLL_MAX: Duration = Duration::from_millis(200);
 #[async_trait]
 impl Agent for QemuHypervisor {
     async fn info(&self, handle: &Handle) -> Result<GuestAgent> {
-        self.guest(handle)?.agent_info().await
+        let guest = self.guest(handle)?;
+        let info = guest.agent_info().await?;
+        guest.note_agent(&info);
+        Ok(info)
     }
 
     async fn exec(&self, handle: &Handle, exec: &Exec) -> Result<ExecOutput> {

@@ -7,8 +7,10 @@
 mod drives;
 mod firmware;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::IpAddr;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use novacron_model::vm::{NicModel, Preset, Protocol};
@@ -17,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::super::{Boot, Forward, Machine, NicPort};
 use crate::hardware::Accelerator;
+use crate::network::Tap;
 
 pub(super) use firmware::FirmwareFiles;
 
@@ -31,6 +34,8 @@ const TRANSLATION_CACHE_MIB: u32 = 256;
 /// `docs/system/i386/hyperv.rst`).
 const HYPER_V: &str = "hv-relaxed=on,hv-vapic=on,hv-spinlocks=0x1fff,hv-vpindex=on,hv-runtime=on,\
     hv-synic=on,hv-time=on,hv-stimer=on,hv-frequencies=on,hv-tlbflush=on,hv-ipi=on";
+/// Bytes that guests take for granted.
+const MTU: u32 = 1500;
 /// QEMU's list of system calls to do without, as strict as its features here allow.
 const SANDBOX: &str = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
 
@@ -47,6 +52,8 @@ pub(super) struct Place<'a> {
     pub firmware: Option<FirmwareFiles>,
     /// The socket on which a TPM listens to this machine.
     pub tpm: Option<i32>,
+    /// Inherited too, by the index of the NIC.
+    pub taps: &'a BTreeMap<usize, Tap>,
 }
 
 pub(super) fn arguments(machine: &Machine, place: &Place<'_>) -> Result<Vec<OsString>> {
@@ -65,7 +72,7 @@ pub(super) fn arguments(machine: &Machine, place: &Place<'_>) -> Result<Vec<OsSt
         line.cidata(cidata)?;
     }
     for (index, nic) in machine.nics.iter().enumerate() {
-        line.nic(index, nic)?;
+        line.nic(index, nic, place.taps.get(&index))?;
     }
     line.fixed_devices();
     if machine.paused {
@@ -161,17 +168,27 @@ impl Line {
         self.option("-append", cmdline);
     }
 
-    fn nic(&mut self, index: usize, nic: &NicPort) -> Result<()> {
+    fn nic(&mut self, index: usize, nic: &NicPort, tap: Option<&Tap>) -> Result<()> {
         let id = format!("net{index}");
-        let forwards: Vec<Value> = nic.forwards.iter().map(forward).collect::<Result<_>>()?;
-        self.json("-netdev", json!({"type": "user", "id": id, "hostfwd": forwards}));
+        if let Some(tap) = tap {
+            let fd = tap.fd.as_raw_fd().to_string();
+            self.json("-netdev", json!({"type": "tap", "id": id, "fd": fd}));
+        } else {
+            let forwards: Vec<Value> = nic.forwards.iter().map(forward).collect::<Result<_>>()?;
+            self.json("-netdev", json!({"type": "user", "id": id, "hostfwd": forwards}));
+        }
         let mac = nic.mac.map(|byte| format!("{byte:02x}")).join(":");
         let driver = match nic.model {
             NicModel::Virtio => "virtio-net-pci",
             NicModel::E1000e => "e1000e",
         };
         // Without the option ROM: guests do not boot from the network.
-        self.json("-device", json!({"driver": driver, "netdev": id, "mac": mac, "romfile": ""}));
+        let mut device = json!({"driver": driver, "netdev": id, "mac": mac, "romfile": ""});
+        if let Some(tap) = tap.filter(|tap| tap.mtu != MTU && nic.model == NicModel::Virtio) {
+            // Guests' drivers take it over; the others have to be told by DHCP.
+            device["host_mtu"] = tap.mtu.into();
+        }
+        self.json("-device", device);
         Ok(())
     }
 

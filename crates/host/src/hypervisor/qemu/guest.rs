@@ -242,6 +242,14 @@ impl Guest {
         });
     }
 
+    /// What the agent has told somebody else; observers are not to hear an older answer.
+    pub fn note_agent(&self, info: &GuestAgent) {
+        let mut news = self.lock_agent();
+        if news.present {
+            news.told = Some(info.clone());
+        }
+    }
+
     pub fn agent_present(&self) -> bool {
         self.lock_agent().present
     }

@@ -18,7 +18,7 @@ pub(super) struct Launch<'a> {
     pub arguments: &'a [OsString],
     /// Takes standard output and error.
     pub log: File,
-    /// Kept open under the same numbers.
+    /// Sockets and taps, kept open under the same numbers.
     pub sockets: Vec<OwnedFd>,
 }
 

@@ -1,5 +1,6 @@
 //! Starting a guest: directory, sockets, process, then its first answer.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
@@ -12,6 +13,7 @@ use super::keep::Keep;
 use super::run_dir::{AGENT, QMP, RunDir, SERIAL, io_failed};
 use super::spawn::Launch;
 use super::{LOG_MARK, Shared, command, failure, handle_of, lock, qemu_log, qemu_output, tpm};
+use crate::network::Tap;
 
 impl Shared {
     /// No process of this VM may live.
@@ -32,7 +34,8 @@ impl Shared {
     async fn start_guest(self: &Arc<Self>, machine: &Machine) -> Result<Handle> {
         let run = RunDir::new(&self.runs, machine.uid);
         lock(&self.ends).remove(&machine.uid);
-        let pid = self.launch(machine, &run)?;
+        let taps = self.taps(machine).await?;
+        let pid = self.launch(machine, &run, taps)?;
         let Some(process) = self.process(machine.uid, pid)? else {
             return Err(self.start_failed(machine, &run));
         };
@@ -60,7 +63,7 @@ impl Shared {
         }
     }
 
-    fn launch(&self, machine: &Machine, run: &RunDir) -> Result<u32> {
+    fn launch(&self, machine: &Machine, run: &RunDir, taps: BTreeMap<usize, Tap>) -> Result<u32> {
         run.create()?;
         // Of a guest that has gone since.
         run.unmark_frozen();
@@ -76,6 +79,7 @@ impl Shared {
             accelerator: self.accelerator,
             firmware,
             tpm: tpm.as_ref().map(AsRawFd::as_raw_fd),
+            taps: &taps,
             pid_file: &run.pid_file(),
             serial_log: serial_log.live_path(),
             qmp,
@@ -93,7 +97,12 @@ impl Shared {
             binary: &self.config.binary,
             arguments: &arguments,
             log,
-            sockets: sockets.into_iter().map(OwnedFd::from).chain(tpm).collect(),
+            sockets: sockets
+                .into_iter()
+                .map(OwnedFd::from)
+                .chain(tpm)
+                .chain(taps.into_values().map(|tap| tap.fd))
+                .collect(),
         };
         launch.start().map_err(|error| no_qemu(&self.config.binary, &error))
     }

@@ -11,12 +11,12 @@ use super::super::{Agent, Exec, ExecOutput, Handle, Phase, agent_silent, no_such
 use super::SimHypervisor;
 use super::shell::{self, Context};
 
-pub(super) fn info(name: &str) -> GuestAgent {
+pub(super) fn info(name: &str, address: String) -> GuestAgent {
     GuestAgent {
         version: "sim".to_owned(),
         hostname: name.to_owned(),
         os: "NovaCron simulated guest".to_owned(),
-        addresses: vec!["10.0.2.15".to_owned()],
+        addresses: vec![address],
     }
 }
 
@@ -33,7 +33,9 @@ impl SimHypervisor {
 #[async_trait]
 impl Agent for SimHypervisor {
     async fn info(&self, handle: &Handle) -> Result<GuestAgent> {
-        Ok(info(&self.awake(handle)?))
+        let name = self.awake(handle)?;
+        let address = self.world.change_quietly(handle, |guest| Ok(guest.address()))?;
+        Ok(info(&name, address))
     }
 
     async fn exec(&self, handle: &Handle, exec: &Exec) -> Result<ExecOutput> {

@@ -10,11 +10,11 @@ use bytes::Bytes;
 use novacron_model::figures::Totals;
 use novacron_model::units::{Bytes as Size, Time};
 use novacron_model::{Error, Result};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::super::{GuestEvent, Handle, Machine, Observed, Phase};
+use super::super::{GuestEvent, Handle, Machine, Observed, Phase, Plug};
 use super::DRIVER;
 use super::load::{self, Awake};
 use crate::load::Load;
@@ -27,6 +27,8 @@ const HISTORY: usize = 64 << 10;
 pub struct SimWorld {
     state: Arc<Mutex<State>>,
     events: broadcast::Sender<GuestEvent>,
+    /// Raised when bridges come or go.
+    bridged: watch::Sender<u64>,
 }
 
 struct State {
@@ -43,6 +45,8 @@ struct State {
     files: BTreeMap<Uuid, Files>,
     last_words: BTreeMap<Uuid, String>,
     snapshots: BTreeSet<(PathBuf, Uuid)>,
+    bridges: BTreeSet<String>,
+    no_bridges: bool,
 }
 
 pub(super) type Files = BTreeMap<PathBuf, Vec<u8>>;
@@ -61,6 +65,8 @@ pub(super) struct Guest {
     cpus: u32,
     memory: Size,
     awake: Awake,
+    /// The bridge of each NIC, and whether it has been pulled out.
+    ports: Vec<(Option<String>, bool)>,
     started: Time,
     deaf: bool,
     line: broadcast::Sender<Bytes>,
@@ -76,7 +82,10 @@ impl Default for SimWorld {
 impl SimWorld {
     pub fn new() -> Self {
         let (events, _) = broadcast::channel(1024);
-        Self { state: Arc::new(Mutex::new(State::new())), events }
+        let state = Arc::new(Mutex::new(State::new()));
+        let world = Self { state, events, bridged: watch::channel(0).0 };
+        world.add_bridge("br0");
+        world
     }
 
     /// Every operation takes up to `max`, drawn from `seed`.
@@ -142,6 +151,73 @@ impl SimWorld {
         self.lock().refusal = message.map(str::to_owned);
     }
 
+    pub fn add_bridge(&self, name: &str) {
+        self.lock().bridges.insert(name.to_owned());
+        self.bridged.send_modify(|changes| *changes += 1);
+    }
+
+    /// Whatever is in the bridge falls out of it.
+    pub fn remove_bridge(&self, name: &str) {
+        let mut state = self.lock();
+        state.bridges.remove(name);
+        let ports = state.guests.values_mut().flat_map(|guest| &mut guest.ports);
+        ports
+            .filter(|(bridge, _)| bridge.as_deref() == Some(name))
+            .for_each(|(_, pulled)| *pulled = true);
+        drop(state);
+        self.bridged.send_modify(|changes| *changes += 1);
+    }
+
+    /// Drivers that are made from now on have no rights to use bridges.
+    pub fn deny_bridges(&self) {
+        self.lock().no_bridges = true;
+    }
+
+    /// The guest's NICs that have fallen out of their bridges.
+    pub fn pulled(&self, uid: Uuid) -> Vec<usize> {
+        let state = self.lock();
+        let ports = state.guests.get(&uid).map_or(&[][..], |guest| &guest.ports);
+        let pulled = ports.iter().enumerate().filter(|(_, (_, pulled))| *pulled);
+        pulled.map(|(index, _)| index).collect()
+    }
+
+    pub(super) fn has_bridges(&self) -> bool {
+        !self.lock().no_bridges
+    }
+
+    pub(super) fn check_bridge(&self, bridge: &str) -> Result<()> {
+        if self.lock().bridges.contains(bridge) {
+            return Ok(());
+        }
+        Err(super::super::no_such_bridge(bridge))
+    }
+
+    pub(super) fn bridge_changes(&self) -> watch::Receiver<u64> {
+        self.bridged.subscribe()
+    }
+
+    pub(super) fn plugs(&self, handle: &Handle) -> Result<Vec<Plug>> {
+        let ports = self.change_quietly(handle, |guest| Ok(guest.ports.clone()))?;
+        let plug = |(bridge, pulled): &(Option<String>, bool)| match bridge {
+            Some(bridge) if *pulled => self
+                .check_bridge(bridge)
+                .map_or_else(|error| Plug::Cut(error.message), |()| Plug::Out),
+            _ => Plug::In,
+        };
+        Ok(ports.iter().map(plug).collect())
+    }
+
+    pub(super) fn plug(&self, handle: &Handle) -> Result<()> {
+        let ports = self.change_quietly(handle, |guest| Ok(guest.ports.clone()))?;
+        for bridge in ports.iter().filter_map(|(bridge, _)| bridge.as_ref()) {
+            self.check_bridge(bridge)?;
+        }
+        self.change_quietly(handle, |guest| {
+            guest.ports.iter_mut().for_each(|(_, pulled)| *pulled = false);
+            Ok(())
+        })
+    }
+
     /// The machine is booted anew: no guest is left.
     pub fn reboot(&self) {
         let mut state = self.lock();
@@ -192,6 +268,12 @@ impl SimWorld {
         if let Some(message) = &state.refusal {
             return Err(Error::unavailable(message.clone()));
         }
+        let bridges = machine.nics.iter().filter_map(|nic| nic.bridge.as_ref());
+        for bridge in bridges {
+            if !state.bridges.contains(bridge) {
+                return Err(super::super::no_such_bridge(bridge));
+            }
+        }
         state.processes += 1;
         let handle = Handle {
             driver: DRIVER.to_owned(),
@@ -213,6 +295,7 @@ impl SimWorld {
             cpus: machine.cpus,
             memory: machine.memory,
             awake: Awake::default(),
+            ports: machine.nics.iter().map(|nic| (nic.bridge.clone(), false)).collect(),
             started: Time(jiff::Timestamp::now().as_millisecond()),
             deaf: false,
             line: broadcast::channel(256).0,
@@ -240,7 +323,7 @@ impl SimWorld {
             phase: guest.phase,
             started: Some(guest.started),
             reason: guest.reason.clone(),
-            agent: talks.then(|| super::agent::info(&guest.name)),
+            agent: talks.then(|| super::agent::info(&guest.name, guest.address())),
         }
     }
 
@@ -383,6 +466,8 @@ impl State {
             files: BTreeMap::new(),
             last_words: BTreeMap::new(),
             snapshots: BTreeSet::new(),
+            bridges: BTreeSet::new(),
+            no_bridges: false,
         }
     }
 
@@ -429,6 +514,14 @@ impl Guest {
             prompt = super::shell::PROMPT,
         );
         self.print(banner.as_bytes());
+    }
+
+    /// On a bridge one of RFC 5737's, as if by DHCP.
+    pub fn address(&self) -> String {
+        if self.ports.iter().any(|(bridge, _)| bridge.is_some()) {
+            return format!("192.0.2.{}", 2 + self.handle.pid % 250);
+        }
+        "10.0.2.15".to_owned()
     }
 
     pub fn print(&mut self, output: &[u8]) {

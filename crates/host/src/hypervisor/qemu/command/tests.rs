@@ -39,6 +39,10 @@ fn drive(path: &str, backing: Option<(&str, DiskFormat)>) -> Drive {
 }
 
 fn words(machine: &Machine) -> Vec<String> {
+    words_with(machine, &BTreeMap::new())
+}
+
+fn words_with(machine: &Machine, taps: &BTreeMap<usize, Tap>) -> Vec<String> {
     let place = Place {
         accelerator: Accelerator::Tcg,
         pid_file: Path::new("/data/run/7/pid"),
@@ -48,6 +52,7 @@ fn words(machine: &Machine) -> Vec<String> {
         agent: 12,
         firmware: None,
         tpm: None,
+        taps,
     };
     let words = arguments(machine, &place).unwrap();
     words.into_iter().map(|word| word.into_string().unwrap()).collect()
@@ -120,6 +125,7 @@ fn forwards_are_written_as_slirp_reads_them() {
     machine.nics = vec![NicPort {
         mac: [2, 0, 0, 0xab, 0, 1],
         model: NicModel::Virtio,
+        bridge: None,
         forwards: vec![Forward {
             address: "127.0.0.1".parse().unwrap(),
             host: 8080,
@@ -142,6 +148,7 @@ fn forwards_are_written_as_slirp_reads_them() {
         agent: 3,
         firmware: None,
         tpm: None,
+        taps: &BTreeMap::new(),
     };
     let error = arguments(&machine, &place).unwrap_err();
     assert_eq!(error.code, novacron_model::Code::Unsupported);
@@ -189,6 +196,7 @@ fn secure_firmware_guards_its_variables() {
         agent: 3,
         firmware: Some(files),
         tpm: Some(9),
+        taps: &BTreeMap::new(),
     };
     let words = arguments(&machine, &place).unwrap();
     let words: Vec<_> = words.into_iter().map(|word| word.into_string().unwrap()).collect();
@@ -198,4 +206,28 @@ fn secure_firmware_guards_its_variables() {
     assert!(words.contains(&"socket,id=tpm,fd=9".to_owned()));
     let flash = json_of(&words, "-blockdev");
     assert_eq!((&flash[0]["read-only"], &flash[1]["read-only"]), (&json!(true), &json!(false)));
+}
+
+#[test]
+fn a_nic_on_a_bridge_gets_its_tap_and_what_mtu_it_has() {
+    let mut machine = machine();
+    let nic = |model| NicPort {
+        mac: [2, 0, 0, 0, 0, 1],
+        model,
+        bridge: Some("br0".to_owned()),
+        forwards: Vec::new(),
+    };
+    machine.nics = vec![nic(NicModel::Virtio), nic(NicModel::E1000e), nic(NicModel::Virtio)];
+    let tap = |mtu| Tap { fd: std::fs::File::open("/dev/null").unwrap().into(), mtu };
+    let taps = BTreeMap::from([(0, tap(9000)), (1, tap(9000)), (2, tap(1500))]);
+    let words = words_with(&machine, &taps);
+    let netdevs = json_of(&words, "-netdev");
+    assert_eq!(
+        netdevs[0],
+        json!({"type": "tap", "id": "net0", "fd": taps[&0].fd.as_raw_fd().to_string()})
+    );
+    let devices = json_of(&words, "-device");
+    let nics: Vec<_> = devices.iter().filter(|device| device["mac"].is_string()).collect();
+    let mtus: Vec<_> = nics.iter().map(|nic| nic["host_mtu"].as_u64()).collect();
+    assert_eq!(mtus, [Some(9000), None, None]);
 }
