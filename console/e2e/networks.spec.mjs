@@ -59,7 +59,7 @@ test('a VM is launched on a bridge, without ports, and shows MAC and address', a
   assert.doesNotMatch(line, /--port/)
   await page.getByRole('button', { name: 'Launch web' }).click()
   await page.waitForURL('**/vms/web')
-  await page.getByText(/^52:[0-9a-f:]{14}$/).first().waitFor()
+  await page.getByRole('button', { name: /^Copy 52:[0-9a-f:]{14}$/ }).waitFor()
   await page.getByText(/^192\.0\.2\.\d+$/).first().waitFor()
   await page.goto(`${world.base}/p/default/networks`)
   await (await cell('lan', 'NICs')).filter({ hasText: /^1$/ }).waitFor()
