@@ -1,6 +1,6 @@
 // Measures the console against a real server: the weight of its scripts, the first useful paint, and how
-// smoothly a list of VMs scrolls while they change. Prints one line of JSON for each figure.
-// NOVACRON_BIN names the binary, a release build for figures that mean something.
+// smoothly a list of VMs scrolls while they change. Prints one line of JSON for each figure, to be read by
+// `cargo xtask bench console`. NOVACRON_BIN names the binary.
 import { readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { until, World } from '../e2e/world.mjs'
@@ -11,17 +11,18 @@ const SCROLL_MS = 15_000
 const PAINTS = 9
 const DIST = new URL('../dist/assets', import.meta.url).pathname
 
-const report = (name, figures) => console.log(JSON.stringify({ name, ...figures }))
+const report = (figure) => console.log(JSON.stringify(figure))
 
 /** Every script of the build as it is sent. */
 async function weigh() {
   const files = (await readdir(DIST)).filter((file) => file.endsWith('.js.br'))
   const sizes = await Promise.all(files.map(async (file) => (await stat(path.join(DIST, file))).size))
-  report('script bytes compressed', { all: sizes.reduce((sum, size) => sum + size, 0), limit: 350 << 10 })
+  const measured = sizes.reduce((sum, size) => sum + size, 0) / 1024
+  report({ what: 'scripts of the console, compressed', measured, goal: 350, unit: 'KiB', beside: `${sizes.length} files, Brotli` })
 }
 
 /** From the navigation's start, with nothing cached, to a page that shows what it is for. */
-async function paint(world, cookies, place, useful) {
+async function paint(world, cookies, what, place, useful) {
   const times = []
   for (let n = 0; n < PAINTS; n++) {
     const context = await world.browser.newContext({ viewport: { width: 1280, height: 800 } })
@@ -41,7 +42,8 @@ async function paint(world, cookies, place, useful) {
     await context.close()
   }
   times.sort((a, b) => a - b)
-  report(`first useful paint of ${place}`, { median_ms: times[PAINTS >> 1], worst_ms: times.at(-1), limit_ms: 500 })
+  const beside = `median of ${PAINTS}, the worst ${times.at(-1).toFixed(0)} ms`
+  report({ what: `first useful paint, ${what}`, measured: times[PAINTS >> 1], goal: 500, unit: 'ms', beside })
 }
 
 /** Changes labels at a steady rate until it is told to end; says how many per second there were. */
@@ -100,7 +102,8 @@ async function smooth(world, page, cookies) {
   const frames = (await scroll(page)).sort((a, b) => a - b)
   const rate = await end()
   const at = (share) => frames[Math.min(frames.length - 1, Math.floor(frames.length * share))]
-  report(`scrolling ${VMS} VMs`, { changes_per_s: rate, frames: frames.length, p50_ms: at(0.5), p99_ms: at(0.99), worst_ms: frames.at(-1), limit_p99_ms: 50 })
+  const beside = `median ${at(0.5).toFixed(1)} ms, ${rate.toFixed(0)} changes/s`
+  report({ what: `frame while ${VMS} VMs are scrolled, p99`, measured: at(0.99), goal: 50, unit: 'ms', beside })
 }
 
 await weigh()
@@ -116,8 +119,8 @@ try {
     const { items } = await world.api(page, 'GET', '/v1/projects/default/vms?limit=1000')
     return items.every((vm) => vm.status.state !== 'pending')
   })
-  await paint(world, cookies, '/p/default', 'main [role=meter]')
-  await paint(world, cookies, '/p/default/vms', 'tr[data-name]')
+  await paint(world, cookies, 'overview', '/p/default', 'main [role=meter]')
+  await paint(world, cookies, 'list of VMs', '/p/default/vms', 'tr[data-name]')
   await smooth(world, page, cookies)
 } finally {
   await world.end()

@@ -206,8 +206,7 @@ test('firmware, a CD-ROM drive and the boot order are changed', async () => {
   assert.deepEqual([spec.firmware, spec.cdroms, spec.boot], ['uefi', [{ name: 'cd0' }], ['cd0', 'root']])
 })
 
-test('notes are kept, and a protected VM is not deleted', async () => {
-  world.expected = [/status of 409/]
+test('notes are kept, and a protected VM is deleted only by its typed name', async () => {
   await page.goto(`${world.base}/p/default/vms/web`)
   await page.getByRole('button', { name: 'Edit notes' }).click()
   await page.getByLabel('Text').fill('ask before touching')
@@ -219,9 +218,18 @@ test('notes are kept, and a protected VM is not deleted', async () => {
   await until('it is protected', async () => (await read()).spec.protected === true)
   await more.click()
   await page.getByRole('menuitem', { name: /^Delete/ }).click()
-  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
-  await page.getByText('is protected against deletion').first().waitFor()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByText('is protected against deletion').waitFor()
+  await dialog.getByLabel('Type “web” to go on').fill('we')
+  assert.ok(await dialog.getByRole('button', { name: 'Delete' }).isDisabled())
+  await dialog.getByRole('button', { name: 'Cancel' }).click()
   await more.click()
   await page.getByRole('menuitem', { name: 'Lift the protection' }).click()
   await until('it is not protected', async () => (await read()).spec.protected === false)
+  await world.cli('set', 'web', '--protected', 'true')
+  await more.click()
+  await page.getByRole('menuitem', { name: /^Delete/ }).click()
+  await dialog.getByLabel('Type “web” to go on').fill('web')
+  await dialog.getByRole('button', { name: 'Delete' }).click()
+  await page.waitForURL('**/vms')
 })

@@ -5,6 +5,7 @@
 
 mod calibration;
 mod commits;
+mod console;
 mod create;
 mod daemon;
 mod figures;
@@ -58,6 +59,9 @@ pub fn run(args: &Args) -> Result<()> {
     }
     if wanted("figures") {
         figures::measure(&mut report)?;
+    }
+    if wanted("console") {
+        console::measure(&mut report)?;
     }
     print!("{}", report.table());
     if args.only.is_none() {

@@ -1,6 +1,8 @@
 // Copying to the clipboard: a button, and a text that copies itself.
 import { Check, Copy as CopyIcon } from 'lucide-react'
 import { Fragment, useState } from 'react'
+import { useProject } from '../app/project'
+import { inProject } from './command'
 import { notify } from './notices'
 
 export async function copyText(text: string): Promise<void> {
@@ -53,8 +55,9 @@ function unbroken(text: string): string[] {
   return text.split(/ (?=--)/).flatMap((part, index) => (index === 0 ? part.split(' ') : [part]))
 }
 
-/** A command line with a button beside it. */
-export function CommandLine({ text, stacked }: { text: string; stacked?: boolean }) {
+/** A command line with a button beside it. It acts on the project that the page speaks of. */
+export function CommandLine({ text: line, stacked }: { text: string; stacked?: boolean }) {
+  const text = inProject(line, useProject())
   return (
     <div className={stacked ? 'space-y-2' : 'flex items-start gap-2'}>
       <code className="block min-w-0 flex-1 rounded-md bg-hover px-2.5 py-1.5 text-left font-mono text-[13px] wrap-anywhere">

@@ -1,6 +1,6 @@
 // Asks before something goes for good: lists what goes with it and what stays, as the server says; of
 // many, also themselves.
-// The focus starts on Cancel; for many at once a word has to be typed.
+// The focus starts on Cancel; for many at once, and for what is protected, a word has to be typed.
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { previewDelete, remove } from '../api/actions'
@@ -21,17 +21,23 @@ interface Props {
   targets: ObjectRef[]
   /** Names of those that run: they are only deleted by force. */
   running?: string[]
+  /** Takes the protection off the one target, which is why its name has to be typed. */
+  unprotect?: () => Promise<unknown>
+  /** Names of those that were chosen but are protected: they stay. */
+  kept?: string[]
+  /** What the button says: a token is revoked. */
+  verb?: string
   onClose: () => void
   onDone?: () => void
 }
 
-export function DeleteDialog({ targets, running = [], onClose, onDone }: Props) {
+export function DeleteDialog({ targets, running = [], unprotect, kept = [], verb = 'Delete', onClose, onDone }: Props) {
   const [force, setForce] = useState(false)
   const [typed, setTyped] = useState('')
   const [busy, setBusy] = useState(false)
   const [first] = targets
   const what = targets.length === 1 && first ? `${displayKind(first.kind)} ${first.name}` : `${targets.length} objects`
-  const phrase = targets.length > 1 ? `delete ${targets.length}` : undefined
+  const phrase = targets.length > 1 ? `delete ${targets.length}` : unprotect && first?.name
   const unseen = Math.max(0, targets.length - PREVIEWED_MAX)
   const preview = useQuery({
     queryKey: ['delete-preview', ...targets.map((target) => target.uid)],
@@ -39,27 +45,30 @@ export function DeleteDialog({ targets, running = [], onClose, onDone }: Props) 
     gcTime: 0,
     retry: false,
   })
-  const ready = (!phrase || typed.trim() === phrase) && (running.length === 0 || force)
+  const ready = targets.length > 0 && !preview.error && (!phrase || typed.trim() === phrase) && (running.length === 0 || force)
 
   const go = async () => {
     setBusy(true)
-    const failures = await forEachOf(targets, (target) => remove(target, force))
+    const failures = await forEachOf(targets, async (target) => {
+      await unprotect?.()
+      await remove(target, force)
+    })
     const [failure] = failures
     if (failure) notifyError(`Cannot delete ${failure.item.name}${failures.length > 1 ? ` and ${failures.length - 1} more` : ''}`, failure.error)
-    else notify({ tone: 'ok', title: `Deleting ${what}` })
+    else notify({ tone: 'ok', title: verb === 'Delete' ? `Deleting ${what}` : `${verb}: ${what}` })
     onClose()
     if (failures.length < targets.length) onDone?.()
   }
   return (
     <Dialog
-      title={`Delete ${what}?`} onClose={onClose}
+      title={`${verb} ${what}?`} onClose={onClose}
       footer={
         <>
           <button type="button" className="btn" data-autofocus="" onClick={onClose}>
             Cancel
           </button>
           <button type="button" className="btn btn-danger" disabled={!ready || busy} onClick={() => void go()}>
-            Delete
+            {verb}
           </button>
         </>
       }
@@ -79,6 +88,8 @@ export function DeleteDialog({ targets, running = [], onClose, onDone }: Props) 
       ) : (
         <Skeleton rows={2} />
       )}
+      {kept.length > 0 && <p className="mt-4">Protected, and kept: {kept.join(', ')}.</p>}
+      {unprotect && <p className="mt-4 text-warn">{what} is protected against deletion. To delete it takes that protection off first.</p>}
       {running.length > 0 && (
         <label className="mt-4 flex items-start gap-2">
           <input type="checkbox" className="mt-0.5 size-4 accent-accent" checked={force} onChange={(event) => setForce(event.target.checked)} />

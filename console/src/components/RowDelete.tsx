@@ -12,7 +12,7 @@ export function RowDelete({ target, verb = 'Delete' }: { target: ObjectRef; verb
       <button type="button" className="btn btn-quiet btn-icon h-7 w-7" aria-label={label} title={label} onClick={() => setOpen(true)}>
         <Trash2 size={14} aria-hidden="true" />
       </button>
-      {open && <DeleteDialog targets={[target]} onClose={() => setOpen(false)} />}
+      {open && <DeleteDialog targets={[target]} verb={verb} onClose={() => setOpen(false)} />}
     </>
   )
 }

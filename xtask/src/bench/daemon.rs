@@ -92,7 +92,7 @@ impl Drop for Daemon {
     }
 }
 
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     target.join("debug/novacron")

@@ -1,6 +1,6 @@
 // Events as lines, newest first.
 import type { ClusterEvent } from '../../api/types'
-import { dateTime } from '../../components/format'
+import { dateTime, words } from '../../components/format'
 import { StateMark } from '../../components/StateMark'
 import { RefLink } from '../tasks/parts'
 
@@ -18,6 +18,7 @@ export function EventList({ events, brief }: { events: ClusterEvent[]; brief?: b
             </span>
           )}
           {!brief && <span className="w-40 shrink-0 truncate max-md:hidden">{event.object && <RefLink target={event.object} />}</span>}
+          {!brief && <span className="w-36 shrink-0 truncate text-dim max-lg:hidden">{words(event.kind)}</span>}
           <span className="min-w-0 flex-1 basis-60">{event.text}</span>
           {!brief && <span className="text-dim">{event.actor}</span>}
         </li>

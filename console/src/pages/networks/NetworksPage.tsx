@@ -8,6 +8,7 @@ import { ageColumn, Dash, nameColumn } from '../../components/cells'
 import { CommandLine } from '../../components/Copy'
 import { Empty } from '../../components/Page'
 import { RowDelete } from '../../components/RowDelete'
+import { StateMark } from '../../components/StateMark'
 import type { Column } from '../../components/table/columns'
 import { ListPage } from '../../components/table/ListPage'
 import { CreateNetwork } from './CreateNetwork'
@@ -36,6 +37,7 @@ function NodesReady({ network }: { network: Network }) {
 function columns(vms: Vm[]): Column<Network>[] {
   return [
     nameColumn(),
+    { id: 'state', title: 'State', width: '7.5rem', narrow: true, cell: (network) => <StateMark state={network.status.state} title={network.status.reason} /> },
     { id: 'kind', title: 'Kind', width: '6rem', sort: (network) => network.spec.kind, cell: (network) => network.spec.kind },
     { id: 'bridge', title: 'Bridge', width: '9rem', sort: (network) => network.spec.bridge ?? '', cell: (network) => network.spec.bridge ?? <Dash /> },
     { id: 'ready', title: 'Nodes ready', width: '20rem', sort: (network) => network.status.state, cell: (network) => <NodesReady network={network} /> },

@@ -60,7 +60,7 @@ function Connect({ vm }: { vm: Vm }) {
   return (
     <Panel title="How to connect">
       <div className="space-y-3">
-        {connectLines(vm).map((line) => (
+        {connectLines(vm, location.hostname).map((line) => (
           <div key={line.text}>
             <p className="mb-1 text-dim">{line.what}</p>
             <CommandLine text={line.text} />

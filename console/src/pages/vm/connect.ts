@@ -6,17 +6,21 @@ export interface ConnectLine {
   text: string
 }
 
-export function connectLines(vm: Vm): ConnectLine[] {
+/** `here` is the host by which the page was reached: a port on all addresses is open there, too. */
+export function connectLines(vm: Vm, here: string): ConnectLine[] {
   const ports = (vm.spec.nics ?? []).flatMap((nic) => nic.ports)
   const lines: ConnectLine[] = []
   for (const port of ports) {
     if (port.guest === 22 && port.protocol !== 'udp')
-      lines.push({ what: `Port ${port.host} of the host leads to ssh`, text: `ssh -p ${port.host} ${userOf(vm)}@${hostOf(port)}` })
+      lines.push({ what: `Port ${port.host} of the host leads to ssh`, text: `ssh -p ${port.host} ${userOf(vm)}@${hostOf(port, here)}` })
     else if ([80, 8080, 3000, 8000].includes(port.guest) && port.protocol !== 'udp')
-      lines.push({ what: `Port ${port.host} of the host leads to ${port.guest}`, text: `http://${bracketed(hostOf(port))}:${port.host}` })
-    else lines.push({ what: `Port ${port.host} of the host leads to ${port.guest}/${port.protocol}`, text: `${bracketed(hostOf(port))}:${port.host}` })
+      lines.push({ what: `Port ${port.host} of the host leads to ${port.guest}`, text: `http://${bracketed(hostOf(port, here))}:${port.host}` })
+    else lines.push({ what: `Port ${port.host} of the host leads to ${port.guest}/${port.protocol}`, text: `${bracketed(hostOf(port, here))}:${port.host}` })
   }
-  for (const address of vm.status.runtime?.agent?.addresses ?? []) lines.push({ what: 'Address inside its network', text: address })
+  const onBridge = vm.status.runtime?.nics.some((nic) => nic.bridge) ?? false
+  for (const address of vm.status.runtime?.agent?.addresses ?? [])
+    if (onBridge && !address.startsWith('fe80:')) lines.push({ what: 'Address on its bridge', text: `ssh ${userOf(vm)}@${address}` })
+    else lines.push({ what: 'Address inside its network', text: address })
   lines.push({ what: 'Serial console', text: `novacron console ${vm.meta.name}` })
   return lines
 }
@@ -28,9 +32,9 @@ export function addressText(vm: Vm): string {
   return runtime?.agent?.addresses.join(', ') || '–'
 }
 
-function hostOf(port: PortForward): string {
+function hostOf(port: PortForward, here: string): string {
   const address = port.address ?? '127.0.0.1'
-  return address === '0.0.0.0' || address === '::' ? '127.0.0.1' : address
+  return address === '0.0.0.0' || address === '::' ? here : address
 }
 
 function bracketed(host: string): string {
@@ -40,6 +44,6 @@ function bracketed(host: string): string {
 /** Cloud images name their first user after themselves. */
 function userOf(vm: Vm): string {
   const image = vm.spec.image ?? ''
-  const known = ['debian', 'ubuntu', 'fedora', 'rocky', 'alma', 'arch']
+  const known = ['debian', 'ubuntu', 'fedora', 'rocky', 'almalinux', 'arch']
   return known.find((name) => image.startsWith(name)) ?? 'root'
 }

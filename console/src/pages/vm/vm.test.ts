@@ -31,7 +31,13 @@ test('forwarded ports become lines to connect with', () => {
     spec: { image: 'debian-12', nics: [{ ports: [{ address: '0.0.0.0', host: 2222, guest: 22, protocol: 'tcp' }, { address: '::1', host: 8080, guest: 80, protocol: 'tcp' }] }] },
     status: {},
   } as unknown as Vm
-  expect(connectLines(vm).map((line) => line.text)).toEqual(['ssh -p 2222 debian@127.0.0.1', 'http://[::1]:8080', 'novacron console web'])
+  expect(connectLines(vm, 'tower.example').map((line) => line.text)).toEqual(['ssh -p 2222 debian@tower.example', 'http://[::1]:8080', 'novacron console web'])
+})
+
+test('a guest on a bridge is reached at its own address', () => {
+  const runtime = { nics: [{ mac: '52:00', bridge: 'br0' }], agent: { addresses: ['192.0.2.7', 'fe80::7'] } }
+  const vm = { meta: { name: 'web' }, spec: { image: 'ubuntu-24.04', nics: [{ network: 'lan', ports: [] }] }, status: { runtime } } as unknown as Vm
+  expect(connectLines(vm, 'tower.example').map((line) => line.text)).toEqual(['ssh ubuntu@192.0.2.7', 'fe80::7', 'novacron console web'])
 })
 
 test('the address of a guest on a bridge is unknown without its agent', () => {

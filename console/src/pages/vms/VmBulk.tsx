@@ -14,6 +14,7 @@ type Over = 'snapshot' | 'label' | 'delete' | undefined
 export function VmBulk({ vms, onDone }: { vms: Vm[]; onDone: () => void }) {
   const [over, setOver] = useState<Over>()
   const can = (verb: 'start' | 'stop' | 'restart') => vms.filter((vm) => verbsFor(vm)[verb])
+  const free = vms.filter((vm) => !vm.spec.protected)
   const run = (verb: 'start' | 'stop' | 'restart') => () => void runVerb(can(verb), verb)
   return (
     <>
@@ -39,7 +40,8 @@ export function VmBulk({ vms, onDone }: { vms: Vm[]; onDone: () => void }) {
       {over === 'label' && <LabelDialog vms={vms} onClose={() => setOver(undefined)} />}
       {over === 'delete' && (
         <DeleteDialog
-          targets={vms.map((vm) => refOf('vm', vm))} running={can('stop').map((vm) => vm.meta.name)}
+          targets={free.map((vm) => refOf('vm', vm))} running={can('stop').filter((vm) => !vm.spec.protected).map((vm) => vm.meta.name)}
+          kept={vms.filter((vm) => vm.spec.protected).map((vm) => vm.meta.name)}
           onClose={() => setOver(undefined)} onDone={onDone}
         />
       )}

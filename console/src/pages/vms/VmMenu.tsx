@@ -45,7 +45,12 @@ export function VmMenu({ vm, className, rest, onDeleted }: Props) {
       />
       {over === 'snapshot' && <TakeSnapshot vms={[vm]} onClose={close} />}
       {over === 'label' && <LabelDialog vms={[vm]} onClose={close} />}
-      {over === 'delete' && <DeleteDialog targets={[refOf('vm', vm)]} running={verbs.stop ? [vm.meta.name] : []} onClose={close} onDone={onDeleted} />}
+      {over === 'delete' && (
+        <DeleteDialog
+          targets={[refOf('vm', vm)]} running={verbs.stop ? [vm.meta.name] : []} onClose={close} onDone={onDeleted}
+          unprotect={vm.spec.protected ? () => patchVm(vm, { spec: { protected: false } }) : undefined}
+        />
+      )}
     </>
   )
 }
