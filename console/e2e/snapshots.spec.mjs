@@ -46,6 +46,26 @@ test('a name that is taken is refused at its field', async () => {
   await page.getByRole('dialog').getByRole('alert').getByText(/exists|taken/).first().waitFor()
 })
 
+test('a schedule is set, shown with its next run, and taken off again', async () => {
+  await page.goto(`${world.base}/p/default/vms/web/snapshots`)
+  const section = page.getByRole('region', { name: 'Schedule' })
+  await section.getByText('No snapshots are taken by schedule.').waitFor()
+  await section.getByRole('button', { name: 'Take them by schedule' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByLabel('Keep daily').fill('x')
+  assert.ok(await dialog.getByRole('button', { name: 'Save' }).isDisabled(), 'x is no number')
+  await dialog.getByLabel('Keep daily').fill('7')
+  await dialog.getByLabel('Keep weekly').fill('4')
+  await dialog.getByLabel('At (UTC)').fill('02:30')
+  await dialog.getByText('novacron snapshot schedule web --daily 7 --weekly 4 --at 02:30').waitFor()
+  await picture(page, 'schedule')
+  await dialog.getByRole('button', { name: 'Save' }).click()
+  await section.getByText('keeps 7 daily and 4 weekly, at 02:30 UTC').waitFor()
+  await section.locator('[data-cadence=weekly]').getByText('next').waitFor()
+  await world.cli('snapshot', 'schedule', 'web', '--none')
+  await section.getByText('No snapshots are taken by schedule.').waitFor()
+})
+
 test('restoring a running VM says what is lost, stops it first, and starts it again', async () => {
   await page.goto(`${world.base}/p/default/vms/web/snapshots`)
   await line('web.before').getByRole('button', { name: 'Restore before' }).click()

@@ -16,6 +16,7 @@ mod lists;
 mod memory;
 mod qmp;
 mod report;
+mod snapshot;
 mod start;
 mod stored;
 
@@ -41,6 +42,9 @@ pub fn run(args: &Args) -> Result<()> {
     }
     if wanted("import") {
         import::measure(&mut report)?;
+    }
+    if wanted("snapshot") {
+        snapshot::measure(&mut report)?;
     }
     if wanted("commits") {
         commits::measure(&mut report)?;

@@ -16,6 +16,10 @@ use crate::task;
 use crate::verbs::{DeleteArgs, ListArgs, delete, list};
 use crate::vm;
 
+mod schedule;
+
+pub use schedule::facts;
+
 pub const NOUN: Noun = Noun::of::<Snapshot>(&[
     Column::new("VM", |snapshot, _| text(snapshot, "/spec/vm")),
     Column::new("Snapshot", |snapshot, _| short(snapshot)),
@@ -66,6 +70,8 @@ pub enum SnapshotCommand {
         #[command(flatten)]
         wait: WaitArgs,
     },
+    /// Take snapshots by themselves and keep the newest, or show how that is done
+    Schedule(schedule::ScheduleArgs),
     /// Delete a snapshot
     Delete {
         #[command(flatten)]
@@ -109,6 +115,7 @@ pub async fn run(session: &Session, command: SnapshotCommand) -> Result<()> {
             confirm(&which, yes)?;
             restore(session, &which, stop, &wait).await
         }
+        SnapshotCommand::Schedule(args) => schedule::run(session, &args).await,
         SnapshotCommand::Delete { which, yes, wait } => {
             let args = DeleteArgs { names: vec![which.name()], yes, force: false, wait };
             delete::delete(session, &NOUN, &args).await

@@ -42,6 +42,7 @@ pub const NOUN: Noun = Noun::of::<Vm>(&[
     Column::detail("CD-ROM", |vm, _| cdroms(vm)),
     Column::detail("Firmware", |vm, _| text(vm, "/spec/firmware")),
     Column::detail("Protected", |vm, _| text(vm, "/spec/protected")),
+    Column::detail("Snapshots", |vm, _| crate::snapshot::facts(vm)),
     Column::detail("Notes", |vm, _| text(vm, "/spec/notes")),
     Column::detail("Restart", |vm, _| text(vm, "/spec/restart")),
     Column::detail("Restarts", |vm, _| restarts(vm)),

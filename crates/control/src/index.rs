@@ -8,7 +8,7 @@
 //! | [`POOL`] = pool name | spec of volumes, images | what keeps a pool |
 //! | [`NETWORK`] = network uid | spec of VMs | what keeps a network |
 //! | [`IMAGE`] = image uid | spec of VMs, volumes | what keeps an image |
-//! | [`VM`] = VM uid | spec of snapshots | a VM's snapshots |
+//! | [`VM`] = VM uid | spec of snapshots | a VM's snapshots, also for its schedule |
 //! | [`PORT`] = see [`crate::vm`] | spec of VMs | who holds a port of the host |
 //! | [`TARGET`] = uid | spec of tasks | tasks about an object, also past ones |
 //! | [`TASK`] = [`OPEN`] | `task#open` | tasks that have not ended |

@@ -10,6 +10,8 @@ use serde_json::value::to_raw_value;
 /// The actor of what planners do by themselves.
 pub const CONTROL: &str = "control";
 pub const SCHEDULER: &str = "scheduler";
+/// Takes snapshots by schedule. No user and no token is called so.
+pub const SCHEDULE: &str = "schedule";
 
 /// What [`note`] writes beside the time.
 pub(crate) struct Note<'a> {

@@ -71,6 +71,8 @@ pub fn related(at: &At, family: &Key) -> Vec<Key> {
                 related.push(user);
             }
         }
+        // A schedule waits for it.
+        Snapshot::KIND => related.extend(snapshot::vm_of(name)),
         Vm::KIND if at.get(name).is_none() => {
             related.extend(at.indexed(index::PENDING, OPEN, "").into_iter().take(WOKEN));
         }

@@ -3,8 +3,8 @@
 use novacron_model::request::Draft;
 use novacron_model::snapshot::SnapshotStatus;
 use novacron_model::task::Action;
-use novacron_model::{Error, Node, Object, Result, Snapshot, Vm, key};
-use novacron_store::{Snapshot as At, Txn, object};
+use novacron_model::{Error, Kind, Node, Object, Result, Snapshot, Vm, key};
+use novacron_store::{Key, Snapshot as At, Txn, object};
 
 use crate::admission::{
     Admitted, DeleteOptions, Request, Resource, check_alive, fixed, kept_by_project, unchanged,
@@ -80,6 +80,14 @@ fn check_power(at: &At, vm: &Object<Vm>) -> Result<()> {
     }
     let message = format!("node \"{node}\" of VM \"{name}\" cannot take snapshots");
     Err(Error::unsupported(message))
+}
+
+/// The family of the VM that a snapshot's family names.
+pub(crate) fn vm_of(family: &str) -> Option<Key> {
+    let (prefix, name) = family.rsplit_once('/')?;
+    let (vm, _) = name.split_once('.')?;
+    let (_, project) = prefix.split_once('/')?;
+    Some(Key::from(format!("{}/{project}/{vm}", Vm::KIND)))
 }
 
 /// Removes a deleted snapshot when it is out of the disks. One whose VM is gone went with it.

@@ -26,6 +26,7 @@ mod finalise;
 mod follow;
 mod hardware;
 mod ports;
+mod schedule;
 mod update;
 mod verbs;
 
@@ -65,7 +66,8 @@ impl Resource for Vm {
     }
 }
 
-/// The VM's planner: deletion, what the guest did by itself, a node.
+/// The VM's planner: deletion, what the guest did by itself, a node, snapshots by
+/// schedule.
 pub(crate) fn plan(at: &Snapshot, family: &str, now: Time) -> Result<Plan> {
     let Some(vm) = object::by_key::<Vm>(at, family)? else { return Ok(Plan::default()) };
     if vm.meta.deleting.is_some() {
@@ -78,7 +80,7 @@ pub(crate) fn plan(at: &Snapshot, family: &str, now: Time) -> Result<Plan> {
         return Ok(Plan::commit(txn));
     }
     if node(&vm).is_some() {
-        return Ok(Plan::default());
+        return schedule::plan(at, family, &vm, now);
     }
     if let Some(txn) = coming::settle(at, &vm)? {
         return Ok(Plan::commit(txn));

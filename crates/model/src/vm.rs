@@ -25,11 +25,13 @@ pub mod cloud_init;
 pub mod device;
 pub mod hardware;
 pub mod runtime;
+pub mod schedule;
 
 pub use cloud_init::CloudInit;
 pub use device::{Disk, Nic, PortForward, Protocol};
 pub use hardware::{Cdrom, DiskBus, Firmware, Hardware, NicModel, Pending, Preset};
 pub use runtime::{Exit, ExitCause, Failure, GuestAgent, NicState, OrdersDone, Runtime};
+pub use schedule::{ScheduleStatus, SnapshotSchedule};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Vm;
@@ -98,6 +100,9 @@ pub struct VmSpec {
     /// Refuses to be deleted.
     #[serde(default)]
     pub protected: bool,
+    /// Snapshots that are taken by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshots: Option<SnapshotSchedule>,
     /// Free text of the user.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schema(max_length = 8192)]
@@ -121,6 +126,7 @@ impl Default for VmSpec {
             cdroms: Vec::new(),
             boot: Vec::new(),
             protected: false,
+            snapshots: None,
             notes: String::new(),
         }
     }
@@ -179,6 +185,9 @@ pub struct VmStatus {
     /// Writer: the agent of `placement.node`.
     #[serde(default)]
     pub runtime: Option<Runtime>,
+    /// Writer: the controller of `spec.snapshots`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleStatus>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

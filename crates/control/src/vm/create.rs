@@ -6,7 +6,7 @@ use novacron_model::vm::{Nic, Run, VmSpec, VmStatus};
 use novacron_model::{Error, Image, Object, Result, Vm, Volume, key};
 use novacron_store::{Txn, object};
 
-use super::{check, disks, hardware};
+use super::{check, disks, hardware, schedule};
 use crate::admission::{Admitted, Home, Request};
 use crate::index::{self, row};
 use crate::{published, reference, task, volume};
@@ -38,6 +38,7 @@ pub(super) fn create(request: &mut Request<'_>, draft: Draft<Vm>) -> Result<Admi
     rows.extend(own);
     let disks = disks::settle(request, &mut txn, &home, &meta.name, &mut spec, image.as_ref())?;
     hardware::check(&spec)?;
+    schedule::check(&spec)?;
 
     let vm = Object::<Vm> { meta, spec, status: VmStatus::default() };
     request.put_new(&mut txn, &vm, rows)?;

@@ -5,7 +5,7 @@ use novacron_model::vm::{Run, StopOrder};
 use novacron_model::{Bytes, Error, Node, Object, Result, Vm, key};
 use novacron_store::{Txn, object};
 
-use super::{ORDERS, PLACEMENT, check, hardware, is_live};
+use super::{ORDERS, PLACEMENT, check, hardware, is_live, schedule};
 use crate::admission::{Admitted, Home, Request, check_alive, fixed, unchanged, unchanged_record};
 use crate::capacity;
 use crate::index;
@@ -18,6 +18,7 @@ pub(super) fn update(
     check_alive(old)?;
     check_fixed(old, &new)?;
     hardware::check(&new.spec)?;
+    schedule::check(&new.spec)?;
     let home = request.home()?;
     let mut txn = Txn::new();
     if let Some(told) = &mut new.spec.cloud_init {

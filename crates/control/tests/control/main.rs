@@ -11,6 +11,7 @@ mod hardware;
 mod networks;
 mod placement;
 mod properties;
+mod schedules;
 mod tasks;
 mod tokens;
 mod verbs;

@@ -1,6 +1,7 @@
 //! A whole Debian with cloud-init and the guest agent: what a user does with a real guest.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -53,14 +54,33 @@ fn a_debian_guest_is_told_who_it_is_and_does_as_asked() {
     assert!(info.contains("10.0.2.15") && info.contains("Debian GNU/Linux 12"), "{info}");
     assert!(!daemon.log().contains("sesame"), "the password is in the log");
 
+    daemon.run(&["snapshot", "create", "web", "frozen"]);
+    let shown = daemon.json(&["snapshot", "show", "web", "frozen"]);
+    assert_eq!(shown["status"]["data"]["consistency"], "filesystem", "{shown:#}");
+
     let pid = pid_of(&vm);
     daemon.kill();
     assert!(alive(pid));
+    left_frozen(&daemon, vm["meta"]["uid"].as_str().unwrap());
     daemon.up();
     daemon.vm_until("web", "adopted", |vm| state_of(vm) == "running" && pid_of(vm) == pid);
-    assert_eq!(daemon.sh("web", "hostname"), "webhost\n");
+    assert_eq!(daemon.sh("web", "date > /root/thawed && sync && hostname"), "webhost\n");
     daemon.run(&["stop", "web", "--timeout", "120s"]);
     assert_eq!(daemon.vm("web")["status"]["runtime"]["exit"]["cause"], "requested");
+}
+
+/// As a daemon leaves a guest that dies between freeze and thaw.
+fn left_frozen(daemon: &Daemon, uid: &str) {
+    let run = daemon.data().join("run").join(uid);
+    std::fs::write(run.join("frozen"), "").unwrap();
+    let mut agent = UnixStream::connect(run.join("agent.sock")).unwrap();
+    agent.write_all(b"\xff{\"execute\": \"guest-fsfreeze-freeze\"}\n").unwrap();
+    let mut answer = String::new();
+    while !answer.contains("return") {
+        answer.clear();
+        BufReader::new(&agent).read_line(&mut answer).unwrap();
+        assert!(!answer.contains("error"), "{answer}");
+    }
 }
 
 fn programs(daemon: &Daemon) {

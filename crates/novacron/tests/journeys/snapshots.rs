@@ -1,6 +1,10 @@
 //! Snapshots hold what a disk had, whether the VM runs or not.
 
-use crate::daemon::{Daemon, state_of};
+use std::time::SystemTime;
+
+use novacron_model::{Seconds, Time};
+
+use crate::daemon::{Daemon, eventually, state_of};
 
 const WRITE: &str = "dd of=/dev/vda conv=fsync 2>/dev/null";
 
@@ -46,6 +50,44 @@ fn a_stopped_vm_with_an_image_under_its_disk_is_snapshot_and_restored() {
     daemon.run(&["snapshot", "create", "web", "before"]);
     daemon.run(&["snapshot", "restore", "web", "before", "--yes"]);
     daemon.run(&["snapshot", "delete", "web", "before", "--yes"]);
+}
+
+#[test]
+fn a_run_that_was_due_while_no_daemon_ran_is_made_up_for_once() {
+    let mut daemon = Daemon::start();
+    daemon.import_micro();
+    daemon.run(&["launch", "micro", "web", "--memory", "256MiB", "--disk", "64MiB"]);
+    // The next full minute.
+    let at = now().plus(Seconds(60)).to_string()[11..16].to_owned();
+    let said = daemon.run(&["snapshot", "schedule", "web", "--hourly", "2", "--at", &at]);
+    assert!(said.contains(&format!("keeps 2 hourly snapshots, taken at {at} UTC")), "{said}");
+    let schedule = |vm: &serde_json::Value| vm["status"]["schedule"]["runs"][0].clone();
+    let vm = daemon.vm_until("web", "planned", |vm| schedule(vm)["next"].is_string());
+    let next: Time = schedule(&vm)["next"].as_str().unwrap().parse().unwrap();
+    daemon.kill();
+    eventually("the time at which it is due", || now() > next);
+    daemon.up();
+    let vm = daemon.vm_until("web", "snapshot", |vm| schedule(vm)["last"].is_string());
+    let name = schedule(&vm)["last"].as_str().unwrap().to_owned();
+    let all = daemon.json(&["snapshot", "list", "web"]);
+    let all = all.as_array().unwrap();
+    assert_eq!(all.len(), 1, "{all:?}");
+    assert_eq!(
+        (&all[0]["meta"]["name"], &all[0]["status"]["state"]),
+        (&name.into(), &"ready".into())
+    );
+    // All file systems of this guest lie in memory.
+    assert_eq!(all[0]["status"]["data"]["consistency"], "crash");
+    let info = daemon.run(&["info", "web"]);
+    assert!(info.contains("hourly: last auto-hourly-"), "{info}");
+    let said = daemon.run(&["snapshot", "schedule", "web", "--none"]);
+    assert!(said.contains("has no schedule"), "{said}");
+    assert_eq!(daemon.json(&["snapshot", "list", "web"]).as_array().unwrap().len(), 1);
+}
+
+fn now() -> Time {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    Time(i64::try_from(since.as_millis()).unwrap())
 }
 
 /// What the guest reads after a start; it is stopped again.

@@ -10,6 +10,7 @@ mod files;
 mod hold;
 mod life;
 mod scale;
+mod schedules;
 mod stage;
 mod survival;
 mod witness;

@@ -81,6 +81,16 @@ impl Stage {
         }
     }
 
+    pub fn kill_planners(&self) {
+        self.planners.abort();
+    }
+
+    pub fn restart_planners(&mut self) {
+        self.kill_planners();
+        let everyone: Arc<dyn Store> = self.store.clone();
+        self.planners = tokio::spawn(run_planners(everyone, self.hand.clock.clone()));
+    }
+
     pub async fn launch(&self, name: &str, policy: RestartPolicy) -> Uuid {
         let spec = VmSpec { restart: policy, ..spec() };
         let task = self.hand.create::<Vm>(name, spec).await.unwrap().unwrap();

@@ -12,6 +12,7 @@ import { RowDelete } from '../../../components/RowDelete'
 import { StateMark } from '../../../components/StateMark'
 import { ownName, shows, snapshotsOf, takenAt } from './names'
 import { RestoreDialog } from './RestoreDialog'
+import { Schedule } from './Schedule'
 import { TakeSnapshot } from './TakeSnapshot'
 
 export function VmSnapshots({ vm }: { vm: Vm }) {
@@ -24,6 +25,7 @@ export function VmSnapshots({ vm }: { vm: Vm }) {
   )
   return (
     <>
+      <Schedule vm={vm} />
       <Loaded query={query}>
         {(list) => {
           const snapshots = snapshotsOf(vm, list.items)
