@@ -181,7 +181,9 @@ impl Scene<'_> {
     }
 
     fn begin(&self, run: &mut ScheduledRun) -> Deed {
-        if run.retry_at.is_some_and(|retry| self.now < retry) {
+        // A clock that was ahead may have put it off for longer than any pause is.
+        let latest = self.now.plus(PAUSES[PAUSES.len() - 1]);
+        if run.retry_at.is_some_and(|retry| self.now < retry && retry <= latest) {
             return Deed::Nothing;
         }
         let under_way = |snapshot: &&Object<Snapshot>| {
@@ -195,8 +197,11 @@ impl Scene<'_> {
         let name = run.cadence.snapshot_name(run.due);
         match self.find(&format!("{}.{name}", self.vm.name())) {
             None => Deed::Take(name),
-            // A failed one of an earlier try, or one that is on its way out.
             Some(left) if left.meta.deleting.is_some() => Deed::Nothing,
+            // It failed while nobody waited for it: the schedule was another one meanwhile.
+            Some(left) if carries(left, run.cadence) && failed(left) => {
+                Deed::Remove(Box::new(left.clone()))
+            }
             // This period has its snapshot.
             Some(_) => {
                 self.close(run);
@@ -288,7 +293,12 @@ impl Scene<'_> {
                 carries(snapshot, cadence) && snapshot.status.state == SnapshotState::Ready
             };
             let mut own: Vec<_> = self.snapshots.iter().filter(ready).collect();
-            own.sort_by_key(|snapshot| (snapshot.meta.created, snapshot.meta.name.clone()));
+            // What bears a time to come was taken before the clock went back.
+            let next = cadence.after(self.schedule.at, cadence.due(self.schedule.at, self.now));
+            own.sort_by_key(|snapshot| {
+                let created = snapshot.meta.created;
+                (created < next, created, snapshot.meta.name.clone())
+            });
             let beyond = own.len().saturating_sub(keep);
             let gone = own.into_iter().take(beyond).find(|snapshot| !self.is_restored(snapshot));
             let Some(gone) = gone else { continue };
@@ -347,6 +357,10 @@ impl Scene<'_> {
 fn carries(snapshot: &Object<Snapshot>, cadence: Cadence) -> bool {
     let label = snapshot.meta.labels.get(LABEL);
     snapshot.meta.owner == SCHEDULE && label.is_some_and(|label| label == cadence.as_str())
+}
+
+fn failed(snapshot: &Object<Snapshot>) -> bool {
+    snapshot.status.state == SnapshotState::Failed
 }
 
 fn request<'a>(

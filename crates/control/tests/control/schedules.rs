@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use novacron_control::{plan_all, vm};
 use novacron_model::request::RestoreRequest;
 use novacron_model::snapshot::SnapshotState;
@@ -59,10 +59,6 @@ fn snapshots(world: &World) -> String {
     world.list::<Snapshot>().into_iter().map(line).collect()
 }
 
-fn check(world: &World, expect: &Expect) {
-    expect.assert_eq(&snapshots(world));
-}
-
 /// The node says what came of a snapshot.
 fn taken(world: &mut World, name: &str, error: Option<Error>) {
     let data = json!({"taken": world.now.to_string(), "error": error});
@@ -72,14 +68,22 @@ fn taken(world: &mut World, name: &str, error: Option<Error>) {
 #[test]
 fn the_newest_are_kept_and_the_first_is_taken_at_the_next_time() {
     let mut world = world(&json!({"daily": 2, "weekly": 1, "at": "02:00"}));
-    check(&world, &expect![[r#""#]]);
+    expect![[r#""#]].assert_eq(&snapshots(&world));
     assert_eq!(run(&world, Cadence::Daily).next.to_string(), "2027-01-16T02:00:00Z");
     until(&mut world, "2027-01-16T01:59:59Z");
-    check(&world, &expect![[r#""#]]);
+    expect![[r#""#]].assert_eq(&snapshots(&world));
     until(&mut world, "2027-01-16T02:00:00Z");
-    check(&world, &expect![[r#""#]]);
+    expect![[r#"
+        web.auto-daily-20270116 ready
+    "#]]
+    .assert_eq(&snapshots(&world));
     until(&mut world, "2027-01-20T12:00:00Z");
-    check(&world, &expect![[r#""#]]);
+    expect![[r#"
+        web.auto-daily-20270119 ready
+        web.auto-daily-20270120 ready
+        web.auto-weekly-20270118 ready
+    "#]]
+    .assert_eq(&snapshots(&world));
     let daily = run(&world, Cadence::Daily);
     assert_eq!(daily.last.as_deref(), Some("web.auto-daily-20270120"));
     assert_eq!((daily.open, daily.error), (false, None));
@@ -92,7 +96,13 @@ fn the_newest_are_kept_and_the_first_is_taken_at_the_next_time() {
 fn missed_times_are_made_up_for_once() {
     let mut world = world(&json!({"hourly": 24, "daily": 7, "weekly": 4, "monthly": 12}));
     asleep_until(&mut world, "2027-03-09T10:30:00Z");
-    check(&world, &expect![[r#""#]]);
+    expect![[r#"
+        web.auto-daily-20270309 ready
+        web.auto-hourly-20270309-10 ready
+        web.auto-monthly-20270301 ready
+        web.auto-weekly-20270308 ready
+    "#]]
+    .assert_eq(&snapshots(&world));
     assert_eq!(run(&world, Cadence::Daily).next.to_string(), "2027-03-10T00:00:00Z");
 }
 
@@ -103,11 +113,21 @@ fn a_snapshot_that_waits_for_its_node_is_that_of_all_missed_times() {
         world.now = format!("2027-01-{day}T00:00:00Z").parse().unwrap();
         world.settle();
     }
-    check(&world, &expect![[r#""#]]);
+    expect![[r#"
+        web.auto-daily-20270116 creating
+    "#]]
+    .assert_eq(&snapshots(&world));
     world.run();
-    check(&world, &expect![[r#""#]]);
+    expect![[r#"
+        web.auto-daily-20270116 ready
+    "#]]
+    .assert_eq(&snapshots(&world));
     until(&mut world, "2027-01-20T00:00:00Z");
-    check(&world, &expect![[r#""#]]);
+    expect![[r#"
+        web.auto-daily-20270116 ready
+        web.auto-daily-20270120 ready
+    "#]]
+    .assert_eq(&snapshots(&world));
 }
 
 #[test]
@@ -116,10 +136,18 @@ fn none_goes_before_the_new_one_is_there() {
     until(&mut world, "2027-01-16T08:00:00Z");
     world.now = "2027-01-17T00:00:00Z".parse().unwrap();
     world.settle();
-    check(&world, &expect![[r#""#]]);
+    expect![[r#"
+        web.auto-daily-20270116 ready
+        web.auto-daily-20270117 creating
+    "#]]
+    .assert_eq(&snapshots(&world));
     taken(&mut world, "web.auto-daily-20270117", None);
     world.drive();
-    check(&world, &expect![[r#""#]]);
+    expect![[r#"
+        web.auto-daily-20270116 deleting
+        web.auto-daily-20270117 ready
+    "#]]
+    .assert_eq(&snapshots(&world));
 }
 
 #[test]
@@ -132,9 +160,16 @@ fn what_is_being_restored_stays_until_it_is_done() {
     world.settle();
     taken(&mut world, "web.auto-daily-20270117", None);
     world.settle();
-    check(&world, &expect![[r#""#]]);
+    expect![[r#"
+        web.auto-daily-20270116 ready
+        web.auto-daily-20270117 ready
+    "#]]
+    .assert_eq(&snapshots(&world));
     world.run();
-    check(&world, &expect![[r#""#]]);
+    expect![[r#"
+        web.auto-daily-20270117 ready
+    "#]]
+    .assert_eq(&snapshots(&world));
 }
 
 #[test]
@@ -147,21 +182,24 @@ fn a_failed_run_is_told_once_and_tried_again_after_growing_pauses() {
         let full = Error::new(Code::StorageFull, "the pool is full");
         taken(&mut world, "web.auto-daily-20270116", Some(full));
         world.run();
-        check(&world, &expect![[r#""#]]);
+        expect![[r#""#]].assert_eq(&snapshots(&world));
         let run = run(&world, Cadence::Daily);
         assert_eq!(run.retry_at.unwrap().since(world.now), pause * 1000);
         world.now = Time(run.retry_at.unwrap().0 - 1);
         world.settle();
-        check(&world, &expect![[r#""#]]);
+        expect![[r#""#]].assert_eq(&snapshots(&world));
         world.now = run.retry_at.unwrap();
     }
     world.run();
-    check(&world, &expect![[r#""#]]);
+    expect![[r#"
+        web.auto-daily-20270116 ready
+    "#]]
+    .assert_eq(&snapshots(&world));
     let run = run(&world, Cadence::Daily);
     assert_eq!((run.error, run.retry_at, run.attempts, run.open), (None, None, 0, false));
     let events: Vec<_> = world.events().lines().skip(before).map(str::to_owned).collect();
     let failures = events.iter().filter(|event| event.contains("schedule.failed"));
-    expect![[r#""#]].assert_eq(&failures.cloned().collect::<Vec<_>>().join("\n"));
+    expect![[r#"schedule schedule.failed: no daily snapshot of VM "web": the pool is full; it is tried again"#]].assert_eq(&failures.cloned().collect::<Vec<_>>().join("\n"));
 }
 
 #[test]
@@ -176,7 +214,10 @@ fn a_run_that_cannot_help_waits_for_the_next_time() {
     assert_eq!((first.open, first.retry_at), (false, None));
     assert!(first.error.unwrap().message.contains("raw"));
     until(&mut world, "2027-01-15T10:00:00Z");
-    check(&world, &expect![[r#""#]]);
+    expect![[r#"
+        web.auto-hourly-20270115-10 ready
+    "#]]
+    .assert_eq(&snapshots(&world));
 }
 
 #[test]
@@ -188,12 +229,20 @@ fn a_clock_that_goes_back_does_no_harm() {
     asleep_until(&mut world, "2027-01-11T12:00:00Z");
     assert_eq!(snapshots(&world), before);
     until(&mut world, "2027-01-12T12:00:00Z");
-    check(&world, &expect![[r#""#]]);
+    expect![[r#"
+        web.auto-daily-20270112 ready
+        web.auto-daily-20270120 ready
+    "#]]
+    .assert_eq(&snapshots(&world));
     // Far ahead for a moment.
     asleep_until(&mut world, "2099-01-01T12:00:00Z");
     asleep_until(&mut world, "2027-01-20T12:00:00Z");
     until(&mut world, "2027-01-21T12:00:00Z");
-    check(&world, &expect![[r#""#]]);
+    expect![[r#"
+        web.auto-daily-20270120 ready
+        web.auto-daily-20270121 ready
+    "#]]
+    .assert_eq(&snapshots(&world));
 }
 
 #[test]
@@ -210,15 +259,25 @@ fn only_its_own_are_let_go() {
         .unwrap();
     world.set::<Vm>("web", &json!({"snapshots": {"daily": 1}})).unwrap();
     world.run_driven();
-    check(&world, &expect![[r#""#]]);
+    expect![[r#"
+        web.auto-daily-20270116 ready
+        web.auto-daily-20270118 ready
+        web.mine ready
+    "#]]
+    .assert_eq(&snapshots(&world));
     world.set::<Vm>("web", &json!({"snapshots": null})).unwrap();
     world.run_driven();
     until(&mut world, "2027-01-25T12:00:00Z");
-    check(&world, &expect![[r#""#]]);
+    expect![[r#"
+        web.auto-daily-20270116 ready
+        web.auto-daily-20270118 ready
+        web.mine ready
+    "#]]
+    .assert_eq(&snapshots(&world));
     assert_eq!(world.get::<Vm>("web").status.schedule, None);
     world.delete::<Vm>("web", true).unwrap();
     world.run_driven();
-    check(&world, &expect![[r#""#]]);
+    expect![[r#""#]].assert_eq(&snapshots(&world));
 }
 
 #[test]
@@ -228,9 +287,12 @@ fn a_snapshot_that_was_taken_away_is_not_taken_again() {
     world.settle();
     world.delete::<Snapshot>("web.auto-daily-20270116", false).unwrap();
     world.run_driven();
-    check(&world, &expect![[r#""#]]);
+    expect![[r#""#]].assert_eq(&snapshots(&world));
     until(&mut world, "2027-01-17T00:00:00Z");
-    check(&world, &expect![[r#""#]]);
+    expect![[r#"
+        web.auto-daily-20270117 ready
+    "#]]
+    .assert_eq(&snapshots(&world));
 }
 
 #[test]
@@ -240,8 +302,34 @@ fn another_time_of_day_makes_no_second_one_of_the_day() {
     world.set::<Vm>("web", &json!({"snapshots": {"daily": 3, "at": "04:00"}})).unwrap();
     world.run_driven();
     until(&mut world, "2027-01-17T05:00:00Z");
-    check(&world, &expect![[r#""#]]);
+    expect![[r#"
+        web.auto-daily-20270116 ready
+        web.auto-daily-20270117 ready
+    "#]]
+    .assert_eq(&snapshots(&world));
     assert_eq!(run(&world, Cadence::Daily).next.to_string(), "2027-01-18T04:00:00Z");
+}
+
+#[test]
+fn one_that_failed_for_an_older_schedule_makes_room() {
+    let mut world = world(&json!({"daily": 3}));
+    world.now = "2027-01-16T00:00:00Z".parse().unwrap();
+    world.settle();
+    world.set::<Vm>("web", &json!({"snapshots": {"weekly": 1}})).unwrap();
+    world.settle();
+    taken(&mut world, "web.auto-daily-20270116", Some(Error::unavailable("no")));
+    world.run();
+    expect![[r#"
+        web.auto-daily-20270116 failed
+    "#]]
+    .assert_eq(&snapshots(&world));
+    world.set::<Vm>("web", &json!({"snapshots": {"daily": 3, "at": "04:00"}})).unwrap();
+    world.run();
+    until(&mut world, "2027-01-16T04:00:00Z");
+    expect![[r#"
+        web.auto-daily-20270116 ready
+    "#]]
+    .assert_eq(&snapshots(&world));
 }
 
 #[test]
@@ -250,8 +338,9 @@ fn schedules_that_make_no_sense_are_refused() {
     let mut refused = |schedule: Value| {
         says(world.set::<Vm>("web", &json!({"snapshots": schedule})).map(|()| "taken"))
     };
-    expect![[r#""#]].assert_eq(&refused(json!({"at": "02:00"})));
-    expect![[r#""#]].assert_eq(&refused(json!({"daily": 1001})));
+    expect!["invalid spec.snapshots: the schedule takes no snapshots; say how many to keep, such as 7 daily ones, or leave the schedule out"].assert_eq(&refused(json!({"at": "02:00"})));
+    expect!["invalid spec.snapshots.daily: at most 1000 daily snapshots can be kept"]
+        .assert_eq(&refused(json!({"daily": 1001})));
     assert_eq!(world.get::<Vm>("web").spec.snapshots, None);
 }
 
