@@ -1193,6 +1193,8 @@ export interface components {
          * @example 2147483648
          */
         Bytes: number;
+        /** @enum {string} */
+        Cadence: "hourly" | "daily" | "weekly" | "monthly";
         /** @description What `GET /v1/catalogue` answers. */
         Catalogue: {
             items: components["schemas"]["CatalogueEntry"][];
@@ -2066,6 +2068,34 @@ export interface components {
             started?: components["schemas"]["Time"] | null;
             state: components["schemas"]["VmState"];
         };
+        /** @description What came of a VM's schedule; absent without one. */
+        ScheduleStatus: {
+            /** @description One for each kind of snapshot that is wanted. */
+            runs: components["schemas"]["ScheduledRun"][];
+        };
+        ScheduledRun: {
+            /**
+             * Format: int32
+             * @description How often the run of `due` was tried.
+             */
+            attempts?: number;
+            cadence: components["schemas"]["Cadence"];
+            /**
+             * @description The newest time of the schedule that was followed. Those that were missed before it are not
+             *     made up for.
+             */
+            due: components["schemas"]["Time"];
+            error?: components["schemas"]["Error"] | null;
+            /** @description Name (`VM.SNAPSHOT`) of the newest snapshot that was taken, and when. */
+            last?: string | null;
+            last_taken?: components["schemas"]["Time"] | null;
+            next: components["schemas"]["Time"];
+            /** @description The run of `due` has not ended yet. */
+            open?: boolean;
+            retry_at?: components["schemas"]["Time"] | null;
+            /** @description Name (`VM.SNAPSHOT`) of the snapshot that is being taken. */
+            taking?: string | null;
+        };
         /**
          * Format: int64
          * @description A whole number of seconds.
@@ -2130,6 +2160,27 @@ export interface components {
                 } | null;
             };
             spec?: components["schemas"]["SnapshotSpecPatch"];
+        };
+        /** @description How many snapshots of each kind are kept; older ones of the schedule's own go. Zero takes none. */
+        SnapshotSchedule: {
+            /** @description When runs are due, in UTC; of hourly ones only the minute counts. */
+            at?: components["schemas"]["TimeOfDay"];
+            /** Format: int32 */
+            daily?: number;
+            /** Format: int32 */
+            hourly?: number;
+            /** Format: int32 */
+            monthly?: number;
+            /** Format: int32 */
+            weekly?: number;
+        };
+        /** @description How many snapshots of each kind are kept; older ones of the schedule's own go. Zero takes none. */
+        SnapshotSchedulePatch: {
+            at?: components["schemas"]["TimeOfDay"] | null;
+            daily?: number | null;
+            hourly?: number | null;
+            monthly?: number | null;
+            weekly?: number | null;
         };
         SnapshotSpec: {
             /** @description The VM it belongs to; the part of the name before the dot. */
@@ -2233,6 +2284,11 @@ export interface components {
          * @example 2026-01-31T12:00:00Z
          */
         Time: string;
+        /**
+         * @description A time of day: `HH:MM`, UTC.
+         * @example 02:00
+         */
+        TimeOfDay: string;
         Token: {
             meta: components["schemas"]["Meta"];
             spec: components["schemas"]["TokenSpec"];
@@ -2343,6 +2399,7 @@ export interface components {
             protected?: boolean;
             restart?: components["schemas"]["RestartPolicy"];
             run?: components["schemas"]["Run"];
+            snapshots?: components["schemas"]["SnapshotSchedule"] | null;
             /** @description A TPM 2.0, kept by swtpm. */
             tpm?: boolean;
         };
@@ -2361,6 +2418,7 @@ export interface components {
             protected?: boolean | null;
             restart?: components["schemas"]["RestartPolicy"] | null;
             run?: components["schemas"]["Run"] | null;
+            snapshots?: components["schemas"]["SnapshotSchedulePatch"] | null;
             tpm?: boolean | null;
         };
         /** @enum {string} */
@@ -2374,6 +2432,7 @@ export interface components {
             /** @description Why it is in that state, as a sentence, where there is something to say. */
             reason?: string | null;
             runtime?: components["schemas"]["Runtime"] | null;
+            schedule?: components["schemas"]["ScheduleStatus"] | null;
             /** @description Derived from the rest. */
             state?: components["schemas"]["VmState"];
         };
