@@ -105,18 +105,17 @@ pub fn facts(vm: &Value) -> String {
 }
 
 fn run_line(run: &Value) -> String {
-    let mut line = text(run, "/cadence");
     let last = text(run, "/last");
     let last = last.split_once('.').map_or("none yet", |(_, name)| name);
-    line += &format!(": last {last}, next {}", text(run, "/next"));
-    let error = text(run, "/error/message");
+    let mut parts =
+        vec![format!("{}: last {last}, next {}", text(run, "/cadence"), text(run, "/next"))];
     if run.get("error").is_some() {
-        line += &format!("; failed: {error}");
+        parts.push(format!("failed: {}", text(run, "/error/message")));
         if run.get("retry_at").is_some() {
-            line += &format!("; tried again at {}", text(run, "/retry_at"));
+            parts.push(format!("tried again at {}", text(run, "/retry_at")));
         }
     }
-    line
+    parts.join("; ")
 }
 
 #[cfg(test)]

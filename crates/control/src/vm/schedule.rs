@@ -163,7 +163,7 @@ impl Scene<'_> {
                 let data = snapshot.status.data.as_ref();
                 run.last_taken = Some(data.and_then(|data| data.taken).unwrap_or(self.now));
                 run.last = Some(name);
-                self.close(run);
+                Self::close(run);
                 Deed::Nothing
             }
             Some((snapshot, SnapshotState::Failed)) => {
@@ -174,7 +174,7 @@ impl Scene<'_> {
             }
             // A user has taken it away.
             None => {
-                self.close(run);
+                Self::close(run);
                 Deed::Nothing
             }
         }
@@ -204,13 +204,13 @@ impl Scene<'_> {
             }
             // This period has its snapshot.
             Some(_) => {
-                self.close(run);
+                Self::close(run);
                 Deed::Nothing
             }
         }
     }
 
-    fn close(&self, run: &mut ScheduledRun) {
+    fn close(run: &mut ScheduledRun) {
         (run.open, run.taking, run.error) = (false, None, None);
         (run.attempts, run.retry_at) = (0, None);
     }
@@ -374,13 +374,9 @@ fn request<'a>(
         now,
         actor: SCHEDULE,
         fresh_uid,
-        seal: &unsealed,
+        // Snapshots have no secrets.
+        seal: &|secret: &Secret| Ok(secret.clone()),
         project: Some(project),
         published: Published::default(),
     }
-}
-
-/// Snapshots have no secrets.
-fn unsealed(secret: &Secret) -> Result<Secret> {
-    Ok(secret.clone())
 }

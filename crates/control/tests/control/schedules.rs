@@ -60,7 +60,7 @@ fn snapshots(world: &World) -> String {
 }
 
 /// The node says what came of a snapshot.
-fn taken(world: &mut World, name: &str, error: Option<Error>) {
+fn taken(world: &mut World, name: &str, error: Option<&Error>) {
     let data = json!({"taken": world.now.to_string(), "error": error});
     world.report(&world.key::<Snapshot>(name), "data", &data);
 }
@@ -180,7 +180,7 @@ fn a_failed_run_is_told_once_and_tried_again_after_growing_pauses() {
     for pause in [60, 300, 900, 3600, 3600] {
         world.settle();
         let full = Error::new(Code::StorageFull, "the pool is full");
-        taken(&mut world, "web.auto-daily-20270116", Some(full));
+        taken(&mut world, "web.auto-daily-20270116", Some(&full));
         world.run();
         expect![[r#""#]].assert_eq(&snapshots(&world));
         let run = run(&world, Cadence::Daily);
@@ -208,7 +208,7 @@ fn a_run_that_cannot_help_waits_for_the_next_time() {
     world.now = "2027-01-15T09:00:00Z".parse().unwrap();
     world.settle();
     let raw = Error::unsupported("disk \"root\" is raw and cannot hold snapshots");
-    taken(&mut world, "web.auto-hourly-20270115-09", Some(raw));
+    taken(&mut world, "web.auto-hourly-20270115-09", Some(&raw));
     world.run();
     let first = run(&world, Cadence::Hourly);
     assert_eq!((first.open, first.retry_at), (false, None));
@@ -317,7 +317,7 @@ fn one_that_failed_for_an_older_schedule_makes_room() {
     world.settle();
     world.set::<Vm>("web", &json!({"snapshots": {"weekly": 1}})).unwrap();
     world.settle();
-    taken(&mut world, "web.auto-daily-20270116", Some(Error::unavailable("no")));
+    taken(&mut world, "web.auto-daily-20270116", Some(&Error::unavailable("no")));
     world.run();
     expect![[r#"
         web.auto-daily-20270116 failed
@@ -388,7 +388,7 @@ fn perform(world: &mut World, turn: Turn) {
             };
             let creating = world.list::<Snapshot>().into_iter().filter(open).nth(n);
             if let Some(snapshot) = creating {
-                taken(world, snapshot.name(), Some(Error::unavailable("no")));
+                taken(world, snapshot.name(), Some(&Error::unavailable("no")));
             }
         }
         Turn::Delete(n) => {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use novacron_agent::Clock;
 use novacron_control::Resource;
 use novacron_model::snapshot::{Consistency, SnapshotState};
 use novacron_model::vm::schedule::{ScheduledRun, SnapshotSchedule};
