@@ -26,14 +26,14 @@ export function wrongField(fields: Fields): Cadence | undefined {
 
 /** `7 daily and 4 weekly`. */
 export function inWords(schedule: Schedule): string {
-  const kept = CADENCES.filter((cadence) => (schedule[cadence] ?? 0) > 0).map((cadence) => `${schedule[cadence]} ${cadence}`)
+  const kept = CADENCES.filter((cadence) => schedule[cadence] > 0).map((cadence) => `${schedule[cadence]} ${cadence}`)
   const last = kept.pop() ?? 'no'
   return kept.length > 0 ? `${kept.join(', ')} and ${last}` : last
 }
 
 export function commandLine(vm: string, schedule: Schedule | null): string {
   if (!schedule) return `novacron snapshot schedule ${vm} --none`
-  const kept = CADENCES.filter((cadence) => (schedule[cadence] ?? 0) > 0).map((cadence) => ` --${cadence} ${schedule[cadence]}`)
+  const kept = CADENCES.filter((cadence) => schedule[cadence] > 0).map((cadence) => ` --${cadence} ${schedule[cadence]}`)
   const at = schedule.at && schedule.at !== '00:00' ? ` --at ${schedule.at}` : ''
   return `novacron snapshot schedule ${vm}${kept.join('')}${at}`
 }
