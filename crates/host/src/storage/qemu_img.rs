@@ -1,5 +1,5 @@
 //! Running `qemu-img`: formats always named, never probed; bounded in memory, CPU, output and
-//! time; killed when its caller goes; its own words in the error.
+//! time; killed when its caller goes, or the daemon; its own words in the error.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,10 @@ use std::time::Duration;
 use novacron_model::units::Bytes;
 use novacron_model::volume::DiskFormat;
 use novacron_model::{Code, Error, Result};
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, getpid, getppid, prlimit, set_parent_process_death_signal,
+};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -139,15 +142,11 @@ impl QemuImg {
         limits: Limits,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<Ended> {
-        let mut child = Command::new(&self.program)
-            .args(args)
-            .env("LC_ALL", "C")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| self.absent(&error))?;
+        let mut command = Command::new(&self.program);
+        command.args(args).env("LC_ALL", "C").kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        die_with(&mut command, getpid());
+        let mut child = command.spawn().map_err(|error| self.absent(&error))?;
         limits.put_on(&child)?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let mut deaf = |_| ();
@@ -170,6 +169,21 @@ impl QemuImg {
         let program = self.program.display();
         Error::unsupported(format!("`{program}` cannot be run: {error}"))
             .hint("on Debian: apt install qemu-utils")
+    }
+}
+
+/// Ends the program with this process, however that ends, so that nobody writes into a pool that
+/// the next daemon sweeps. The kernel goes by the thread that starts it: one of the runtime's own,
+/// which live as long as the process.
+fn die_with(command: &mut Command, parent: Pid) {
+    let ask = move || {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        // It may have ended before it was asked for.
+        if getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH.into()) }
+    };
+    // SAFETY: between fork and exec `ask` does two system calls, and neither allocates nor locks.
+    unsafe {
+        command.pre_exec(ask);
     }
 }
 
@@ -228,7 +242,7 @@ impl Limits {
             let limit = Rlimit { current: Some(value), maximum: Some(value) };
             match prlimit(Some(pid), resource, limit) {
                 // it has ended already
-                Ok(_) | Err(rustix::io::Errno::SRCH) => (),
+                Ok(_) | Err(Errno::SRCH) => (),
                 Err(error) => {
                     return Err(Error::internal(format!("qemu-img cannot be limited: {error}")));
                 }

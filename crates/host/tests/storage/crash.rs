@@ -1,11 +1,12 @@
 //! `kill -9` at any moment: what has its final name is whole, the rest is swept.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use novacron_host::image::{ImageFiles, Importer, Limits};
 use novacron_host::storage::{DirPool, Pool, QemuImg, VolumeWanted};
@@ -91,4 +92,46 @@ async fn inner_busy_pool() {
         let files = importer.import(Uuid::now_v7(), upload(content), None, &quiet).await.unwrap();
         base = files.disk;
     }
+}
+
+#[test]
+fn a_tool_ends_with_the_daemon_that_started_it() {
+    let place = tempfile::tempdir().unwrap();
+    let mut child = again::command("crash::inner_long_tool", place.path()).spawn().unwrap();
+    let tool = poll("the tool", || {
+        fs::read_to_string(place.path().join("pid")).ok()?.trim().parse::<u32>().ok()
+    });
+    assert!(runs(tool));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    poll("the tool's end", || (!runs(tool)).then_some(()));
+}
+
+/// One that has ended and waits to be reaped by `init` runs no more.
+fn runs(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
+}
+
+fn poll<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < deadline {
+        if let Some(found) = probe() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("waited in vain for {what}");
+}
+
+#[tokio::test]
+#[ignore = "run by a_tool_ends_with_the_daemon_that_started_it, and killed"]
+async fn inner_long_tool() {
+    let Some(place) = again::inner_place() else { return };
+    let (script, pid) = (place.join("tool"), place.join("pid"));
+    let text =
+        format!("#!/bin/sh\necho $$ > {0}.new; mv {0}.new {0}; exec sleep 600\n", pid.display());
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+    QemuImg::new(script).version().await.unwrap();
 }

@@ -9,10 +9,20 @@ use novacron_model::Result;
 
 use super::super::fault;
 
+/// How often a tree is removed into which somebody writes.
+const REMOVALS: u32 = 5;
+
 /// Removes a file or a tree, also one that never was.
 pub fn remove_any(path: &Path) -> Result<()> {
     let is_tree = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
-    let removed = if is_tree { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    let remove = || if is_tree { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    let mut removed = remove();
+    for _ in 1..REMOVALS {
+        // What a killed `qemu-img` did last came after the tree was read.
+        if removed.as_ref().is_err_and(|error| error.kind() == ErrorKind::DirectoryNotEmpty) {
+            removed = remove();
+        }
+    }
     match removed {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(fault::from_io(path, "remove", &error))
