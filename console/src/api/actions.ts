@@ -4,8 +4,8 @@ import { noteTask } from './cache'
 import { request, send } from './client'
 import { listPath, objectPath } from './kinds'
 import type {
-  DeletePreview, Image, ImageDraft, KindName, NewToken, ObjectRef, Snapshot, StopRequest, Task, Ticket, TicketRequest, Vm,
-  VmDraft, VmPatch, Volume, VolumeDraft,
+  DeletePreview, Image, ImageDraft, KindName, NewToken, Node, NodePatch, ObjectRef, Snapshot, StopRequest, Task, Ticket,
+  TicketRequest, Vm, VmDraft, VmPatch, Volume, VolumeDraft,
 } from './types'
 
 export type VmVerb = 'start' | 'stop' | 'restart' | 'reset' | 'pause' | 'resume'
@@ -70,6 +70,14 @@ export function patchVm(vm: Vm, patch: VmPatch): Promise<Vm> {
   })
 }
 
+/** As [`patchVm`], for a node. */
+export function patchNode(node: Node, patch: NodePatch): Promise<Node> {
+  return request<Node>('PATCH', objectPath('node', '', node.meta.name), {
+    body: patch,
+    headers: { 'if-match': `"${node.meta.revision}"` },
+  })
+}
+
 /** Asks for the machine again that the running guest has. */
 export function revertVm(vm: Vm): Promise<Vm> {
   return request<Vm>('POST', `${objectPath('vm', vm.meta.project ?? '', vm.meta.name)}/revert`, { body: {} })
@@ -86,8 +94,8 @@ export function previewDelete(ref: ObjectRef, signal?: AbortSignal): Promise<Del
   return request<DeletePreview>('DELETE', `${refPath(ref)}?dry_run=true`, { signal })
 }
 
-export async function remove(ref: ObjectRef, force: boolean): Promise<void> {
-  const task = await request<Task | undefined>('DELETE', `${refPath(ref)}${force ? '?force=true' : ''}`)
+export async function remove(ref: ObjectRef, options: { force: boolean; unprotect: boolean }): Promise<void> {
+  const task = await request<Task | undefined>('DELETE', `${refPath(ref)}?force=${options.force}&unprotect=${options.unprotect}`)
   if (task?.meta) noteTask(task)
 }
 
@@ -103,10 +111,11 @@ export function openTicket(project: string, vm: string, stream: TicketRequest['s
   return request<Ticket>('POST', `${objectPath('vm', project, vm)}/tickets`, { body: { stream } })
 }
 
-export function logPath(project: string, vm: string, source: string, tail: number, follow: boolean): string {
-  const query = new URLSearchParams({ source, tail: String(tail) })
+/** `object`: path of what the log is of. */
+export function logPath(object: string, source: string | undefined, tail: number, follow: boolean): string {
+  const query = new URLSearchParams({ ...(source && { source }), tail: String(tail) })
   if (follow) query.set('follow', 'true')
-  return `${objectPath('vm', project, vm)}/logs?${query}`
+  return `${object}/logs?${query}`
 }
 
 export async function signIn(code: string): Promise<void> {

@@ -21,8 +21,8 @@ interface Props {
   targets: ObjectRef[]
   /** Names of those that run: they are only deleted by force. */
   running?: string[]
-  /** Takes the protection off the one target, which is why its name has to be typed. */
-  unprotect?: () => Promise<unknown>
+  /** The one target is protected: its name has to be typed. */
+  unprotect?: boolean
   /** Names of those that were chosen but are protected: they stay. */
   kept?: string[]
   /** What the button says: a token is revoked. */
@@ -31,13 +31,13 @@ interface Props {
   onDone?: () => void
 }
 
-export function DeleteDialog({ targets, running = [], unprotect, kept = [], verb = 'Delete', onClose, onDone }: Props) {
+export function DeleteDialog({ targets, running = [], unprotect = false, kept = [], verb = 'Delete', onClose, onDone }: Props) {
   const [force, setForce] = useState(false)
   const [typed, setTyped] = useState('')
   const [busy, setBusy] = useState(false)
   const [first] = targets
   const what = targets.length === 1 && first ? `${displayKind(first.kind)} ${first.name}` : `${targets.length} objects`
-  const phrase = targets.length > 1 ? `delete ${targets.length}` : unprotect && first?.name
+  const phrase = targets.length > 1 ? `delete ${targets.length}` : unprotect ? first?.name : undefined
   const unseen = Math.max(0, targets.length - PREVIEWED_MAX)
   const preview = useQuery({
     queryKey: ['delete-preview', ...targets.map((target) => target.uid)],
@@ -49,13 +49,10 @@ export function DeleteDialog({ targets, running = [], unprotect, kept = [], verb
 
   const go = async () => {
     setBusy(true)
-    const failures = await forEachOf(targets, async (target) => {
-      await unprotect?.()
-      await remove(target, force)
-    })
+    const failures = await forEachOf(targets, (target) => remove(target, { force, unprotect }))
     const [failure] = failures
     if (failure) notifyError(`Cannot delete ${failure.item.name}${failures.length > 1 ? ` and ${failures.length - 1} more` : ''}`, failure.error)
-    else notify({ tone: 'ok', title: verb === 'Delete' ? `Deleting ${what}` : `${verb}: ${what}` })
+    else notify({ tone: 'ok', title: `${verb.slice(0, -1)}ing ${what}` })
     onClose()
     if (failures.length < targets.length) onDone?.()
   }
@@ -89,7 +86,7 @@ export function DeleteDialog({ targets, running = [], unprotect, kept = [], verb
         <Skeleton rows={2} />
       )}
       {kept.length > 0 && <p className="mt-4">Protected, and kept: {kept.join(', ')}.</p>}
-      {unprotect && <p className="mt-4 text-warn">{what} is protected against deletion. To delete it takes that protection off first.</p>}
+      {unprotect && <p className="mt-4 text-warn">{what} is protected against deletion.</p>}
       {running.length > 0 && (
         <label className="mt-4 flex items-start gap-2">
           <input type="checkbox" className="mt-0.5 size-4 accent-accent" checked={force} onChange={(event) => setForce(event.target.checked)} />

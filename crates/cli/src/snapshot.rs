@@ -117,7 +117,8 @@ pub async fn run(session: &Session, command: SnapshotCommand) -> Result<()> {
         }
         SnapshotCommand::Schedule(args) => schedule::run(session, &args).await,
         SnapshotCommand::Delete { which, yes, wait } => {
-            let args = DeleteArgs { names: vec![which.name()], yes, force: false, wait };
+            let names = vec![which.name()];
+            let args = DeleteArgs { names, yes, wait, ..DeleteArgs::default() };
             delete::delete(session, &NOUN, &args).await
         }
     }

@@ -52,6 +52,8 @@ impl Admitted {
 pub struct DeleteOptions {
     /// End a running VM with it.
     pub force: bool,
+    /// Delete what is protected, too.
+    pub unprotect: bool,
 }
 
 /// Admission of one kind. Each function checks its input first and reads nothing but the snapshot.

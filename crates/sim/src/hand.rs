@@ -28,8 +28,10 @@ impl Hand {
     }
 
     pub async fn delete<K: Resource>(&self, name: &str, force: bool) -> Result<Option<Uuid>> {
-        self.act::<K>(name, |request, object| K::delete(request, object, DeleteOptions { force }))
-            .await
+        self.act::<K>(name, |request, object| {
+            K::delete(request, object, DeleteOptions { force, ..DeleteOptions::default() })
+        })
+        .await
     }
 
     /// A verb on an object, admitted again as long as the world changes underneath.

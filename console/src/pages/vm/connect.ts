@@ -17,9 +17,11 @@ export function connectLines(vm: Vm, here: string): ConnectLine[] {
       lines.push({ what: `Port ${port.host} of the host leads to ${port.guest}`, text: `http://${bracketed(hostOf(port, here))}:${port.host}` })
     else lines.push({ what: `Port ${port.host} of the host leads to ${port.guest}/${port.protocol}`, text: `${bracketed(hostOf(port, here))}:${port.host}` })
   }
-  const onBridge = vm.status.runtime?.nics.some((nic) => nic.bridge) ?? false
+  // Which NIC an address is of is not known: only where all are on bridges can one be reached from outside.
+  const nics = vm.status.runtime?.nics ?? []
+  const outside = nics.length > 0 && nics.every((nic) => nic.bridge)
   for (const address of vm.status.runtime?.agent?.addresses ?? [])
-    if (onBridge && !address.startsWith('fe80:')) lines.push({ what: 'Address on its bridge', text: `ssh ${userOf(vm)}@${address}` })
+    if (outside && !address.startsWith('fe80:')) lines.push({ what: 'Address on its bridge', text: `ssh ${userOf(vm)}@${address}` })
     else lines.push({ what: 'Address inside its network', text: address })
   lines.push({ what: 'Serial console', text: `novacron console ${vm.meta.name}` })
   return lines

@@ -33,7 +33,7 @@ export function VmBulk({ vms, onDone }: { vms: Vm[]; onDone: () => void }) {
       <button type="button" className="btn" onClick={() => setOver('label')}>
         <Tag size={14} aria-hidden="true" /> Label
       </button>
-      <button type="button" className="btn btn-danger" onClick={() => setOver('delete')}>
+      <button type="button" className="btn btn-danger" disabled={free.length === 0} title={free.length === 0 ? 'All of them are protected' : undefined} onClick={() => setOver('delete')}>
         <Trash2 size={14} aria-hidden="true" /> Delete
       </button>
       {over === 'snapshot' && <TakeSnapshot vms={vms} onClose={() => setOver(undefined)} />}

@@ -48,7 +48,7 @@ export function VmMenu({ vm, className, rest, onDeleted }: Props) {
       {over === 'delete' && (
         <DeleteDialog
           targets={[refOf('vm', vm)]} running={verbs.stop ? [vm.meta.name] : []} onClose={close} onDone={onDeleted}
-          unprotect={vm.spec.protected ? () => patchVm(vm, { spec: { protected: false } }) : undefined}
+          unprotect={vm.spec.protected}
         />
       )}
     </>

@@ -108,7 +108,8 @@ fn delete(row: Row) -> Field {
     let field = Field::new(name, TypeRef::named(object_name(Task::KIND)), move |ctx| {
         FieldFuture::new(async move {
             let named = Named::read(&ctx, &row)?;
-            let options = DeleteOptions { force: flag(&ctx, "force")? };
+            let options =
+                DeleteOptions { force: flag(&ctx, "force")?, unprotect: flag(&ctx, "unprotect")? };
             let if_match = if_match(&ctx)?;
             let (api, caller) = (api(&ctx)?, caller(&ctx)?);
             let deleted = row.ops.delete(api, caller, named.target(), options, &if_match).await;
@@ -124,6 +125,7 @@ fn delete(row: Row) -> Field {
     });
     on_object(row, field)
         .argument(argument("force", TypeRef::BOOLEAN))
+        .argument(argument("unprotect", TypeRef::BOOLEAN))
         .argument(argument("ifMatch", LONG))
 }
 

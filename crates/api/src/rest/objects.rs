@@ -97,8 +97,9 @@ pub async fn patch(row: Row, call: Call, body: Payload) -> Answer<Response> {
 }
 
 pub async fn delete(row: Row, call: Call) -> Answer<Response> {
-    let params = call.params(&["force", "dry_run"])?;
-    let options = DeleteOptions { force: params.flag("force")? };
+    let params = call.params(&["force", "unprotect", "dry_run"])?;
+    let options =
+        DeleteOptions { force: params.flag("force")?, unprotect: params.flag("unprotect")? };
     let if_match = call.if_match();
     if params.flag("dry_run")? {
         return Ok(Json(row.ops.preview_delete(&call.api, call.target())?).into_response());

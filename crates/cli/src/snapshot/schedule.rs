@@ -93,7 +93,14 @@ fn wanted(vm: &Value) -> Option<String> {
         Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
         None => "no".to_owned(),
     };
-    Some(format!("{list} snapshots, taken at {} UTC", text(schedule, "/at")))
+    let at = text(schedule, "/at");
+    let when = match (at.split_once(':'), kept.as_slice()) {
+        (Some((_, minute)), [one]) if one.ends_with("hourly") => {
+            format!("minute {minute} of every hour")
+        }
+        _ => format!("{at} UTC"),
+    };
+    Some(format!("{list} snapshots, taken at {when}"))
 }
 
 /// For a VM's fact sheet: what is wanted, then a line for each kind.
@@ -138,5 +145,7 @@ mod tests {
             tried again at 2026-11-23T02:05:00Z";
         assert_eq!(facts(&vm), expected);
         assert_eq!(facts(&json!({"spec": {}})), "");
+        let hourly = json!({"spec": {"snapshots": {"hourly": 24, "at": "02:30"}}});
+        assert_eq!(facts(&hourly), "24 hourly snapshots, taken at minute 30 of every hour");
     }
 }

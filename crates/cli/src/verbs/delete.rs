@@ -30,6 +30,10 @@ pub struct DeleteArgs {
     #[arg(long)]
     pub force: bool,
 
+    /// Also what is protected against deletion
+    #[arg(long)]
+    pub unprotect: bool,
+
     #[command(flatten)]
     pub wait: WaitArgs,
 }
@@ -38,7 +42,7 @@ pub async fn delete(session: &Session, noun: &Noun, args: &DeleteArgs) -> Result
     let mut several = Several::default();
     let mut names = Vec::new();
     for name in &args.names {
-        if let Some(preview) = several.take(preview(session, noun, name, args.force).await)? {
+        if let Some(preview) = several.take(preview(session, noun, name).await)? {
             output::note(described(noun, name, &preview));
             names.push(name);
         }
@@ -49,7 +53,7 @@ pub async fn delete(session: &Session, noun: &Noun, args: &DeleteArgs) -> Result
     prompt::confirm("Delete?", args.yes)?;
     let mut going = Vec::new();
     for name in names {
-        let call = Call::delete(path(session, noun, name, args.force, false));
+        let call = Call::delete(path(session, noun, name, args));
         if let Some(answer) = several.take(session.client.call(call).await)? {
             going.push((name, answer));
         }
@@ -61,13 +65,13 @@ pub async fn delete(session: &Session, noun: &Noun, args: &DeleteArgs) -> Result
     several.end()
 }
 
-async fn preview(session: &Session, noun: &Noun, name: &str, force: bool) -> Result<Value> {
-    let call = Call::delete(path(session, noun, name, force, true));
+async fn preview(session: &Session, noun: &Noun, name: &str) -> Result<Value> {
+    let call = Call::delete(noun.path(&session.project, name) + "?dry_run=true");
     Ok(session.client.call(call).await?.value)
 }
 
-fn path(session: &Session, noun: &Noun, name: &str, force: bool, dry_run: bool) -> String {
-    let pairs = [("force", force), ("dry_run", dry_run)];
+fn path(session: &Session, noun: &Noun, name: &str, args: &DeleteArgs) -> String {
+    let pairs = [("force", args.force), ("unprotect", args.unprotect)];
     let pairs = pairs.into_iter().filter(|(_, on)| *on).map(|(name, _)| (name, "true"));
     noun.path(&session.project, name) + &crate::client::path::query(pairs)
 }

@@ -31,9 +31,10 @@ async fn delete_says_what_goes_and_waits_until_it_is_gone() {
         path if path.contains("/tasks/") => ok(task("succeeded", Value::Null)),
         _ => Reply::Json(202, vec![], task("running", Value::Null)),
     });
-    let did = run(&server, "delete web --yes --force").await;
+    let did = run(&server, "delete web --yes --force --unprotect").await;
     assert_eq!((did.code, did.out.as_str()), (0, "VM \"web\" deleted\n"), "{did:?}");
-    server.shared.only("DELETE /v1/projects/default/vms/web?force=true&dry_run=true");
+    server.shared.only("DELETE /v1/projects/default/vms/web?dry_run=true");
+    server.shared.only("DELETE /v1/projects/default/vms/web?force=true&unprotect=true");
 }
 
 #[tokio::test]

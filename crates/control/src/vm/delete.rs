@@ -18,9 +18,9 @@ pub(super) fn delete(
     if old.meta.deleting.is_some() {
         return task::again(request, old, Action::Delete);
     }
-    if old.spec.protected {
+    if old.spec.protected && !options.unprotect {
         let message = format!("VM \"{}\" is protected against deletion", old.name());
-        let hint = format!("`novacron set {} --protected false` lifts the protection", old.name());
+        let hint = "delete it with --unprotect, if that is meant";
         return Err(Error::conflict(message).at("spec.protected").hint(hint));
     }
     if is_live(old) && !options.force {

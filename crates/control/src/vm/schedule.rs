@@ -146,8 +146,10 @@ impl Scene<'_> {
         }
         if newest > run.due {
             run.due = newest;
+            // Of another time of day than before: what has passed by the new one was not missed.
+            let changed = self.now < run.next;
             // One that is still being taken is that of the missed times, too.
-            if run.taking.is_none() {
+            if run.taking.is_none() && !changed {
                 (run.open, run.attempts, run.retry_at) = (true, 0, None);
             }
         }
@@ -160,9 +162,7 @@ impl Scene<'_> {
         match found.map(|snapshot| (snapshot, snapshot.status.state)) {
             Some((_, SnapshotState::Creating | SnapshotState::Deleting)) => Deed::Nothing,
             Some((snapshot, SnapshotState::Ready)) => {
-                let data = snapshot.status.data.as_ref();
-                run.last_taken = Some(data.and_then(|data| data.taken).unwrap_or(self.now));
-                run.last = Some(name);
+                self.taken(run, snapshot);
                 Self::close(run);
                 Deed::Nothing
             }
@@ -203,11 +203,20 @@ impl Scene<'_> {
                 Deed::Remove(Box::new(left.clone()))
             }
             // This period has its snapshot.
-            Some(_) => {
+            Some(left) => {
+                if carries(left, run.cadence) {
+                    self.taken(run, left);
+                }
                 Self::close(run);
                 Deed::Nothing
             }
         }
+    }
+
+    fn taken(&self, run: &mut ScheduledRun, snapshot: &Object<Snapshot>) {
+        let data = snapshot.status.data.as_ref();
+        run.last_taken = Some(data.and_then(|data| data.taken).unwrap_or(self.now));
+        run.last = Some(snapshot.meta.name.clone());
     }
 
     fn close(run: &mut ScheduledRun) {

@@ -1,6 +1,7 @@
 //! The machine of a VM: what is refused, what waits for a restart, what is given back and when.
 
 use expect_test::expect;
+use novacron_control::DeleteOptions;
 use novacron_control::vm;
 use novacron_model::Vm;
 use novacron_model::request::{AttachRequest, DetachRequest, StopRequest};
@@ -181,11 +182,23 @@ fn a_protected_vm_stays() {
     let mut world = world();
     set(&mut world, &json!({"protected": true}));
     expect![[
-        r#"conflict spec.protected: VM "web" is protected against deletion; `novacron set web --protected false` lifts the protection"#
+        r#"conflict spec.protected: VM "web" is protected against deletion; delete it with --unprotect, if that is meant"#
     ]]
     .assert_eq(&says(world.delete::<Vm>("web", true)));
     set(&mut world, &json!({"protected": false}));
     world.delete::<Vm>("web", true).unwrap();
+    world.run();
+    assert!(world.find::<Vm>("web").is_none());
+}
+
+#[test]
+fn a_protected_vm_goes_in_one_step_if_that_is_meant() {
+    let mut world = world();
+    set(&mut world, &json!({"protected": true}));
+    let unprotect = DeleteOptions { unprotect: true, ..DeleteOptions::default() };
+    assert!(says(world.delete_with::<Vm>("web", unprotect)).contains("is running"));
+    assert!(world.get::<Vm>("web").spec.protected, "a refused deletion changes nothing");
+    world.delete_with::<Vm>("web", DeleteOptions { force: true, ..unprotect }).unwrap();
     world.run();
     assert!(world.find::<Vm>("web").is_none());
 }

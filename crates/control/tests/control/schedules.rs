@@ -311,6 +311,36 @@ fn another_time_of_day_makes_no_second_one_of_the_day() {
 }
 
 #[test]
+fn another_time_of_day_takes_nothing_at_once() {
+    let mut world = world(&json!({"daily": 3, "weekly": 1}));
+    world
+        .set::<Vm>("web", &json!({"snapshots": {"daily": 3, "weekly": 1, "at": "02:00"}}))
+        .unwrap();
+    world.run_driven();
+    expect![[r#""#]].assert_eq(&snapshots(&world));
+    assert_eq!(run(&world, Cadence::Daily).next.to_string(), "2027-01-16T02:00:00Z");
+    until(&mut world, "2027-01-16T02:00:00Z");
+    expect![[r#"
+        web.auto-daily-20270116 ready
+    "#]]
+    .assert_eq(&snapshots(&world));
+}
+
+#[test]
+fn a_schedule_that_is_set_anew_knows_the_snapshot_of_its_period() {
+    let mut world = world(&json!({"daily": 3, "at": "02:00"}));
+    until(&mut world, "2027-01-16T03:00:00Z");
+    world.set::<Vm>("web", &json!({"snapshots": null})).unwrap();
+    world.run_driven();
+    world.set::<Vm>("web", &json!({"snapshots": {"daily": 3, "at": "04:00"}})).unwrap();
+    world.run_driven();
+    until(&mut world, "2027-01-16T05:00:00Z");
+    let daily = run(&world, Cadence::Daily);
+    assert_eq!(daily.last.as_deref(), Some("web.auto-daily-20270116"));
+    assert_eq!(daily.last_taken.unwrap().to_string(), "2027-01-16T02:00:00Z");
+}
+
+#[test]
 fn one_that_failed_for_an_older_schedule_makes_room() {
     let mut world = world(&json!({"daily": 3}));
     world.now = "2027-01-16T00:00:00Z".parse().unwrap();

@@ -194,8 +194,16 @@ impl World {
     }
 
     pub fn delete<K: Resource>(&mut self, name: &str, force: bool) -> Result<Option<Uuid>> {
+        self.delete_with::<K>(name, DeleteOptions { force, ..DeleteOptions::default() })
+    }
+
+    pub fn delete_with<K: Resource>(
+        &mut self,
+        name: &str,
+        options: DeleteOptions,
+    ) -> Result<Option<Uuid>> {
         let old = self.get::<K>(name);
-        self.ask(|request| K::delete(request, &old, DeleteOptions { force }))
+        self.ask(|request| K::delete(request, &old, options))
     }
 
     /// A verb of a VM.

@@ -52,9 +52,8 @@ fn a_windows_machine_boots_from_its_cd_rom() {
 
     daemon.run(&["set", "win", "--protected"]);
     let said = daemon.refused(4, &["delete", "win", "--yes", "--force"]);
-    assert!(said.contains("--protected false"), "{said}");
-    daemon.run(&["set", "win", "--protected", "false"]);
-    daemon.run(&["delete", "win", "--yes", "--force"]);
+    assert!(said.contains("--unprotect"), "{said}");
+    daemon.run(&["delete", "win", "--yes", "--force", "--unprotect"]);
     daemon.run(&["image", "delete", "setup", "--yes"]);
 }
 

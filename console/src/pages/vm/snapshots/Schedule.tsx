@@ -3,7 +3,7 @@ import { CalendarClock } from 'lucide-react'
 import { useState } from 'react'
 import type { Vm } from '../../../api/types'
 import { dateTime } from '../../../components/format'
-import { inWords } from './schedule'
+import { inWords, whenInWords } from './schedule'
 import { ScheduleDialog } from './ScheduleDialog'
 
 export function Schedule({ vm }: { vm: Vm }) {
@@ -13,7 +13,7 @@ export function Schedule({ vm }: { vm: Vm }) {
   return (
     <section className="panel mb-3 px-3 py-2" aria-label="Schedule">
       <div className="flex flex-wrap items-center justify-between gap-2">
-        <p>{schedule ? `By schedule: keeps ${inWords(schedule)}, at ${schedule.at} UTC` : 'No snapshots are taken by schedule.'}</p>
+        <p>{schedule ? `By schedule: keeps ${inWords(schedule)}, ${whenInWords(schedule)}` : 'No snapshots are taken by schedule.'}</p>
         <button type="button" className="btn" onClick={() => setEditing(true)}>
           <CalendarClock size={14} aria-hidden="true" /> {schedule ? 'Change the schedule' : 'Take them by schedule'}
         </button>

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { commandLine, fieldsOf, inWords, scheduleOf, wrongField } from './schedule'
+import { commandLine, fieldsOf, inWords, scheduleOf, whenInWords, wrongField } from './schedule'
 
 test('fields become a schedule and come back', () => {
   const schedule = { hourly: 0, daily: 7, weekly: 4, monthly: 0, at: '02:00' }
@@ -8,6 +8,12 @@ test('fields become a schedule and come back', () => {
   expect(scheduleOf(fields)).toEqual(schedule)
   expect(inWords(schedule)).toBe('7 daily and 4 weekly')
   expect(commandLine('web', schedule)).toBe('novacron snapshot schedule web --daily 7 --weekly 4 --at 02:00')
+})
+
+test('of hourly snapshots only the minute is told', () => {
+  const schedule = { hourly: 24, daily: 0, weekly: 0, monthly: 0, at: '02:30' }
+  expect(whenInWords(schedule)).toBe('at minute 30 of every hour')
+  expect(whenInWords({ ...schedule, daily: 1 })).toBe('at 02:30 UTC')
 })
 
 test('nothing kept is no schedule', () => {

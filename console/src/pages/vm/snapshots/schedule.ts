@@ -31,6 +31,12 @@ export function inWords(schedule: Schedule): string {
   return kept.length > 0 ? `${kept.join(', ')} and ${last}` : last
 }
 
+/** `at 02:00 UTC`. */
+export function whenInWords(schedule: Schedule): string {
+  const hourly = CADENCES.every((cadence) => cadence === 'hourly' || schedule[cadence] === 0)
+  return hourly ? `at minute ${schedule.at.slice(3)} of every hour` : `at ${schedule.at} UTC`
+}
+
 export function commandLine(vm: string, schedule: Schedule | null): string {
   if (!schedule) return `novacron snapshot schedule ${vm} --none`
   const kept = CADENCES.filter((cadence) => schedule[cadence] > 0).map((cadence) => ` --${cadence} ${schedule[cadence]}`)
