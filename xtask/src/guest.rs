@@ -29,7 +29,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Guest {
+pub enum Guest {
     /// Debian's cloud kernel and a busybox initramfs: a bundle that is up in seconds.
     Micro,
     /// Debian with GRUB, cloud-init, guest agent and ssh: a qcow2 disk.
@@ -67,18 +67,23 @@ impl Guest {
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    println!("{}", path(args.guest, args.rebuild)?.display());
+    Ok(())
+}
+
+/// The guest's file, built if it is not there yet.
+pub fn path(guest: Guest, rebuild: bool) -> Result<PathBuf> {
     if !cfg!(target_arch = "x86_64") {
         bail!("guests are built on x86-64 only so far");
     }
     let dir = cache_dir()?.join("guests");
     fs::create_dir_all(&dir).with_context(|| format!("{} cannot be made", dir.display()))?;
-    let path = dir.join(args.guest.file_name(&key(args.guest)));
-    let _lock = lock(&dir, args.guest)?;
-    if args.rebuild || !path.exists() {
-        build(args.guest, &dir, &path)?;
+    let path = dir.join(guest.file_name(&key(guest)));
+    let _lock = lock(&dir, guest)?;
+    if rebuild || !path.exists() {
+        build(guest, &dir, &path)?;
     }
-    println!("{}", path.display());
-    Ok(())
+    Ok(path)
 }
 
 /// Builds beside the final place and renames, so that a killed build leaves no half guest.

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::create::{qemu_img, returned, text};
 use super::daemon::Daemon;
 use super::report::{Report, median};
+use crate::guest::{self, Guest};
 
 const ROUNDS: usize = 9;
 const SIZE: &str = "10G";
@@ -25,12 +26,9 @@ const BEAT: &str = "while :; do dd if=/dev/zero of=/root/beat bs=512 count=1 con
                     echo . > /dev/ttyS0; done >/dev/null 2>&1 &";
 
 pub fn measure(report: &mut Report) -> Result<()> {
-    let Some(image) = std::env::var_os("NOVACRON_GUEST_DEBIAN") else {
-        println!("no snapshot: NOVACRON_GUEST_DEBIAN names no guest (make test builds one)");
-        return Ok(());
-    };
+    let image = guest::path(Guest::Debian, false)?;
     let mut daemon = Daemon::start()?;
-    let run = boot(&daemon, Path::new(&image))?;
+    let run = boot(&daemon, &image)?;
     let live = run.join("serial.live");
     let (mut ours, mut theirs, mut none) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
