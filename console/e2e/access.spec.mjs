@@ -11,7 +11,8 @@ const VM = '/p/default/vms/hello'
 const TABS = ['serial', 'screen', 'hardware', 'snapshots', 'logs', 'events', 'spec'].map((tab) => `${VM}/${tab}`)
 const PAGES = [
   '/p/default', '/p/default/vms', VM, ...TABS, '/p/default/vms/nobody', '/p/default/launch', '/p/default/volumes', '/p/default/images',
-  '/p/default/networks', '/p/default/tasks', '/p/default/events', '/nodes', '/nodes/n1', '/nodes/n1/vms', '/nodes/n1/hardware', '/pools',
+  '/p/default/networks', '/p/default/tasks', '/p/default/events', '/nodes', '/nodes/n1', '/nodes/n1/vms', '/nodes/n1/hardware',
+  '/nodes/n1/logs', '/nodes/n1/spec', '/pools',
   '/tokens', '/settings', '/p/default/no-such-page', '/p/empty', ...['vms', 'volumes', 'images', 'tasks', 'events', 'launch'].map((list) => `/p/empty/${list}`),
 ]
 const button = (name) => (page) => page.getByRole('button', { name }).first().click()

@@ -191,6 +191,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/nodes/{name}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Shows what a node's daemon has logged since its start.
+         * @description The daemon's own log, as its settings filter it: the newest 10000 lines or 4 MiB. Where one process simulates several nodes, each shows the lines of its own agent and those that belong to no single node.
+         */
+        get: operations["node_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/nodes/{name}/start-guests": {
         parameters: {
             query?: never;
@@ -749,7 +771,7 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** Shows what the serial line or the hypervisor printed. */
+        /** Shows what the serial line, the hypervisor or the node's agent said. */
         get: operations["vm_logs"];
         put?: never;
         post?: never;
@@ -2982,6 +3004,38 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    node_logs: {
+        parameters: {
+            query?: {
+                /** @description How many of the newest bytes; 65536 unless said. */
+                tail?: number;
+                /** @description Go on with what comes. */
+                follow?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The log. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     start_guests_node: {
         parameters: {
             query?: never;
@@ -3197,6 +3251,8 @@ export interface operations {
             query?: {
                 /** @description End a running VM with it. */
                 force?: boolean;
+                /** @description Delete what is protected, too. */
+                unprotect?: boolean;
                 /** @description Change nothing; say what would go and what would stay. */
                 dry_run?: boolean;
             };
@@ -3413,6 +3469,8 @@ export interface operations {
             query?: {
                 /** @description End a running VM with it. */
                 force?: boolean;
+                /** @description Delete what is protected, too. */
+                unprotect?: boolean;
                 /** @description Change nothing; say what would go and what would stay. */
                 dry_run?: boolean;
             };
@@ -3707,6 +3765,8 @@ export interface operations {
             query?: {
                 /** @description End a running VM with it. */
                 force?: boolean;
+                /** @description Delete what is protected, too. */
+                unprotect?: boolean;
                 /** @description Change nothing; say what would go and what would stay. */
                 dry_run?: boolean;
             };
@@ -4015,6 +4075,8 @@ export interface operations {
             query?: {
                 /** @description End a running VM with it. */
                 force?: boolean;
+                /** @description Delete what is protected, too. */
+                unprotect?: boolean;
                 /** @description Change nothing; say what would go and what would stay. */
                 dry_run?: boolean;
             };
@@ -4238,6 +4300,8 @@ export interface operations {
             query?: {
                 /** @description End a running VM with it. */
                 force?: boolean;
+                /** @description Delete what is protected, too. */
+                unprotect?: boolean;
                 /** @description Change nothing; say what would go and what would stay. */
                 dry_run?: boolean;
             };
@@ -4416,6 +4480,8 @@ export interface operations {
             query?: {
                 /** @description End a running VM with it. */
                 force?: boolean;
+                /** @description Delete what is protected, too. */
+                unprotect?: boolean;
                 /** @description Change nothing; say what would go and what would stay. */
                 dry_run?: boolean;
             };
@@ -4627,6 +4693,8 @@ export interface operations {
             query?: {
                 /** @description End a running VM with it. */
                 force?: boolean;
+                /** @description Delete what is protected, too. */
+                unprotect?: boolean;
                 /** @description Change nothing; say what would go and what would stay. */
                 dry_run?: boolean;
             };
@@ -4945,8 +5013,8 @@ export interface operations {
     vm_logs: {
         parameters: {
             query?: {
-                /** @description Which log. */
-                source?: "serial" | "qemu";
+                /** @description Which log; the serial line's unless said. */
+                source?: "serial" | "qemu" | "agent";
                 /** @description How many of the newest bytes; 65536 unless said. */
                 tail?: number;
                 /** @description Go on with what comes. */
@@ -5492,6 +5560,8 @@ export interface operations {
             query?: {
                 /** @description End a running VM with it. */
                 force?: boolean;
+                /** @description Delete what is protected, too. */
+                unprotect?: boolean;
                 /** @description Change nothing; say what would go and what would stay. */
                 dry_run?: boolean;
             };
@@ -5861,6 +5931,8 @@ export interface operations {
             query?: {
                 /** @description End a running VM with it. */
                 force?: boolean;
+                /** @description Delete what is protected, too. */
+                unprotect?: boolean;
                 /** @description Change nothing; say what would go and what would stay. */
                 dry_run?: boolean;
             };

@@ -59,6 +59,7 @@ export type Network = Obj<Sent<S['NetworkSpec']>, Sent<S['NetworkStatus']>>
 export type Project = Obj<Sent<S['ProjectSpec']>>
 export type Pool = Obj<Sent<S['PoolSpec']>, Sent<S['PoolStatus']>>
 export type Node = Obj<Sent<S['NodeSpec']>, Sent<S['NodeStatus']>>
+export type NodePatch = S['NodePatch']
 export type Token = Obj<Sent<S['TokenSpec']>>
 export type NewToken = S['NewToken']
 export type Snapshot = Obj<Sent<S['SnapshotSpec']>, Sent<S['SnapshotStatus']>>

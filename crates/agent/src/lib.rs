@@ -42,6 +42,7 @@ use uuid::Uuid;
 
 pub use access::Duplex;
 pub use config::{AgentConfig, Cidata, CidataOrder, Clock, HostFacts, Timing};
+pub use node::NODE_SPAN;
 pub use pool::{ByteStream, Pool, Pools};
 
 use node::Node;
@@ -53,6 +54,7 @@ impl Agent {
     /// Begins to work for the node at once; must be called within a tokio runtime.
     pub fn start(config: AgentConfig, store: Arc<dyn Store>) -> AgentHandle {
         let node = Node::new(config, store);
+        node.span().in_scope(|| tracing::info!("the agent has started"));
         node.spawn(selection::run(node.clone()));
         node.spawn(selection::forward_guest_events(node.clone()));
         node.spawn(host_report::run(node.clone()));

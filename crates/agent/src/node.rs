@@ -9,6 +9,7 @@ use novacron_store::{CommitError, Key, Snapshot, Store, Txn, object};
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use crate::actors::Actors;
@@ -21,6 +22,9 @@ use crate::vm_log::VmLogs;
 
 /// Guests that may be started at the same moment: after a host's boot there may be hundreds.
 const STARTS: usize = 8;
+
+/// The span around all that an agent does; its field `name` is the node's.
+pub const NODE_SPAN: &str = "node";
 
 /// Each pool is opened on its own: one on a mount that hangs holds up only those who want it.
 type OpenedOnce = Arc<OnceCell<Arc<dyn Pool>>>;
@@ -41,12 +45,15 @@ pub(crate) struct Node {
     pub ending: CancellationToken,
     /// Set when the agent is to end at once, wherever it stands.
     killed: CancellationToken,
+    span: Span,
 }
 
 impl Node {
     pub fn new(config: AgentConfig, store: Arc<dyn Store>) -> Arc<Self> {
         let board = Board::new(config.clock.clone());
         let vm_logs = VmLogs::new(config.clock.clone());
+        // Of the worst level: whatever the filter lets through says whose it is.
+        let span = tracing::error_span!(parent: None, NODE_SPAN, name = config.node.as_str());
         Arc::new(Self {
             config,
             store,
@@ -60,6 +67,7 @@ impl Node {
             tasks: TaskTracker::new(),
             ending: CancellationToken::new(),
             killed: CancellationToken::new(),
+            span,
         })
     }
 
@@ -71,6 +79,10 @@ impl Node {
         self.config.node.as_str()
     }
 
+    pub fn span(&self) -> &Span {
+        &self.span
+    }
+
     pub async fn commit(&self, txn: Txn) -> Result<(), CommitError> {
         self.store.commit(txn).await.map(drop)
     }
@@ -78,9 +90,10 @@ impl Node {
     /// Runs beside everything else, until the agent is killed.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let killed = self.killed.clone();
-        self.tasks.spawn(async move {
+        let work = async move {
             killed.run_until_cancelled(work).await;
-        });
+        };
+        self.tasks.spawn(work.instrument(self.span.clone()));
     }
 
     /// Asks everyone to end, and waits until they have.

@@ -37,6 +37,9 @@ pub trait Gateway: Send + Sync + 'static {
         follow: bool,
     ) -> Result<ByteStream>;
 
+    /// The log of a node's daemon since its start, as [`Gateway::log`] gives a VM's.
+    async fn node_log(&self, node: &Object<Node>, tail: u64, follow: bool) -> Result<ByteStream>;
+
     async fn exec(&self, vm: &Object<Vm>, exec: ExecRequest) -> Result<ExecResult>;
 
     /// Writes a file in the guest, whole.

@@ -5,6 +5,7 @@ pub mod consoles;
 pub mod events;
 pub mod figures;
 pub mod guests;
+pub mod logs;
 pub mod objects;
 pub mod params;
 pub mod payload;
@@ -32,6 +33,7 @@ pub fn routes() -> Router<Arc<Api>> {
         .route("/v1/figures", get(figures::nodes))
         .route("/v1/projects/{project}/figures", get(figures::vms))
         .route("/v1/nodes/{name}/figures", get(figures::node))
+        .route("/v1/nodes/{name}/logs", get(logs::of_node))
         .route("/v1/watch", get(watch::watch))
         .route("/v1/system", get(system::system))
         .route("/v1/catalogue", get(system::catalogue))
@@ -78,7 +80,7 @@ fn guests() -> Router<Arc<Api>> {
         .route(&format!("{vm}/exec"), post(guests::exec))
         .route(&format!("{vm}/files"), get(guests::pull).put(guests::push))
         .route(&format!("{vm}/figures"), get(figures::vm))
-        .route(&format!("{vm}/logs"), get(guests::logs))
+        .route(&format!("{vm}/logs"), get(logs::of_vm))
         .route(&format!("{vm}/tickets"), post(consoles::ticket))
         .route(&format!("{vm}/serial"), get(consoles::serial))
         .route(&format!("{vm}/screen"), get(consoles::screen))

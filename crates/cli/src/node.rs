@@ -12,7 +12,7 @@ use crate::figures;
 use crate::noun::Noun;
 use crate::session::Session;
 use crate::table::{Column, NONE, age, labels, size, text};
-use crate::verbs::{ListArgs, edit, list, set};
+use crate::verbs::{ListArgs, LogArgs, edit, list, logs, set};
 
 pub const NOUN: Noun = Noun::of::<Node>(&[
     Column::new("Name", |node, _| text(node, "/meta/name")),
@@ -56,6 +56,14 @@ pub enum NodeCommand {
         #[arg(value_name = "NODE")]
         name: String,
     },
+    /// Show what a node's daemon has logged since its start
+    Logs {
+        /// Name of the node
+        #[arg(value_name = "NODE")]
+        name: String,
+        #[command(flatten)]
+        log: LogArgs,
+    },
     /// Change what a node may promise to VMs, or its labels
     Set(SetArgs),
     /// Shut all guests down, to be started again at the host's next boot
@@ -98,6 +106,9 @@ pub async fn run(session: &Session, command: NodeCommand) -> Result<()> {
         NodeCommand::Show { name } => session.show(&NOUN, &session.read(&NOUN, &name).await?),
         NodeCommand::Top => figures::nodes(session).await,
         NodeCommand::Figures { name } => figures::hour(session, &NOUN, &name).await,
+        NodeCommand::Logs { name, log } => {
+            logs::print(session, &NOUN.path(&session.project, &name), None, &log).await
+        }
         NodeCommand::Set(args) => {
             let mut spec = json!({});
             put(&mut spec, "cpu_overcommit", args.cpu_overcommit);

@@ -76,6 +76,7 @@ fn every_noun_understands_its_verbs() {
         "snapshot delete web before",
         "pool create fast --path /srv",
         "node show n1",
+        "node logs n1 --follow --tail 1MiB",
         "node stop-guests --timeout 90s --force --yes",
         "node start-guests n1",
         "project create team --description x",

@@ -3,8 +3,10 @@
 pub mod delete;
 pub mod edit;
 pub mod list;
+pub mod logs;
 pub mod set;
 pub mod several;
 
 pub use delete::DeleteArgs;
 pub use list::ListArgs;
+pub use logs::LogArgs;

@@ -18,6 +18,8 @@ use novacron_store::{Selection, Store, object};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::log_ring::LogRing;
+
 /// How long an upload waits for its image to be given a node.
 const LOCATED_WITHIN: Duration = Duration::from_secs(10);
 
@@ -27,13 +29,19 @@ pub struct LocalGateway {
     live: watch::Receiver<u64>,
     store: Arc<dyn Store>,
     catalogue: Catalogue,
+    log: LogRing,
 }
 
 impl LocalGateway {
-    pub fn new(agents: &[AgentHandle], store: Arc<dyn Store>, catalogue: Catalogue) -> Arc<Self> {
+    pub fn new(
+        agents: &[AgentHandle],
+        store: Arc<dyn Store>,
+        catalogue: Catalogue,
+        log: LogRing,
+    ) -> Arc<Self> {
         let live = merged(agents.iter().map(AgentHandle::live_changes).collect());
         let agents = agents.iter().map(|agent| (agent.node().to_owned(), agent.clone())).collect();
-        Arc::new(Self { agents, live, store, catalogue })
+        Arc::new(Self { agents, live, store, catalogue, log })
     }
 
     fn of_vm(&self, vm: &Object<Vm>) -> Result<&AgentHandle> {
@@ -122,6 +130,11 @@ impl Gateway for LocalGateway {
         follow: bool,
     ) -> Result<ByteStream> {
         self.of_vm(vm)?.log(vm, source, tail, follow).await
+    }
+
+    async fn node_log(&self, node: &Object<Node>, tail: u64, follow: bool) -> Result<ByteStream> {
+        let agent = self.agent(&node.meta.name)?;
+        Ok(self.log.read(agent.node(), tail, follow))
     }
 
     async fn exec(&self, vm: &Object<Vm>, exec: ExecRequest) -> Result<ExecResult> {

@@ -11,6 +11,7 @@ mod data_dir;
 mod doctor;
 mod gateway;
 mod identity;
+mod log_ring;
 mod logging;
 mod nodes;
 mod notify;

@@ -20,6 +20,7 @@ use tracing::{info, warn};
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::gateway::LocalGateway;
+use crate::log_ring::LogRing;
 use crate::{clock, control_loop, identity, logging, nodes, notify, state};
 
 #[derive(ClapArgs)]
@@ -40,14 +41,14 @@ pub struct Args {
 
 pub async fn run(args: &Args, globals: &Globals) -> Result<()> {
     let config = settings(args)?;
-    logging::start(&config.log)?;
+    let log = logging::start(&config.log)?;
     raise_file_limit();
     let end = ending()?;
     let data = DataDir::open(&std::path::absolute(config.data_dir(globals))?)?;
     state::restore::finish(data.path())?;
     data.data_key()?;
     let store = state::open_store(&config, &data).await?;
-    let served = serve(args, &config, &data, store.clone(), &end).await;
+    let served = serve(args, &config, &data, store.clone(), log, &end).await;
     store.shutdown().await;
     served
 }
@@ -79,6 +80,7 @@ async fn serve(
     config: &Config,
     data: &DataDir,
     store: Arc<RaftStore>,
+    log: LogRing,
     end: &CancellationToken,
 ) -> Result<()> {
     let copies = state::copies(config, data.path())?;
@@ -91,7 +93,8 @@ async fn serve(
     };
     let source = source(data, &shared, &agents);
     let copies = tokio::spawn(source.keep(copies, end.clone()));
-    let served = answer(args, config, data, &store, &agents, end).await;
+    let gateway = LocalGateway::new(&agents, shared, config.images.catalogue(), log);
+    let served = answer(args, config, data, &store, (&agents, gateway), end).await;
     for agent in &agents {
         agent.shutdown().await;
     }
@@ -126,10 +129,10 @@ async fn answer(
     config: &Config,
     data: &DataDir,
     store: &Arc<RaftStore>,
-    agents: &[AgentHandle],
+    nodes: (&[AgentHandle], Arc<LocalGateway>),
     end: &CancellationToken,
 ) -> Result<()> {
-    let api = serve_api(args, config, data, store, agents).await?;
+    let api = serve_api(args, config, data, store, nodes).await?;
     announce(&api);
     notify::ready();
     end.cancelled().await;
@@ -160,7 +163,7 @@ async fn serve_api(
     config: &Config,
     data: &DataDir,
     store: &Arc<RaftStore>,
-    agents: &[AgentHandle],
+    (agents, gateway): (&[AgentHandle], Arc<LocalGateway>),
 ) -> Result<ServerHandle> {
     let health = store.clone();
     let readiness = Readiness::default();
@@ -182,7 +185,6 @@ async fn serve_api(
         readiness: readiness.clone(),
         ..ApiConfig::new(data.path(), answering(agents), data.data_key()?)
     };
-    let gateway = LocalGateway::new(agents, shared.clone(), config.images.catalogue());
     let server = novacron_api::serve(api, shared, gateway)
         .await
         .with_context(|| format!("cannot serve on {}", config.api.listen))?;

@@ -1,31 +1,58 @@
-// One node: what it is, what it has promised, what it cannot do.
+// One node: what it is, what it has promised, what it cannot do, what its daemon logged.
 import { useParams } from '@tanstack/react-router'
+import { lazy, Suspense } from 'react'
 import { useList, useObject } from '../../api/queries'
 import type { Node } from '../../api/types'
 import { useProject } from '../../app/project'
 import { bytes, count, cpus, dateTime } from '../../components/format'
 import { HourCharts } from '../../components/figures/HourCharts'
-import { Facts, Loaded, Meter, Page, Panel } from '../../components/Page'
+import { Facts, Loaded, Meter, Page, Panel, Skeleton } from '../../components/Page'
 import { StateMark } from '../../components/StateMark'
 import { Tabs } from '../../components/Tabs'
 import { VmLines } from '../vms/VmLines'
 import { capacityOf } from './capacity'
+import { NodeLogs } from './NodeLogs'
+
+const NodeSpec = lazy(() => import('./NodeSpec').then((module) => ({ default: module.NodeSpec })))
+
+const TABS: [string, string][] = [
+  ['overview', 'Overview'], ['vms', 'VMs'], ['hardware', 'Hardware'], ['logs', 'Logs'], ['spec', 'Spec'],
+]
+/** Tabs whose content takes the height of the window. */
+const FILLING = ['logs', 'spec']
 
 export function NodePage() {
   const { name = '', tab = 'overview' } = useParams({ strict: false })
   const query = useObject('node', '', name)
   return (
-    <Page title={name} extra={query.data && <StateMark state={query.data.status.state} />}>
+    <Page title={name} fill={FILLING.includes(tab)} extra={query.data && <StateMark state={query.data.status.state} />}>
       <Loaded query={query}>
         {(node) => (
           <>
-            <Tabs base={`/nodes/${name}`} tabs={[['overview', 'Overview'], ['vms', 'VMs'], ['hardware', 'Hardware']]} current={tab} label="Node" />
-            {tab === 'vms' ? <NodeVms name={name} /> : tab === 'hardware' ? <Hardware node={node} /> : <Overview node={node} />}
+            <Tabs label="Node" base={`/nodes/${name}`} tabs={TABS} current={tab} />
+            <Suspense fallback={<Skeleton />}>
+              <Tab tab={tab} node={node} />
+            </Suspense>
           </>
         )}
       </Loaded>
     </Page>
   )
+}
+
+function Tab({ tab, node }: { tab: string; node: Node }) {
+  switch (tab) {
+    case 'vms':
+      return <NodeVms name={node.meta.name} />
+    case 'hardware':
+      return <Hardware node={node} />
+    case 'logs':
+      return <NodeLogs key={node.meta.uid} node={node} />
+    case 'spec':
+      return <NodeSpec key={node.meta.uid} node={node} />
+    default:
+      return <Overview node={node} />
+  }
 }
 
 function Overview({ node }: { node: Node }) {

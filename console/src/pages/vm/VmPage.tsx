@@ -22,7 +22,7 @@ const Serial = lazy(() => import('./Serial').then((module) => ({ default: module
 const Screen = lazy(() => import('./Screen').then((module) => ({ default: module.Screen })))
 const VmHardware = lazy(() => import('./hardware/VmHardware').then((module) => ({ default: module.VmHardware })))
 const VmSnapshots = lazy(() => import('./snapshots/VmSnapshots').then((module) => ({ default: module.VmSnapshots })))
-const VmSpecTab = lazy(() => import('./spec/VmSpecTab').then((module) => ({ default: module.VmSpecTab })))
+const VmSpec = lazy(() => import('./VmSpec').then((module) => ({ default: module.VmSpec })))
 
 const TABS: [string, string][] = [
   ['overview', 'Overview'], ['serial', 'Serial'], ['screen', 'Screen'], ['hardware', 'Hardware'], ['snapshots', 'Snapshots'],
@@ -79,7 +79,7 @@ function Tab({ tab, vm }: { tab: string; vm: Vm }) {
     case 'snapshots':
       return <VmSnapshots key={vm.meta.uid} vm={vm} />
     case 'spec':
-      return <VmSpecTab key={vm.meta.uid} vm={vm} />
+      return <VmSpec key={vm.meta.uid} vm={vm} />
     case 'logs':
       return <VmLogs key={vm.meta.uid} vm={vm} />
     case 'events':

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_graphql::dynamic::{Field, FieldFuture, FieldValue, Object, ResolverContext, TypeRef};
-use novacron_model::{Image, Kind, Vm};
+use novacron_model::{Image, Kind, Node, Vm};
 use serde_json::Value;
 
 use super::figures;
@@ -180,22 +180,24 @@ pub(super) fn stream_urls(name: &str, object: Object) -> Object {
     if name == "System" {
         return object.field(backup_url());
     }
-    let streams: &[&str] = if name == object_name(Vm::KIND) {
-        &["serial", "screen", "logs", "files"]
+    let (plural, streams): (_, &[&str]) = if name == object_name(Vm::KIND) {
+        (Vm::PLURAL, &["serial", "screen", "logs", "files"])
     } else if name == object_name(Image::KIND) {
-        &["content"]
+        (Image::PLURAL, &["content"])
+    } else if name == object_name(Node::KIND) {
+        (Node::PLURAL, &["logs"])
     } else {
         return object;
     };
-    let plural = if name == object_name(Vm::KIND) { Vm::PLURAL } else { Image::PLURAL };
     streams.iter().fold(object, |object, stream| {
         object.field(Field::new(format!("{stream}Url"), TypeRef::named_nn(TypeRef::STRING), {
             move |ctx| {
                 FieldFuture::new(async move {
                     let meta = &ctx.parent_value.try_downcast_ref::<Value>()?["meta"];
-                    let (project, name) = (meta["project"].as_str(), meta["name"].as_str());
-                    let (project, name) = (project.unwrap_or_default(), name.unwrap_or_default());
-                    let url = format!("/v1/projects/{project}/{plural}/{name}/{stream}");
+                    let name = meta["name"].as_str().unwrap_or_default();
+                    let within = meta["project"].as_str();
+                    let within = within.map_or_else(String::new, |of| format!("projects/{of}/"));
+                    let url = format!("/v1/{within}{plural}/{name}/{stream}");
                     Ok(Some(FieldValue::value(url)))
                 })
             }

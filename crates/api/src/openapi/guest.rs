@@ -11,7 +11,8 @@ pub(super) fn add(paths: &mut Map<String, Value>) {
     exec().at(paths, "post", &format!("{VM}/exec"));
     pull().at(paths, "get", &format!("{VM}/files"));
     push().at(paths, "put", &format!("{VM}/files"));
-    logs().at(paths, "get", &format!("{VM}/logs"));
+    vm_logs().at(paths, "get", &format!("{VM}/logs"));
+    node_logs().at(paths, "get", "/v1/nodes/{name}/logs");
     tickets().at(paths, "post", &format!("{VM}/tickets"));
     let replay = json!({ "type": "integer", "minimum": 0, "maximum": 1_048_576 });
     socket("serial", "Opens the serial console.")
@@ -54,9 +55,24 @@ fn push() -> Operation {
         .answer(204, "Written.", &[])
 }
 
-fn logs() -> Operation {
-    guest("vm_logs", "Shows what the serial line or the hypervisor printed.")
-        .query("source", &json!({ "type": "string", "enum": ["serial", "qemu"] }), "Which log.")
+fn vm_logs() -> Operation {
+    let source = json!({ "type": "string", "enum": ["serial", "qemu", "agent"] });
+    let operation =
+        guest("vm_logs", "Shows what the serial line, the hypervisor or the node's agent said.");
+    log(operation.query("source", &source, "Which log; the serial line's unless said."))
+}
+
+fn node_logs() -> Operation {
+    let summary = "Shows what a node's daemon has logged since its start.";
+    log(Operation::new("nodes", "node_logs", summary).describe(NODE_LOG).problems(&[404, 503]))
+}
+
+const NODE_LOG: &str = "The daemon's own log, as its settings filter it: the newest 10000 lines or \
+    4 MiB. Where one process simulates several nodes, each shows the lines of its own agent and those \
+    that belong to no single node.";
+
+fn log(operation: Operation) -> Operation {
+    operation
         .query(
             "tail",
             &json!({ "type": "integer", "minimum": 0, "maximum": 67_108_864 }),

@@ -143,6 +143,7 @@ fn delete(row: &Row) -> Operation {
     let id = format!("delete_{}", row.kind);
     let operation = if_match(Operation::new(row.plural, &id, &format!("Deletes a {}.", row.kind)))
         .query("force", &json!({ "type": "boolean" }), "End a running VM with it.")
+        .query("unprotect", &json!({ "type": "boolean" }), "Delete what is protected, too.")
         .query(
             "dry_run",
             &json!({ "type": "boolean" }),

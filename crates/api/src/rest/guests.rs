@@ -1,4 +1,4 @@
-//! Exec, files and logs of a guest, through the gateway.
+//! Exec and files of a guest, through the gateway.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
-use novacron_model::request::{ExecRequest, ExecResult, LogSource};
+use novacron_model::request::{ExecRequest, ExecResult};
 use novacron_model::{Code, Error, Object, Vm};
 use novacron_store::object;
 use serde_json::Value;
@@ -24,8 +24,6 @@ use crate::state::Api;
 
 /// How long an upload may pause.
 const IDLE_MAX: Duration = Duration::from_mins(1);
-const TAIL: u64 = 64 << 10;
-const TAIL_MAX: u64 = 64 << 20;
 const PATH_BYTES_MAX: usize = 4096;
 
 pub async fn exec(call: Call, payload: Payload) -> Answer<Response> {
@@ -58,17 +56,6 @@ pub async fn push(call: Call, body: Body) -> Answer<Response> {
     let vm = vm(&call.api, call.target())?;
     call.api.gateway.push(&vm, path, inward(body)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-pub async fn logs(call: Call) -> Answer<Response> {
-    let params = call.params(&["source", "tail", "follow"])?;
-    let source: LogSource = params.word("source")?.unwrap_or_default();
-    let tail = params.number("tail", 0..=TAIL_MAX)?.unwrap_or(TAIL);
-    let follow = params.flag("follow")?;
-    let vm = vm(&call.api, call.target())?;
-    let log = call.api.gateway.log(&vm, source, tail, follow).await?;
-    let media = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    Ok((media, outward(&call, log)).into_response())
 }
 
 /// The VM that a request names.

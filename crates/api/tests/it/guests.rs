@@ -54,6 +54,45 @@ async fn logs_show_their_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_shows_its_daemons_log() {
+    let server = Server::start().await;
+    server.register("n1").await;
+    let open = async |query: &str| {
+        let path = format!("/v1/nodes/n1/logs{query}");
+        server.request(Method::GET, &path).send().await.unwrap()
+    };
+    let whole = open("").await;
+    assert_eq!(whole.headers()["content-type"], "text/plain; charset=utf-8");
+    assert_eq!(whole.text().await.unwrap(), "n1 woke\nn1 woke\nn1 woke\n");
+    assert_eq!(open("?tail=8").await.text().await.unwrap(), "n1 woke\n");
+    for (query, field) in
+        [("?tail=-1", "tail"), ("?follow=maybe", "follow"), ("?source=qemu", "source")]
+    {
+        server.get(&format!("/v1/nodes/n1/logs{query}")).await.problem(400, field);
+    }
+    server.get("/v1/nodes/n2/logs").await.problem(404, "");
+    let bare = server.anonymous(Method::GET, "/v1/nodes/n1/logs").send().await.unwrap();
+    Answer::of(bare).await.problem(401, "");
+
+    let query = json!({ "query": "{ node(name: \"n1\") { logsUrl } }" });
+    let answer = server.post("/graphql", query).await.expect(StatusCode::OK);
+    assert_eq!(answer["data"]["node"]["logsUrl"], "/v1/nodes/n1/logs", "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_followed_log_ends_with_the_token_that_opened_it() {
+    let server = Server::start().await;
+    server.register("n1").await;
+    let secret = server.new_token("reader").await;
+    let request = server.anonymous(Method::GET, "/v1/nodes/n1/logs?follow=true&tail=8");
+    let mut log = request.bearer_auth(&secret).send().await.unwrap();
+    assert_eq!(log.chunk().await.unwrap().unwrap(), "n1 woke\n");
+    let revoked = server.request(Method::DELETE, "/v1/tokens/reader").send().await.unwrap();
+    assert!(revoked.status().is_success(), "{}", revoked.status());
+    assert_eq!(log.chunk().await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_catalogue_is_told_and_imported_from() {
     let server = Server::start().await;
     let listed = server.get("/v1/catalogue").await.expect(StatusCode::OK);

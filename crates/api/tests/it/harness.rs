@@ -14,9 +14,10 @@ use novacron_api::{ApiConfig, Gateway, ServerHandle};
 use novacron_model::catalogue::{Catalogue, CatalogueEntry};
 use novacron_model::figures::{Hour, Reading};
 use novacron_model::image::Uploaded;
+use novacron_model::node::NodeSpec;
 use novacron_model::request::{ExecRequest, ExecResult, LogSource};
 use novacron_model::task::Live;
-use novacron_model::{DataKey, Error, Image, Object, Result, Time, Vm};
+use novacron_model::{DataKey, Error, Image, Name, Object, Result, Time, Vm};
 use novacron_store::{MemStore, Store};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -85,6 +86,14 @@ impl Server {
         // A server that is not ready makes none.
         let made: Value = made.json().await.unwrap();
         made["secret"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Makes a node of this name known.
+    pub async fn register(&self, name: &str) {
+        let (at, spec) = (self.store.snapshot(), NodeSpec::default());
+        let name = Name::new(name).unwrap();
+        let txn = novacron_control::node::register(&at, Time(0), Uuid::now_v7(), &name, spec);
+        self.store.commit(txn.unwrap()).await.unwrap();
     }
 
     /// A client of the unix socket.
@@ -295,13 +304,16 @@ impl Gateway for Node {
         tail: u64,
         follow: bool,
     ) -> Result<ByteStream> {
-        let text = "booted\n".repeat(3).into_bytes();
-        let from = text.len().saturating_sub(usize::try_from(tail).unwrap());
-        let first = futures::stream::iter([Ok(Bytes::copy_from_slice(&text[from..]))]);
-        if follow {
-            return Ok(first.chain(futures::stream::pending()).boxed());
-        }
-        Ok(first.boxed())
+        Ok(log("booted\n", tail, follow))
+    }
+
+    async fn node_log(
+        &self,
+        node: &Object<novacron_model::Node>,
+        tail: u64,
+        follow: bool,
+    ) -> Result<ByteStream> {
+        Ok(log(&format!("{} woke\n", node.meta.name), tail, follow))
     }
 
     async fn exec(&self, _vm: &Object<Vm>, exec: ExecRequest) -> Result<ExecResult> {
@@ -402,6 +414,14 @@ impl Node {
     fn reading(&self, name: &str) -> Reading {
         self.readings.lock().unwrap().get(name).cloned().unwrap_or_default()
     }
+}
+
+/// Three times the line, and no end for who follows.
+fn log(line: &str, tail: u64, follow: bool) -> ByteStream {
+    let text = line.repeat(3).into_bytes();
+    let from = text.len().saturating_sub(usize::try_from(tail).unwrap());
+    let first = futures::stream::iter([Ok(Bytes::copy_from_slice(&text[from..]))]);
+    if follow { first.chain(futures::stream::pending()).boxed() } else { first.boxed() }
 }
 
 async fn collect(mut content: ByteStream) -> Result<Vec<u8>> {

@@ -1,6 +1,5 @@
 //! What every resource does: create, read, patch, delete, verbs; preconditions and idempotency.
 
-use novacron_store::Store;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -212,11 +211,7 @@ async fn the_system_and_its_metrics_are_told() {
 #[tokio::test]
 async fn a_node_that_has_not_reported_takes_no_order_for_its_guests() {
     let server = Server::start().await;
-    let name = novacron_model::Name::new("n1").unwrap();
-    let (at, now, uid) = (server.store.snapshot(), novacron_model::Time(0), uuid::Uuid::now_v7());
-    let spec = novacron_model::node::NodeSpec::default();
-    let txn = novacron_control::node::register(&at, now, uid, &name, spec).unwrap();
-    server.store.commit(txn).await.unwrap();
+    server.register("n1").await;
     let path = "/v1/nodes/n1/stop-guests";
     server.post(path, json!({})).await.expect(StatusCode::SERVICE_UNAVAILABLE);
     server.post(path, json!({ "timeout": 90_000 })).await.expect(StatusCode::SERVICE_UNAVAILABLE);

@@ -1,16 +1,11 @@
 //! `logs`: what the serial line, QEMU or the node's agent wrote.
 
 use clap::{Args, ValueEnum};
-use novacron_model::Bytes;
 
 use super::NOUN;
-use crate::args::typed;
-use crate::client::Call;
-use crate::client::body;
-use crate::client::path::query;
 use crate::failure::Result;
-use crate::output;
 use crate::session::Session;
+use crate::verbs::{LogArgs, logs};
 
 #[derive(Debug, Clone, Args)]
 pub struct LogsArgs {
@@ -20,12 +15,8 @@ pub struct LogsArgs {
     /// Which log
     #[arg(long, value_enum, default_value_t)]
     source: Source,
-    /// Begin this far before the end
-    #[arg(long, value_name = "SIZE", default_value = "64KiB", value_parser = typed::<Bytes>)]
-    tail: Bytes,
-    /// Go on with what comes
-    #[arg(short, long)]
-    follow: bool,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -40,20 +31,11 @@ enum Source {
 }
 
 pub async fn logs(session: &Session, args: &LogsArgs) -> Result<()> {
-    let tail = args.tail.0.to_string();
     let source = match args.source {
         Source::Serial => "serial",
         Source::Qemu => "qemu",
         Source::Agent => "agent",
     };
-    let mut pairs = vec![("source", source), ("tail", tail.as_str())];
-    if args.follow {
-        pairs.push(("follow", "true"));
-    }
-    let path = NOUN.path(&session.project, &args.name) + "/logs" + &query(pairs);
-    let mut content = session.client.stream(Call::get(path)).await?;
-    while let Some(bytes) = body::next(&mut content).await? {
-        output::bytes(&bytes)?;
-    }
-    Ok(())
+    let path = NOUN.path(&session.project, &args.name);
+    logs::print(session, &path, Some(source), &args.log).await
 }

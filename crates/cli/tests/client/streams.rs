@@ -29,6 +29,18 @@ async fn logs_come_as_they_are() {
     assert_eq!(server.shared.lines(), [path]);
 }
 
+#[tokio::test]
+async fn a_nodes_log_is_the_clusters_not_a_projects() {
+    let server = Server::start(|_| {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        sender.send(Bytes::from_static(b"INFO ready\n")).unwrap();
+        Reply::Stream(receiver)
+    });
+    let did = run(&server, "--project team node logs n1 --follow").await;
+    assert_eq!((did.code, did.raw.stdout.as_slice()), (0, b"INFO ready\n".as_slice()));
+    assert_eq!(server.shared.lines(), ["GET /v1/nodes/n1/logs?tail=65536&follow=true"]);
+}
+
 fn event(sequence: u64, level: &str, name: &str) -> Value {
     json!({"sequence": sequence, "time": "2026-01-31T12:00:00.5Z", "level": level, "kind": "k",
         "object": {"kind": "vm", "name": name, "uid": "u"}, "text": format!("event {sequence}"),

@@ -15,6 +15,7 @@ mod hardware;
 mod hostile_store;
 mod images;
 mod install;
+mod node_logs;
 mod ports;
 mod settings;
 mod sign_in;

@@ -1,12 +1,12 @@
-// A VM as text that people edit, and back: what may be changed, as YAML. Pure.
+// An object as text that people edit, and back: what may be changed, as YAML. Pure.
 import { dump, JSON_SCHEMA, load, YAMLException } from 'js-yaml'
-import type { Vm } from '../../../api/types'
+import type { AnyObject } from '../../api/types'
 import { isRecord, type Json } from './patch'
 
 /** The same part of the object as `novacron edit` opens. */
-export function editable(vm: Vm): Json {
-  const { labels = {}, annotations = {} } = vm.meta
-  return { meta: { labels, annotations }, spec: vm.spec as unknown as Json }
+export function editable(object: AnyObject): Json {
+  const { labels = {}, annotations = {} } = object.meta
+  return { meta: { labels, annotations }, spec: object.spec as Json }
 }
 
 export function toText(value: Json): string {

@@ -1,7 +1,7 @@
 // Shows what is about to be saved, line by line.
 import { useState } from 'react'
-import { Dialog } from '../../../components/Dialog'
-import { count } from '../../../components/format'
+import { Dialog } from '../Dialog'
+import { count } from '../format'
 import { diffLines, shownLines, type Line } from './lines'
 
 interface Props {

@@ -1,4 +1,4 @@
-// Reads a VM's log, and follows it while that is wanted.
+// Reads a log, and follows it while that is wanted.
 import { useEffect, useState } from 'react'
 import { logPath } from '../../api/actions'
 import { asProblem, send, type Problem } from '../../api/client'
@@ -13,16 +13,17 @@ export interface LogState {
   problem?: Problem
 }
 
-export function useLog(project: string, vm: string, source: string, follow: boolean): LogState {
+/** `object`: its path in the API. `source`: which of its logs, if it has several. */
+export function useLog(object: string, source: string | undefined, follow: boolean): LogState {
   const [state, setState] = useState<LogState>({ log: NO_LOG, loading: true })
   useEffect(() => {
     const abort = new AbortController()
     let timer: ReturnType<typeof setTimeout> | undefined
+    setState({ log: NO_LOG, loading: true })
     const read = async () => {
       let log = NO_LOG
-      setState({ log, loading: true })
       try {
-        const path = logPath(project, vm, source, TAIL_BYTES, follow)
+        const path = logPath(object, source, TAIL_BYTES, follow)
         const response = await send('GET', path, { signal: abort.signal, headers: { accept: 'text/plain' } })
         for await (const text of textOf(response)) {
           log = appendLog(log, text)
@@ -31,7 +32,11 @@ export function useLog(project: string, vm: string, source: string, follow: bool
         setState({ log, loading: false })
         if (follow) timer = setTimeout(() => void read(), RETRY_MS)
       } catch (error) {
-        if (!abort.signal.aborted) setState({ log, loading: false, problem: asProblem(error) })
+        if (abort.signal.aborted) return
+        const problem = asProblem(error)
+        // What was read stays in sight.
+        setState((before) => ({ ...before, loading: false, problem }))
+        if (follow && isAway(problem)) timer = setTimeout(() => void read(), RETRY_MS)
       }
     }
     void read()
@@ -39,8 +44,13 @@ export function useLog(project: string, vm: string, source: string, follow: bool
       clearTimeout(timer)
       abort.abort()
     }
-  }, [project, vm, source, follow])
+  }, [object, source, follow])
   return state
+}
+
+/** A server or node that may be back soon; other problems stay. */
+function isAway({ status }: Problem): boolean {
+  return status === 0 || status === 503
 }
 
 async function* textOf(response: Response): AsyncGenerator<string> {

@@ -1,45 +1,54 @@
-// A VM's spec as YAML: read it, change it, look at the difference, save it. What somebody else changed
+// An object's spec as YAML: read it, change it, look at the difference, save it. What somebody else changed
 // meanwhile is never written over: then the own changes are put on top of theirs, or given up.
 import { useState } from 'react'
-import { patchVm } from '../../../api/actions'
-import { noteObject, queryClient, keys } from '../../../api/cache'
-import { asProblem, type Problem } from '../../../api/client'
-import type { Vm, VmPatch } from '../../../api/types'
-import { CommandLine } from '../../../components/Copy'
-import { useDraft } from '../../../components/hooks'
-import { notify } from '../../../components/notices'
-import { ProblemBox } from '../../../components/Problem'
-import { difference, patched } from './patch'
+import { noteObject, queryClient, keys } from '../../api/cache'
+import { asProblem, type Problem } from '../../api/client'
+import type { AnyObject, KindName, Kinds } from '../../api/types'
+import { CommandLine } from '../Copy'
+import { useDraft } from '../hooks'
+import { notify } from '../notices'
+import { ProblemBox } from '../Problem'
+import { difference, patched, type Json } from './patch'
 import { ReviewDialog } from './ReviewDialog'
 import { editable, readText, toText } from './text'
 
-interface Edit {
+interface Edit<T> {
   /** What the user saw when the editing began. */
-  base: Vm
+  base: T
   text: string
 }
 
-export function VmSpecTab({ vm }: { vm: Vm }) {
-  const { edit, type, drop, rebase, saved } = useEdit(vm)
+interface Props<K extends KindName> {
+  kind: K
+  object: Kinds[K]
+  /** What opens the same in an editor. */
+  command: string
+  /** Changes `base`, unless somebody was faster. */
+  save: (base: Kinds[K], patch: Json) => Promise<Kinds[K]>
+}
+
+export function SpecTab<K extends KindName>({ kind, object, command, save: send }: Props<K>) {
+  const { edit, type, drop, rebase, saved } = useEdit(object)
+  const { name } = object.meta
   const [reviewing, setReviewing] = useState(false)
   const [problem, setProblem] = useState<Problem>()
-  const text = edit?.text ?? toText(editable(vm))
+  const text = edit?.text ?? toText(editable(object))
   const read = edit && readText(edit.text)
   const change = edit && read?.ok ? difference(editable(edit.base), read.value) : undefined
-  const stale = edit !== undefined && edit.base.meta.revision !== vm.meta.revision
+  const stale = edit !== undefined && edit.base.meta.revision !== object.meta.revision
   const unreadable = read && !read.ok ? read.message : undefined
 
   const save = async () => {
     if (!edit || !change) return
     setProblem(undefined)
     try {
-      noteObject('vm', await patchVm(edit.base, change as VmPatch))
+      noteObject(kind, await send(edit.base, change))
       saved()
-      notify({ tone: 'ok', title: `Saved ${vm.meta.name}` })
+      notify({ tone: 'ok', title: `Saved ${name}` })
     } catch (error) {
       setProblem(asProblem(error))
       if (asProblem(error).code === 'precondition_failed')
-        await queryClient.invalidateQueries({ queryKey: keys.object('vm', vm.meta.project ?? '', vm.meta.name) })
+        await queryClient.invalidateQueries({ queryKey: keys.object(kind, object.meta.project ?? '', name) })
     }
     setReviewing(false)
   }
@@ -66,26 +75,26 @@ export function VmSpecTab({ vm }: { vm: Vm }) {
         </button>
       </div>
       <textarea
-        className="input min-h-96 flex-1 resize-none leading-5" aria-label={`Spec of ${vm.meta.name}`} aria-describedby="spec-hint"
+        className="input min-h-96 flex-1 resize-none leading-5" aria-label={`Spec of ${name}`} aria-describedby="spec-hint"
         aria-invalid={unreadable !== undefined || undefined} spellCheck={false} autoComplete="off" value={text} onChange={(event) => type(event.target.value)}
       />
-      <CommandLine text={`novacron edit vm ${vm.meta.name}`} />
-      {reviewing && edit && <ReviewDialog name={vm.meta.name} before={toText(editable(edit.base))} after={edit.text} onSave={save} onClose={() => setReviewing(false)} />}
+      <CommandLine text={command} />
+      {reviewing && edit && <ReviewDialog name={name} before={toText(editable(edit.base))} after={edit.text} onSave={save} onClose={() => setReviewing(false)} />}
     </div>
   )
 }
 
-function useEdit(vm: Vm) {
-  const [edit, setEdit] = useDraft<Edit>(`spec.${vm.meta.uid}`)
+function useEdit<T extends AnyObject>(object: T) {
+  const [edit, setEdit] = useDraft<Edit<T>>(`spec.${object.meta.uid}`)
   const type = (text: string) => {
-    const base = edit?.base ?? vm
+    const base = edit?.base ?? object
     setEdit(text === toText(editable(base)) ? undefined : { base, text })
   }
   const rebase = () => {
     const read = edit && readText(edit.text)
     if (!edit || !read?.ok) return
     const mine = difference(editable(edit.base), read.value)
-    setEdit(mine === undefined ? undefined : { base: vm, text: toText(patched(editable(vm), mine)) })
+    setEdit(mine === undefined ? undefined : { base: object, text: toText(patched(editable(object), mine)) })
   }
   const drop = () => setEdit(undefined)
   return { edit, type, drop, rebase, saved: drop }
