@@ -54,6 +54,10 @@ export const createProject = (name: string, description: string) =>
 export const createToken = (name: string, description: string, expires?: string) =>
   create<NewToken>('token', '', { meta: { name }, spec: { purpose: 'api', description, expires } })
 
+/** It grows by itself after this; its state tells. */
+export const resizeVolume = (volume: Volume, size: number) =>
+  request<Volume>('PATCH', objectPath('volume', volume.meta.project ?? '', volume.meta.name), { body: { spec: { size } } })
+
 export async function attach(project: string, vm: string, volume: string): Promise<void> {
   await request<Vm>('POST', `${objectPath('vm', project, vm)}/attach`, { body: { volume } })
 }

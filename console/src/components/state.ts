@@ -17,6 +17,7 @@ const LOOKS: Record<string, Look> = {
   pending: { tone: 'warn', shape: 'clock' },
   unknown: { tone: 'warn', shape: 'clock' },
   creating: { tone: 'busy', shape: 'spin' },
+  growing: { tone: 'busy', shape: 'spin' },
   importing: { tone: 'busy', shape: 'spin' },
   starting: { tone: 'busy', shape: 'spin' },
   stopping: { tone: 'busy', shape: 'spin' },

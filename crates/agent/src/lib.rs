@@ -25,6 +25,7 @@ mod node;
 pub mod pool;
 mod report;
 mod selection;
+mod turns;
 mod upload;
 pub mod vm;
 mod vm_log;

@@ -17,6 +17,7 @@ use crate::board::Board;
 use crate::config::AgentConfig;
 use crate::figures::Meter;
 use crate::pool::Pool;
+use crate::turns::Turns;
 use crate::upload::Uploads;
 use crate::vm_log::VmLogs;
 
@@ -37,6 +38,7 @@ pub(crate) struct Node {
     pub actors: Arc<Actors>,
     pub uploads: Uploads,
     pub meter: Meter,
+    pub turns: Turns,
     pub starts: Semaphore,
     /// By uid.
     pools: Mutex<HashMap<Uuid, OpenedOnce>>,
@@ -62,6 +64,7 @@ impl Node {
             actors: Arc::default(),
             uploads: Uploads::default(),
             meter: Meter::default(),
+            turns: Turns::default(),
             starts: Semaphore::new(STARTS),
             pools: Mutex::default(),
             tasks: TaskTracker::new(),

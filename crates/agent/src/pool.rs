@@ -40,6 +40,8 @@ pub trait Pool: Send + Sync + 'static {
     async fn ensure_volume(&self, volume: &VolumeOrder) -> Result<()>;
     /// Where the volume's file lies; an error if it is gone.
     async fn volume(&self, uid: Uuid, format: DiskFormat) -> Result<PathBuf>;
+    /// Makes a volume that no guest uses at least `size` large; returns its size then.
+    async fn grow_volume(&self, uid: Uuid, format: DiskFormat, size: Bytes) -> Result<Bytes>;
     /// Bytes that it takes.
     async fn volume_used(&self, uid: Uuid) -> Result<Bytes>;
     async fn delete_volume(&self, uid: Uuid) -> Result<()>;

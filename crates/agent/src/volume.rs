@@ -1,4 +1,4 @@
-//! The actor of a volume: makes its file, and removes it.
+//! The actor of a volume: makes its file, grows it, and removes it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +7,10 @@ use novacron_host::storage::Base;
 use novacron_model::event::Level;
 use novacron_model::task::step;
 use novacron_model::volume::VolumeData;
-use novacron_model::{Code, Error, Image, Object, Result, Volume};
+use novacron_model::{Bytes, Code, Error, Image, Object, Result, Volume};
 use novacron_store::{Snapshot, object};
 use tokio::time::sleep;
+use uuid::Uuid;
 
 use crate::actors::Seat;
 use crate::node::{Node, project_of};
@@ -25,7 +26,9 @@ pub(crate) fn at_rest(volume: &Object<Volume>) -> bool {
     let data = volume.status.data.as_ref();
     volume.meta.deleting.is_none()
         && data.is_some_and(|data| {
-            data.ready.is_some() && data.observed_generation >= volume.meta.generation
+            data.ready.is_some()
+                && data.observed_generation >= volume.meta.generation
+                && !data.is_short_of(volume.spec.size)
         })
 }
 
@@ -83,6 +86,7 @@ async fn delete(node: &Node, seat: &Seat, at: &Snapshot, volume: &Object<Volume>
     let txn = report::cleaned(node, at, seat.family(), volume.meta.uid, SECTION)?;
     let turn = committed(seat, node.commit(txn).await);
     node.board.clear(volume.meta.uid);
+    node.turns.forget(volume.meta.uid);
     Ok(turn)
 }
 
@@ -91,13 +95,21 @@ async fn make(node: &Node, seat: &Seat, at: &Snapshot, volume: &Object<Volume>) 
     let made = ensure(node, seat, at, volume).await;
     let generation = volume.meta.generation;
     let (data, turn) = match made {
+        Ok(data) if data.grow_error.is_some() => (data, Turn::Retry),
         Ok(data) => (data, Turn::Rest),
         Err(error) => {
             let again = worth_another_try(&error);
             let used = old.as_ref().map(|old| old.used).unwrap_or_default();
             let ready = old.as_ref().and_then(|old| old.ready);
-            let error = Some(error);
-            let data = VolumeData { ready, used, error, observed_generation: generation };
+            let size = old.as_ref().and_then(|old| old.size);
+            let data = VolumeData {
+                ready,
+                used,
+                size,
+                grow_error: None,
+                error: Some(error),
+                observed_generation: generation,
+            };
             (data, if again { Turn::Retry } else { Turn::Rest })
         }
     };
@@ -109,6 +121,10 @@ async fn make(node: &Node, seat: &Seat, at: &Snapshot, volume: &Object<Volume>) 
     if let Some(error) = &data.error {
         let text = format!("volume \"{}\" could not be made: {error}", volume.name());
         report::add_event(&mut txn, node, volume, Level::Error, "volume.failed", text)?;
+    }
+    if let Some(error) = &data.grow_error {
+        let text = format!("volume \"{}\" could not be grown: {error}", volume.name());
+        report::add_event(&mut txn, node, volume, Level::Warning, "volume.not_grown", text)?;
     }
     report::add_log(&mut txn, node, at, seat.family(), volume.meta.uid)?;
     match committed(seat, node.commit(txn).await) {
@@ -143,12 +159,50 @@ async fn ensure(
         node.board.pause(uid);
         made?;
     }
+    let grown = grow(node, seat, uid).await;
+    let (size, grow_error) = match grown {
+        Ok(size) => (Some(size), None),
+        Err(error) => (old.and_then(|old| old.size), Some(error)),
+    };
     Ok(VolumeData {
+        size,
+        grow_error,
         ready: Some(old.and_then(|old| old.ready).unwrap_or_else(|| node.now())),
         used: pool.volume_used(uid).await?,
         error: None,
         observed_generation: volume.meta.generation,
     })
+}
+
+/// Makes the disk as large as the spec says; does nothing where it is. A guest that has it open
+/// must do that itself.
+async fn grow(node: &Node, seat: &Seat, uid: Uuid) -> Result<Bytes> {
+    let _turn = node.turns.take(vec![uid]).await;
+    // It may have been attached and started while its turn was waited for.
+    let at = node.store.snapshot();
+    let volume = object::by_key::<Volume>(&at, seat.family().as_str())?;
+    let volume = volume.filter(|volume| volume.meta.uid == uid);
+    let volume = volume.ok_or_else(|| Error::conflict("the volume is gone"))?;
+    let (format, size) = (volume.spec.format, volume.spec.size);
+    let pool = node.pool(&at, volume.spec.pool.as_str()).await?;
+    if volume.status.data.as_ref().is_some_and(|data| data.is_short_of(size)) {
+        node.board.step(uid, step::GROW_DISK);
+    }
+    let hypervisor = &node.config.hypervisor;
+    let guest = match &volume.status.attachment {
+        Some(attachment) => hypervisor.find(attachment.vm_uid).await?,
+        None => None,
+    };
+    let grown = match (guest, hypervisor.growth()) {
+        (None, _) => pool.grow_volume(uid, format, size).await,
+        (Some(handle), Some(growth)) => {
+            growth.grow(&handle, &pool.volume(uid, format).await?, size).await
+        }
+        (Some(_), None) => Err(Error::unsupported("this node's driver cannot grow a disk in use")
+            .hint("stop the VM: it grows then")),
+    };
+    node.board.pause(uid);
+    grown
 }
 
 /// The disk of the image that a volume starts from.

@@ -63,6 +63,7 @@ fn every_noun_understands_its_verbs() {
     for line in [
         "volume create data --size 20GiB",
         "volume create copy --image debian",
+        "volume resize data 40GiB",
         "volume attach data web",
         "volume detach data web",
         "volume list --label a=b --sort -created",

@@ -1,12 +1,14 @@
 //! `novacron volume …`
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand, ValueEnum};
 use novacron_model::{Bytes, Volume};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{LabelArgs, WaitArgs, draft, put, typed};
 use crate::client::Call;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::noun::Noun;
 use crate::session::Session;
 use crate::table::{Column, age, labels, size, text};
@@ -14,11 +16,15 @@ use crate::task;
 use crate::verbs::{DeleteArgs, ListArgs, delete, edit, list, set};
 use crate::vm;
 
+/// How often a volume that grows is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
 pub const NOUN: Noun = Noun::of::<Volume>(&[
     Column::new("Name", |volume, _| text(volume, "/meta/name")),
     Column::new("State", |volume, _| text(volume, "/status/state")),
     Column::detail("Reason", |volume, _| text(volume, "/status/reason")),
     Column::new("Size", |volume, _| size(volume, "/spec/size")).right(),
+    Column::detail("Size now", |volume, _| size(volume, "/status/data/size")).right(),
     Column::new("Used", |volume, _| size(volume, "/status/data/used")).right(),
     Column::new("Format", |volume, _| text(volume, "/spec/format")),
     Column::new("Pool", |volume, _| text(volume, "/spec/pool")),
@@ -51,6 +57,8 @@ pub enum VolumeCommand {
         #[command(flatten)]
         labels: LabelArgs,
     },
+    /// Make a volume larger, also while its VM runs
+    Resize(ResizeArgs),
     /// Change a volume in your editor
     Edit {
         /// Name of the volume
@@ -102,6 +110,19 @@ pub struct CreateArgs {
     wait: WaitArgs,
 }
 
+#[derive(Debug, Clone, Args)]
+pub struct ResizeArgs {
+    /// Name of the volume
+    #[arg(value_name = "VOLUME")]
+    name: String,
+    /// Size that the guest is to see (40GiB); volumes do not shrink
+    #[arg(value_name = "SIZE", value_parser = typed::<Bytes>)]
+    size: Bytes,
+    /// Do not wait until it has grown
+    #[arg(long)]
+    no_wait: bool,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum DiskFormat {
     Qcow2,
@@ -116,6 +137,7 @@ pub async fn run(session: &Session, command: VolumeCommand) -> Result<()> {
         VolumeCommand::Set { name, labels } => {
             set::set(session, &NOUN, &name, &labels, json!({})).await
         }
+        VolumeCommand::Resize(args) => resize(session, &args).await,
         VolumeCommand::Edit { name } => edit::edit(session, &NOUN, &name).await,
         VolumeCommand::Delete(args) => delete::delete(session, &NOUN, &args).await,
         VolumeCommand::Attach { volume, vm, disk } => attach(session, &volume, &vm, disk).await,
@@ -136,6 +158,34 @@ async fn create(session: &Session, args: &CreateArgs) -> Result<()> {
     let answer = session.create(&NOUN, &draft(&args.name, &args.labels, &spec)).await?;
     let sentence = format!("{} created", NOUN.called(&args.name));
     task::conclude(session, answer, &args.wait, &sentence, Some((&NOUN, &args.name))).await
+}
+
+async fn resize(session: &Session, args: &ResizeArgs) -> Result<()> {
+    let patch = json!({"spec": {"size": args.size.0}});
+    let call = Call::patch(NOUN.path(&session.project, &args.name), &patch);
+    let mut volume = session.client.call(call).await?.value;
+    let (called, size) = (NOUN.called(&args.name), args.size);
+    if args.no_wait {
+        return session.report(&format!("{called} is to have {size}"), &volume);
+    }
+    let generation = number(&volume, "/meta/generation");
+    while number(&volume, "/status/data/observed_generation") < generation {
+        tokio::time::sleep(LOOK).await;
+        volume = session.read(&NOUN, &args.name).await?;
+    }
+    if let Some(error) = ["/error", "/grow_error"]
+        .iter()
+        .find_map(|field| volume.pointer(&format!("/status/data{field}/message"))?.as_str())
+    {
+        let message = format!("{called} has not grown: {error}");
+        return Err(Failure::failed(message)
+            .hint("it is tried again by itself; `novacron volume show` tells when it has"));
+    }
+    session.report(&format!("{called} has {size}"), &volume)
+}
+
+fn number(object: &Value, pointer: &str) -> u64 {
+    object.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
 }
 
 async fn attach(session: &Session, volume: &str, vm: &str, disk: Option<String>) -> Result<()> {

@@ -41,13 +41,15 @@ impl Resource for Volume {
     ) -> Result<Admitted> {
         check_alive(old)?;
         let changed = [
-            ("spec.size", old.spec.size != new.spec.size),
             ("spec.pool", old.spec.pool != new.spec.pool),
             ("spec.format", old.spec.format != new.spec.format),
             ("spec.image", old.spec.image != new.spec.image),
         ];
         if let Some((field, _)) = changed.iter().find(|(_, changed)| *changed) {
             return Err(fixed(field).hint("create another volume"));
+        }
+        if old.spec.size != new.spec.size {
+            check_grown(old, new.spec.size)?;
         }
         let mut txn = Txn::new();
         request.put_changed(&mut txn, old, &new, None)?;
@@ -103,15 +105,35 @@ pub(crate) fn settle(
             return Ok(rows);
         }
     }
-    if spec.size < SIZE_MIN || spec.size > SIZE_MAX {
+    check_size(spec.size, path)?;
+    Ok(rows)
+}
+
+fn check_size(size: Bytes, path: &str) -> Result<()> {
+    if size < SIZE_MIN || size > SIZE_MAX {
         let message = format!("a volume has between {SIZE_MIN} and {SIZE_MAX}");
         return Err(Error::invalid(format!("{path}.size"), message));
     }
-    if !spec.size.0.is_multiple_of(512) {
+    if !size.0.is_multiple_of(512) {
         let message = "the size of a volume is a multiple of 512 bytes";
         return Err(Error::invalid(format!("{path}.size"), message));
     }
-    Ok(rows)
+    Ok(())
+}
+
+/// Volumes only grow: what lies beyond a smaller end would be lost.
+fn check_grown(old: &Object<Volume>, size: Bytes) -> Result<()> {
+    let (name, now) = (old.name(), old.spec.size);
+    if now == Bytes(0) {
+        let message = format!("the size of volume \"{name}\" is its image's, which is on its way");
+        return Err(Error::conflict(message).at("spec.size").hint("wait until it is ready"));
+    }
+    if size < now {
+        let message = format!("volume \"{name}\" has {now} and cannot shrink to {size}");
+        return Err(Error::invalid("spec.size", message)
+            .hint("create a smaller volume and copy what is to be kept"));
+    }
+    check_size(size, "spec")
 }
 
 /// The size of a volume made from an image: the image's unless a larger one is asked for.

@@ -226,6 +226,11 @@ pub trait Hypervisor: Send + Sync + 'static {
         None
     }
 
+    /// Without it the disks of a live guest keep their sizes.
+    fn growth(&self) -> Option<&dyn Growth> {
+        None
+    }
+
     fn freeze(&self) -> Option<&dyn Freeze> {
         None
     }
@@ -321,6 +326,14 @@ pub trait Snapshots: Send + Sync {
     async fn restore(&self, drives: &[Drive], tag: Uuid) -> Result<()>;
 }
 
+/// Power `growth`: disks that grow under a live guest.
+#[async_trait]
+pub trait Growth: Send + Sync {
+    /// Makes the guest's drive with the file at `path` at least `size` large, and returns its size
+    /// then. Idempotent.
+    async fn grow(&self, handle: &Handle, path: &Path, size: Bytes) -> Result<Bytes>;
+}
+
 /// Power `figures`: what guests have used.
 #[async_trait]
 pub trait Figures: Send + Sync {
@@ -406,6 +419,10 @@ fn agent_silent() -> Error {
 
 fn no_such_file(path: &Path) -> Error {
     Error::new(Code::NotFound, format!("the guest has no file \"{}\"", path.display()))
+}
+
+fn not_a_drive(uid: Uuid, path: &Path) -> Error {
+    Error::conflict(format!("{} is no drive of guest {uid}", path.display()))
 }
 
 fn snapshot_of_raw(drive: &Drive) -> Error {

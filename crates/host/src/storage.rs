@@ -62,6 +62,10 @@ pub trait Pool: Send + Sync + 'static {
     /// Where an existing volume lies.
     async fn volume(&self, uid: Uuid, format: DiskFormat) -> Result<PathBuf>;
 
+    /// Makes an existing volume at least `size` large and returns the size that a guest then
+    /// sees. It must not be in use.
+    async fn grow_volume(&self, uid: Uuid, format: DiskFormat, size: Bytes) -> Result<Bytes>;
+
     /// Bytes that a volume takes in the pool.
     async fn volume_usage(&self, uid: Uuid) -> Result<Bytes>;
 

@@ -132,6 +132,7 @@ pub mod step {
     pub const STOP: &str = "waiting for the guest to stop";
     pub const CLEAN_UP: &str = "cleaning up";
     pub const MAKE_DISK: &str = "making the disk";
+    pub const GROW_DISK: &str = "growing the disk";
     pub const TAKE_SNAPSHOT: &str = "taking";
     pub const DELETE_SNAPSHOT: &str = "deleting";
     pub const DOWNLOAD: &str = "downloading";

@@ -20,12 +20,16 @@ impl Kind for Volume {
     type Spec = VolumeSpec;
     type Status = VolumeStatus;
 
-    fn summarize(meta: &Meta, _spec: &VolumeSpec, status: &mut VolumeStatus) {
+    fn summarize(meta: &Meta, spec: &VolumeSpec, status: &mut VolumeStatus) {
         (status.state, status.reason) = match &status.data {
             _ if meta.deleting.is_some() => (VolumeState::Deleting, None),
             None => (VolumeState::Creating, None),
             Some(VolumeData { error: Some(error), .. }) => {
                 (VolumeState::Failed, Some(error.message.clone()))
+            }
+            Some(data) if data.is_short_of(spec.size) => {
+                let error = data.grow_error.as_ref();
+                (VolumeState::Growing, error.map(|error| error.message.clone()))
             }
             Some(_) => (VolumeState::Ready, None),
         };
@@ -96,6 +100,8 @@ pub enum VolumeState {
     #[default]
     Creating,
     Ready,
+    /// Ready, and not yet as large as its spec says; the reason says what keeps it.
+    Growing,
     Failed,
     Deleting,
 }
@@ -107,11 +113,24 @@ pub struct VolumeData {
     /// Bytes that it takes in the pool.
     #[serde(default)]
     pub used: Bytes,
+    /// Size that the guest sees now; absent in what versions wrote that could not grow volumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<Bytes>,
+    /// Why it did not grow when that was last tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grow_error: Option<Error>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Error>,
     /// The generation that `error` or `ready` speaks of.
     #[serde(default)]
     pub observed_generation: u64,
+}
+
+impl VolumeData {
+    /// Whether the disk is known to be smaller than `size`.
+    pub fn is_short_of(&self, size: Bytes) -> bool {
+        self.grow_error.is_some() || self.size.is_some_and(|now| now < size)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

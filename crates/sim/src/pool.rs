@@ -54,6 +54,11 @@ impl SimPools {
         self.lock().volumes.keys().copied().collect()
     }
 
+    /// Size of a volume's file, zero if there is none.
+    pub fn size(&self, uid: Uuid) -> Bytes {
+        self.lock().volumes.get(&uid).copied().unwrap_or_default()
+    }
+
     /// Uids of the images there are.
     pub fn images(&self) -> Vec<Uuid> {
         self.lock().images.keys().copied().collect()
@@ -123,6 +128,16 @@ impl Pool for SimPool {
             return Err(Error::unavailable(format!("the file of volume {uid} is gone")));
         }
         Ok(self.path.join("volumes").join(format!("{uid}.{}", format.as_str())))
+    }
+
+    async fn grow_volume(&self, uid: Uuid, format: DiskFormat, size: Bytes) -> Result<Bytes> {
+        self.volume(uid, format).await?;
+        let now = self.all.size(uid);
+        if now < size {
+            self.all.check_space()?;
+            self.all.lock().volumes.insert(uid, size);
+        }
+        Ok(now.max(size))
     }
 
     async fn volume_used(&self, uid: Uuid) -> Result<Bytes> {

@@ -1,4 +1,4 @@
-// The list of volumes: create, delete, attach, detach.
+// The list of volumes: create, resize, delete, attach, detach.
 import { Link } from '@tanstack/react-router'
 import { Link2, Unlink } from 'lucide-react'
 import { useState } from 'react'
@@ -18,6 +18,7 @@ import type { Column } from '../../components/table/columns'
 import { ListPage } from '../../components/table/ListPage'
 import { AttachDialog } from './AttachDialog'
 import { CreateVolume } from './CreateVolume'
+import { ResizeButton } from './ResizeVolume'
 import { snapshotCounts } from './snapshots'
 
 const columns = (snapshots: (volume: string) => number): Column<Volume>[] => [
@@ -47,7 +48,7 @@ const columns = (snapshots: (volume: string) => number): Column<Volume>[] => [
   },
   { id: 'node', title: 'Node', width: '6rem', choice: 'hidden', cell: (volume) => volume.status.location?.node ?? <Dash /> },
   ageColumn(),
-  { id: 'actions', title: '', width: '4.75rem', narrow: true, right: true, cell: (volume) => <Actions volume={volume} /> },
+  { id: 'actions', title: '', width: '6.5rem', narrow: true, right: true, cell: (volume) => <Actions volume={volume} /> },
 ]
 
 function AttachedTo({ volume }: { volume: Volume }) {
@@ -80,6 +81,7 @@ function Actions({ volume }: { volume: Volume }) {
           <Link2 size={14} aria-hidden="true" />
         </button>
       )}
+      <ResizeButton volume={volume} />
       <RowDelete target={refOf('volume', volume)} />
       {attaching && <AttachDialog volume={volume} onClose={() => setAttaching(false)} />}
     </span>

@@ -75,6 +75,10 @@ impl Pool for Dir {
         self.pool.volume(uid, format).await
     }
 
+    async fn grow_volume(&self, uid: Uuid, format: DiskFormat, size: Bytes) -> Result<Bytes> {
+        self.pool.grow_volume(uid, format, size).await
+    }
+
     async fn volume_used(&self, uid: Uuid) -> Result<Bytes> {
         self.pool.volume_usage(uid).await
     }

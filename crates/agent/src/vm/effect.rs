@@ -26,6 +26,12 @@ pub(super) struct Scene<'a> {
 /// The handle of the process, if one was started.
 pub(super) async fn perform(scene: Scene<'_>, effect: &Effect) -> Result<Option<Handle>> {
     let hypervisor = &scene.node.config.hypervisor;
+    let touches =
+        matches!(effect, Effect::Start { .. } | Effect::Snapshot(_) | Effect::Restore { .. });
+    let volumes =
+        if touches { machine::volumes(scene.at, scene.family, scene.vm)? } else { vec![] };
+    let uids = volumes.iter().map(|volume| volume.meta.uid).collect();
+    let _turn = scene.node.turns.take(uids).await;
     let done = match effect {
         Effect::Start { paused } => return start(scene, *paused).await.map(Some),
         Effect::CleanUp => clean_up(scene).await,
@@ -135,7 +141,13 @@ async fn restore(scene: Scene<'_>, name: &str) -> Result<()> {
     let snapshot = object::expect::<VmSnapshot>(at, Some(project_of(family)?), name)?;
     let snapshots = node.config.hypervisor.snapshots().ok_or_else(no_snapshots)?;
     let drives = machine::drives(node, at, family, vm).await?;
-    snapshots.restore(&drives, snapshot.meta.uid).await
+    snapshots.restore(&drives, snapshot.meta.uid).await?;
+    // A disk comes back as small as it was when the snapshot was taken.
+    for volume in machine::volumes(at, family, vm)? {
+        let pool = node.pool(at, volume.spec.pool.as_str()).await?;
+        pool.grow_volume(volume.meta.uid, volume.spec.format, volume.spec.size).await?;
+    }
+    Ok(())
 }
 
 pub(super) fn no_snapshots() -> Error {

@@ -55,6 +55,11 @@ fn volume_of(at: &Snapshot, family: &Key, disk: &Disk) -> Result<Object<Volume>>
     object::expect::<Volume>(at, Some(project_of(family)?), volume.as_str())
 }
 
+/// The volumes of a VM, in the order of its disks.
+pub(crate) fn volumes(at: &Snapshot, family: &Key, vm: &Object<Vm>) -> Result<Vec<Object<Volume>>> {
+    vm.spec.disks.iter().map(|disk| volume_of(at, family, disk)).collect()
+}
+
 /// The machine of a VM whose disks are ready.
 pub(crate) async fn build(
     node: &Node,

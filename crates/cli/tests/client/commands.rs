@@ -255,6 +255,27 @@ async fn a_tokens_secret_stands_alone_on_stdout() {
 }
 
 #[tokio::test]
+async fn resize_waits_until_the_volume_has_grown_or_cannot() {
+    let volume = |observed: u64, error: Value| {
+        let data = json!({"observed_generation": observed, "grow_error": error});
+        ok(json!({"meta": {"generation": 2}, "status": {"data": data}}))
+    };
+    let server = Server::start(move |seen| match seen.method.as_str() {
+        "PATCH" => volume(1, Value::Null),
+        _ => volume(2, Value::Null),
+    });
+    let did = run(&server, "volume resize data 2GiB").await;
+    assert_eq!((did.code, did.out.as_str()), (0, "volume \"data\" has 2 GiB\n"), "{did:?}");
+    let sent = server.shared.only("PATCH /v1/projects/default/volumes/data").json();
+    assert_eq!(sent, json!({"spec": {"size": 2_u64 << 30}}));
+
+    let server = Server::start(move |_| volume(2, json!({"message": "the disk is full"})));
+    let did = run(&server, "volume resize data 2GiB").await;
+    assert_eq!(did.code, 1, "{did:?}");
+    assert!(did.err.contains("has not grown: the disk is full"), "{did:?}");
+}
+
+#[tokio::test]
 async fn a_volume_is_attached_through_its_vm() {
     let server = Server::start(|_| ok(json!({})));
     assert_eq!(run(&server, "volume attach data web --disk d1").await.code, 0);

@@ -382,8 +382,8 @@ fn what_never_changes_is_named() {
         ]],
     );
     check(
-        world.set::<Volume>("data", &json!({"size": 2_u64 << 30})),
-        &expect![[r#"invalid spec.size: spec.size cannot be changed; create another volume"#]],
+        world.set::<Volume>("data", &json!({"format": "raw"})),
+        &expect![[r#"invalid spec.format: spec.format cannot be changed; create another volume"#]],
     );
     check(
         world.set::<Image>("debian", &json!({"sha256": "0".repeat(64)})),
@@ -558,4 +558,26 @@ fn nodes_and_tasks_are_not_created_by_hand() {
         world.create::<Token>("t", json!({})),
         &expect![[r#"internal a token is issued with the hash of its secret"#]],
     );
+}
+
+#[test]
+fn volumes_grow_and_never_shrink() {
+    let mut world = world();
+    let now = world.get::<Volume>("data").spec.size.0;
+    check(world.set::<Volume>("data", &json!({"size": now - 512})), &expect![[r#""#]]);
+    check(
+        world.set::<Volume>("data", &json!({"size": now + 1})),
+        &expect![[r#"invalid spec.size: the size of a volume is a multiple of 512 bytes"#]],
+    );
+    check(
+        world.set::<Volume>("data", &json!({"size": u64::MAX})),
+        &expect![[r#"invalid spec.size: a volume has between 1 MiB and 64 TiB"#]],
+    );
+    let generation = world.get::<Volume>("data").meta.generation;
+    world.set::<Volume>("data", &json!({"size": 2 * now})).unwrap();
+    let data = world.get::<Volume>("data");
+    assert_eq!((data.spec.size.0, data.meta.generation), (2 * now, generation + 1));
+    // That of a VM too, whatever it does.
+    let root = world.get::<Volume>("web-root").spec.size.0;
+    world.set::<Volume>("web-root", &json!({"size": 2 * root})).unwrap();
 }

@@ -42,6 +42,8 @@ pub fn work_on_volume(world: &mut World, volume: &Object<Volume>) -> bool {
         return false;
     }
     let data = VolumeData {
+        size: None,
+        grow_error: None,
         ready: Some(world.now),
         used: volume.spec.size,
         error: None,

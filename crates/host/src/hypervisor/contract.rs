@@ -5,12 +5,13 @@
 mod bridges;
 
 use std::future::Future;
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
-use novacron_model::Code;
 use novacron_model::volume::DiskFormat;
+use novacron_model::{Bytes, Code};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
@@ -68,6 +69,7 @@ macro_rules! hypervisor_contract {
             an_absent_guest_has_no_powers
             snapshots_are_idempotent_by_tag
             raw_disks_hold_no_snapshots
+            a_disk_grows_under_a_live_guest
             a_freeze_ends_however_it_is_left
             counters_rise_while_a_guest_runs
             a_missing_bridge_is_named
@@ -93,6 +95,7 @@ pub async fn capabilities_agree_with_the_powers(fixture: &dyn Fixture) {
         ("screen", driver.screen().is_some()),
         ("guest_agent", driver.guest_agent().is_some()),
         ("snapshots", driver.snapshots().is_some()),
+        ("growth", driver.growth().is_some()),
         ("freeze", driver.freeze().is_some()),
         ("figures", driver.figures().is_some()),
         ("bridges", driver.bridges().is_some()),
@@ -376,6 +379,31 @@ pub async fn raw_disks_hold_no_snapshots(fixture: &dyn Fixture) {
     let refused = snapshots.take(None, &disks, Uuid::now_v7()).await.expect_err("took a snapshot");
     assert_eq!(refused.code, Code::Unsupported, "{refused}");
     assert!(refused.message.contains("raw") && refused.hint.is_some(), "{refused:?}");
+}
+
+pub async fn a_disk_grows_under_a_live_guest(fixture: &dyn Fixture) {
+    let driver = fixture.driver().await;
+    let machine = fixture.machine();
+    let path = &machine.drives[0].path;
+    let handle = start(&*driver, &machine).await;
+    // A snapshot of the small disk is no obstacle.
+    let tag = Uuid::now_v7();
+    snapshots(&*driver).take(Some(&handle), &machine.drives, tag).await.expect("a snapshot");
+    let growth = driver.growth().expect("power growth");
+    for _ in 0..2 {
+        assert_eq!(growth.grow(&handle, path, Bytes::gib(3)).await, Ok(Bytes::gib(3)));
+    }
+    // Never smaller, and known to the next daemon.
+    drop(driver);
+    let driver = fixture.driver().await;
+    let growth = driver.growth().expect("power growth");
+    assert_eq!(growth.grow(&handle, path, Bytes::gib(1)).await, Ok(Bytes::gib(3)));
+    let stranger = growth.grow(&handle, Path::new("/no/drive"), Bytes::gib(3)).await;
+    assert_eq!(stranger.expect_err("grew a stranger").code, Code::Conflict);
+    end(&*driver, &handle).await;
+    let gone = driver.growth().expect("power growth").grow(&handle, path, Bytes::gib(4)).await;
+    assert_eq!(gone.expect_err("no guest").code, Code::Conflict);
+    snapshots(&*driver).restore(&machine.drives, tag).await.expect("restored at its old size");
 }
 
 /// A guest without an agent that can freeze says so, and is snapshot nonetheless.

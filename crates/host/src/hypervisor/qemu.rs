@@ -11,8 +11,8 @@
 //! * `run_dir`, `log`: what lies on disk; `command`, `spawn`, `cgroup`: how QEMU is started.
 //! * `process`, `guest`, `qmp`, `status`, `failure`: what is known of a live one and of its end.
 //! * `keep`, `tpm`: what a VM keeps over its starts, and who keeps it.
-//! * `line`, `screen`, `agent` (`qga`), `snapshots`, `freeze`, `power`, `figures`, `bridges`: the
-//!   optional powers.
+//! * `line`, `screen`, `agent` (`qga`), `snapshots`, `growth`, `freeze`, `power`, `figures`,
+//!   `bridges`: the optional powers.
 //!
 //! A guest's identity is boot id, pid and start time, confirmed by `query-uuid` when its control
 //! channel opens. Nothing here is remembered that could not be found again: a new driver on the
@@ -25,6 +25,7 @@ mod command;
 mod failure;
 mod figures;
 mod freeze;
+mod growth;
 mod guest;
 pub(crate) mod keep;
 mod line;
@@ -55,8 +56,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::{
-    Agent, BRIDGES_NEED, Bridges, Capabilities, Control, Figures, Freeze, GuestEvent, Handle,
-    Hypervisor, Machine, Observed, Phase, Screen, Serial, Snapshots, Stop, not_running, still_runs,
+    Agent, BRIDGES_NEED, Bridges, Capabilities, Control, Figures, Freeze, Growth, GuestEvent,
+    Handle, Hypervisor, Machine, Observed, Phase, Screen, Serial, Snapshots, Stop, not_running,
+    still_runs,
 };
 use crate::hardware::{self, Accelerator};
 use crate::network::{self, Links};
@@ -68,8 +70,8 @@ use process::Process;
 use run_dir::{RunDir, io_failed};
 
 pub const DRIVER: &str = "qemu";
-const POWERS: [&str; 7] =
-    ["control", "serial", "screen", "guest_agent", "snapshots", "freeze", "figures"];
+const POWERS: [&str; 8] =
+    ["control", "serial", "screen", "guest_agent", "snapshots", "growth", "freeze", "figures"];
 /// Where this process has the rights.
 const BRIDGES: &str = "bridges";
 /// More need an interrupt remapper, which machines here do not have.
@@ -312,6 +314,10 @@ impl Hypervisor for QemuHypervisor {
     }
 
     fn snapshots(&self) -> Option<&dyn Snapshots> {
+        Some(self)
+    }
+
+    fn growth(&self) -> Option<&dyn Growth> {
         Some(self)
     }
 

@@ -13,24 +13,34 @@ mod rfb;
 mod shell;
 mod world;
 
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
 use novacron_model::figures::Totals;
-use novacron_model::{Error, Result, volume::DiskFormat};
+use novacron_model::{Bytes, Error, Result, volume::DiskFormat};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::{
-    Agent, Bridges, Capabilities, Control, Drive, Duplex, Figures, Freeze, GuestEvent, Handle,
-    Hypervisor, Machine, NicPort, Observed, Phase, Plug, Screen, Serial, Snapshots, Stop,
+    Agent, Bridges, Capabilities, Control, Drive, Duplex, Figures, Freeze, Growth, GuestEvent,
+    Handle, Hypervisor, Machine, NicPort, Observed, Phase, Plug, Screen, Serial, Snapshots, Stop,
 };
 pub use world::SimWorld;
 
 pub const DRIVER: &str = "sim";
-const POWERS: [&str; 8] =
-    ["control", "serial", "screen", "guest_agent", "snapshots", "freeze", "figures", "bridges"];
+const POWERS: [&str; 9] = [
+    "control",
+    "serial",
+    "screen",
+    "guest_agent",
+    "snapshots",
+    "growth",
+    "freeze",
+    "figures",
+    "bridges",
+];
 
 pub struct SimHypervisor {
     world: SimWorld,
@@ -125,6 +135,10 @@ impl Hypervisor for SimHypervisor {
     }
 
     fn snapshots(&self) -> Option<&dyn Snapshots> {
+        Some(self)
+    }
+
+    fn growth(&self) -> Option<&dyn Growth> {
         Some(self)
     }
 
@@ -267,6 +281,19 @@ impl Snapshots for SimHypervisor {
             None => Ok(()),
             Some(drive) => Err(super::snapshot_missing(&drive, tag)),
         }
+    }
+}
+
+#[async_trait]
+impl Growth for SimHypervisor {
+    async fn grow(&self, handle: &Handle, path: &Path, size: Bytes) -> Result<Bytes> {
+        self.latency().await;
+        self.world.change_quietly(handle, |guest| {
+            let drive = guest.drives.get_mut(path);
+            let drive = drive.ok_or_else(|| super::not_a_drive(handle.uid, path))?;
+            *drive = size.max(*drive);
+            Ok(*drive)
+        })
     }
 }
 

@@ -27,6 +27,7 @@ macro_rules! pool_contract {
         $crate::pool_contract! {
             @each $fixture;
             a_volume_made_twice_is_made_once
+            a_volume_grows_and_never_shrinks
             a_volume_outlives_the_daemon
             a_lost_volume_is_told_and_not_made_anew
             deleting_twice_equals_deleting_once
@@ -57,6 +58,32 @@ pub async fn a_volume_made_twice_is_made_once(fixture: &dyn Fixture) {
         let larger = VolumeWanted { size: Bytes::mib(9), ..wanted };
         assert_eq!(ensure(&*pool, &larger).await, path);
         assert!(read(&path).starts_with(b"precious"));
+    }
+}
+
+pub async fn a_volume_grows_and_never_shrinks(fixture: &dyn Fixture) {
+    let pool = fixture.open().await;
+    for format in [Qcow2, Raw] {
+        let wanted = empty(format);
+        assert!(pool.grow_volume(wanted.uid, format, Bytes::mib(8)).await.is_err(), "it never was");
+        let path = ensure(&*pool, &wanted).await;
+        if format == Raw {
+            overwrite(&path, b"precious");
+        }
+        // Of more than one L1 entry, so that the tables of a qcow2 disk grow too.
+        for size in [Bytes::mib(8), Bytes::gib(64), Bytes::gib(64)] {
+            assert_eq!(pool.grow_volume(wanted.uid, format, size).await, Ok(size));
+        }
+        assert_eq!(pool.grow_volume(wanted.uid, format, Bytes::mib(1)).await, Ok(Bytes::gib(64)));
+        if format == Raw {
+            let mut head = [0; 8];
+            let mut file = fs::File::open(&path).expect("a readable file");
+            std::io::Read::read_exact(&mut file, &mut head).expect("its beginning");
+            assert_eq!(&head, b"precious");
+        }
+        let refused = pool.grow_volume(wanted.uid, format, Bytes(1 << 60)).await;
+        let error = refused.expect_err("an impossible size");
+        assert_eq!((error.code, error.field.as_deref()), (Code::Invalid, Some("spec.size")));
     }
 }
 

@@ -155,6 +155,30 @@ impl Pool for DirPool {
             .hint("is the pool's disk mounted? Otherwise the file was removed by hand"))
     }
 
+    async fn grow_volume(&self, uid: Uuid, format: DiskFormat, size: Bytes) -> Result<Bytes> {
+        let path = self.volume(uid, format).await?;
+        let disk = Base { path, format };
+        let now = disk_size(&disk).await?;
+        if now >= size {
+            return Ok(now);
+        }
+        if size > qcow2::SIZE_MAX {
+            return Err(too_large());
+        }
+        if format == DiskFormat::Qcow2 {
+            self.inner.qemu_img.grow(&disk.path, size).await?;
+        }
+        let path = disk.path.clone();
+        blocking(move || {
+            let file = OpenOptions::new().write(true).open(&path);
+            let file = file.map_err(fault::at(&path, "open"))?;
+            let grown = if format == DiskFormat::Raw { file.set_len(size.0) } else { Ok(()) };
+            grown.and_then(|()| file.sync_all()).map_err(fault::at(&path, "grow"))
+        })
+        .await?;
+        disk_size(&disk).await
+    }
+
     async fn volume_usage(&self, uid: Uuid) -> Result<Bytes> {
         let paths = FORMATS.map(|format| self.volume_path(uid, format));
         blocking(move || {
@@ -319,9 +343,16 @@ fn volume_size(wanted: &VolumeWanted) -> Result<Bytes> {
         (size, _) => size,
     };
     let rounded = size.0.checked_next_multiple_of(SECTOR).filter(|size| *size <= qcow2::SIZE_MAX.0);
-    rounded.map(Bytes).ok_or_else(|| {
-        Error::invalid("spec.size", format!("a volume has at most {}", qcow2::SIZE_MAX))
-    })
+    rounded.map(Bytes).ok_or_else(too_large)
+}
+
+fn too_large() -> Error {
+    Error::invalid("spec.size", format!("a volume has at most {}", qcow2::SIZE_MAX))
+}
+
+async fn disk_size(disk: &Base) -> Result<Bytes> {
+    let disk = disk.clone();
+    blocking(move || base_size(&disk)).await
 }
 
 fn base_size(base: &Base) -> Result<Bytes> {

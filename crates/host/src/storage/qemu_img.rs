@@ -136,6 +136,23 @@ impl QemuImg {
         ended.succeeded("convert")
     }
 
+    /// Raises the size of a qcow2 disk that nobody uses; not yet durable. Its tables are written
+    /// anew and named in the header last, so a crash leaves the old size or the new one.
+    pub async fn grow(&self, path: &Path, size: Bytes) -> Result<()> {
+        let now = std::fs::metadata(path).map_err(fault::at(path, "read"))?.len();
+        // the tables of the new part; snapshots hold theirs besides
+        let output = now.saturating_add(size.0 / 1000).saturating_add(64 << 20);
+        let limits = Limits { output, time: PATIENCE };
+        let bytes = size.0.to_string();
+        let args = ["resize", "-q", "-f", "qcow2"].map(OsStr::new);
+        let args = [args.as_slice(), &[path.as_os_str(), OsStr::new(&bytes)]].concat();
+        let ended = self.run(&args, limits, &mut |_| ()).await?;
+        if fault::tells_full(&ended.stderr) {
+            return Err(fault::full(path));
+        }
+        ended.succeeded("resize")
+    }
+
     async fn run(
         &self,
         args: &[&OsStr],

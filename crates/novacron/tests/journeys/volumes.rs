@@ -63,3 +63,34 @@ fn an_existing_volume_is_all_that_a_bundle_needs() {
     assert_eq!(daemon.sh("web", "cat /sys/block/vda/serial"), "data");
     assert_eq!(daemon.json(&["volume", "list"]).as_array().unwrap().len(), 1, "no root disk");
 }
+
+#[test]
+fn a_disk_grows_under_its_guest_and_over_a_killed_daemon() {
+    let mut daemon = Daemon::start();
+    daemon.import_micro();
+    daemon.run(&["launch", "micro", "web", "--memory", "256MiB", "--disk", "64MiB"]);
+    let sectors = |daemon: &Daemon| daemon.sh("web", "cat /sys/block/vda/size").trim().to_owned();
+    assert_eq!(sectors(&daemon), "131072");
+    daemon.run(&["snapshot", "create", "web", "small"]);
+    let said = daemon.run(&["volume", "resize", "web-root", "1GiB"]);
+    assert!(said.contains("has 1 GiB"), "{said}");
+    assert_eq!(sectors(&daemon), "2097152", "seen by the guest at once");
+    let said = daemon.refused(2, &["volume", "resize", "web-root", "64MiB"]);
+    assert!(said.contains("cannot shrink"), "{said}");
+
+    // Killed in the middle: the next daemon goes on.
+    daemon.run(&["volume", "resize", "web-root", "2GiB", "--no-wait"]);
+    daemon.kill();
+    daemon.up();
+    let size = |volume: &serde_json::Value| volume["status"]["data"]["size"].clone();
+    let show = ["volume", "show", "web-root"];
+    daemon.until(&show, "2 GiB", |volume| size(volume) == 2_u64 << 30);
+    assert_eq!(sectors(&daemon), "4194304");
+
+    // At rest, and back from a snapshot of the small disk.
+    daemon.run(&["stop", "web", "--force"]);
+    daemon.run(&["volume", "resize", "web-root", "3GiB"]);
+    daemon.run(&["snapshot", "restore", "web", "small", "--yes"]);
+    daemon.run(&["start", "web"]);
+    assert_eq!(sectors(&daemon), "6291456");
+}

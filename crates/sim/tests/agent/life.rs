@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use novacron_control::admission::Resource;
 use novacron_control::vm;
 use novacron_model::request::StopRequest;
 use novacron_model::task::TaskState;
 use novacron_model::vm::{ExitCause, RestartPolicy, Run, VmSpec, VmState};
-use novacron_model::{Object, Seconds, Vm, Volume};
+use novacron_model::volume::VolumeState;
+use novacron_model::{Bytes, Object, Seconds, Vm, Volume};
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -259,4 +261,52 @@ async fn a_running_vm_is_deleted_only_by_force_and_leaves_nothing() {
     // The name is free for another VM, which is another guest.
     let uid: Uuid = stage.launch("web", RestartPolicy::OnFailure).await;
     assert_eq!(stage.machine.world.guests(), [uid]);
+}
+
+async fn resize(stage: &Stage, size: Bytes) {
+    let grow = |request: &mut novacron_control::Request<'_>, old: &Object<Volume>| {
+        let mut new = old.clone();
+        new.spec.size = size;
+        Volume::update(request, old, new)
+    };
+    stage.hand.act::<Volume>("web-root", grow).await.unwrap();
+}
+
+fn root(stage: &Stage) -> Object<Volume> {
+    stage.hand.get::<Volume>("web-root").unwrap().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_grows_in_use_at_rest_and_once_there_is_room() {
+    let mut stage = Stage::new().await;
+    stage.launch("web", RestartPolicy::OnFailure).await;
+    let uid = root(&stage).meta.uid;
+    let has = |stage: &Stage, size: Bytes| {
+        let volume = root(stage);
+        let data = volume.status.data.unwrap();
+        data.size == Some(size) && volume.status.state == VolumeState::Ready
+    };
+    let small = stage.machine.pools.size(uid);
+    resize(&stage, Bytes::gib(40)).await;
+    stage.wait_until("the guest's disk to grow", |stage| has(stage, Bytes::gib(40))).await;
+    assert_eq!(stage.machine.pools.size(uid), small, "the guest did it, nobody behind its back");
+
+    let task = stage.stop("web", 60, true).await;
+    assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
+    stage.machine.pools.set_full(true);
+    resize(&stage, Bytes::gib(50)).await;
+    stage.wait_until("the failure", |stage| root(stage).status.reason.is_some()).await;
+    let volume = root(&stage);
+    assert_eq!(volume.status.state, VolumeState::Growing);
+    assert!(volume.status.reason.unwrap().contains("full"));
+    // It keeps nobody from starting, and is made up for by the next daemon.
+    let task = stage.start("web").await;
+    assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
+    let task = stage.stop("web", 60, true).await;
+    assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
+    stage.kill_agent().await;
+    stage.machine.pools.set_full(false);
+    stage.start_agent();
+    stage.wait_until("the disk to grow", |stage| has(stage, Bytes::gib(50))).await;
+    assert_eq!(stage.machine.pools.size(uid), Bytes::gib(50));
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use novacron_host::hypervisor::sim::{SimHypervisor, SimWorld};
 use novacron_host::hypervisor::{
-    Agent, Bridges, Control, Figures, Freeze, GuestEvent, Screen, Serial, Snapshots,
+    Agent, Bridges, Control, Figures, Freeze, Growth, GuestEvent, Screen, Serial, Snapshots,
 };
 use novacron_host::{Capabilities, Handle, Hypervisor, Machine, Observed, Stop};
 use novacron_model::Result;
@@ -156,6 +156,10 @@ impl Hypervisor for Witness {
 
     fn snapshots(&self) -> Option<&dyn Snapshots> {
         self.driver.snapshots()
+    }
+
+    fn growth(&self) -> Option<&dyn Growth> {
+        self.inner.growth()
     }
 
     fn freeze(&self) -> Option<&dyn Freeze> {

@@ -97,28 +97,31 @@ impl Guest {
         self.call("blockdev-snapshot-delete-internal-sync", arguments).await.map(drop)
     }
 
-    async fn block_nodes(&self) -> Result<Vec<Value>> {
+    pub(super) async fn block_nodes(&self) -> Result<Vec<Value>> {
         match self.call("query-named-block-nodes", Value::Null).await? {
             Value::Array(nodes) => Ok(nodes),
             _ => Ok(Vec::new()),
         }
     }
 
-    /// The format node of a drive, found by the file beneath it: the order of the drives at the
-    /// guest's start need not be known.
     fn node_of<'a>(&self, nodes: &'a [Value], drive: &Drive) -> Result<&'a Value> {
-        let file = nodes.iter().find(|node| {
-            node["drv"] == "file" && node["file"].as_str().map(Path::new) == Some(&drive.path)
-        });
-        let name = file.and_then(|node| node["node-name"].as_str()?.strip_suffix("-file"));
-        let node = nodes.iter().find(|node| name.is_some() && node["node-name"].as_str() == name);
-        node.ok_or_else(|| {
+        node_over(nodes, &drive.path).ok_or_else(|| {
             Error::conflict(format!(
                 "disk \"{}\" is not in use by guest {}",
                 drive.serial, self.handle.uid
             ))
         })
     }
+}
+
+/// The format node of a drive, found by the file beneath it: the order of the drives at the
+/// guest's start need not be known.
+pub(super) fn node_over<'a>(nodes: &'a [Value], path: &Path) -> Option<&'a Value> {
+    let file = nodes
+        .iter()
+        .find(|node| node["drv"] == "file" && node["file"].as_str().map(Path::new) == Some(path));
+    let name = file.and_then(|node| node["node-name"].as_str()?.strip_suffix("-file"));
+    nodes.iter().find(|node| name.is_some() && node["node-name"].as_str() == name)
 }
 
 /// Whether a block node's image has the snapshot.

@@ -65,6 +65,8 @@ pub(super) struct Guest {
     cpus: u32,
     memory: Size,
     awake: Awake,
+    /// Sizes of its drives as far as they have grown.
+    pub drives: BTreeMap<PathBuf, Size>,
     /// The bridge of each NIC, and whether it has been pulled out.
     ports: Vec<(Option<String>, bool)>,
     started: Time,
@@ -295,6 +297,7 @@ impl SimWorld {
             cpus: machine.cpus,
             memory: machine.memory,
             awake: Awake::default(),
+            drives: machine.drives.iter().map(|drive| (drive.path.clone(), Size(0))).collect(),
             ports: machine.nics.iter().map(|nic| (nic.bridge.clone(), false)).collect(),
             started: Time(jiff::Timestamp::now().as_millisecond()),
             deaf: false,

@@ -1,0 +1,41 @@
+//! Power `growth`: QEMU enlarges a disk, and the guest's driver is told.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use novacron_model::units::Bytes;
+use novacron_model::{Error, Result};
+use serde_json::{Value, json};
+
+use super::super::{Growth, Handle, not_a_drive};
+use super::guest::Guest;
+use super::{QemuHypervisor, snapshots};
+
+#[async_trait]
+impl Growth for QemuHypervisor {
+    async fn grow(&self, handle: &Handle, path: &Path, size: Bytes) -> Result<Bytes> {
+        let guest = self.guest(handle)?;
+        let (node, now) = guest.disk_at(path).await?;
+        if now >= size {
+            return Ok(now);
+        }
+        guest.call("block_resize", json!({"node-name": node, "size": size.0})).await?;
+        guest.disk_at(path).await.map(|(_, now)| now)
+    }
+}
+
+impl Guest {
+    /// The block node over a file, and its size.
+    async fn disk_at(&self, path: &Path) -> Result<(String, Bytes)> {
+        let nodes = self.block_nodes().await?;
+        let node = snapshots::node_over(&nodes, path);
+        let node = node.ok_or_else(|| not_a_drive(self.handle.uid, path))?;
+        let size = node["image"]["virtual-size"].as_u64().map(Bytes);
+        let name = node["node-name"].as_str().map(str::to_owned);
+        name.zip(size).ok_or_else(|| {
+            Error::internal(format!("QEMU does not tell the size of {}: {}", path.display(), {
+                Value::clone(node)
+            }))
+        })
+    }
+}
