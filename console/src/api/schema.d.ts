@@ -2466,12 +2466,14 @@ export interface components {
         /** @description The file behind a volume. */
         VolumeData: {
             error?: components["schemas"]["Error"] | null;
+            grow_error?: components["schemas"]["Error"] | null;
             /**
              * Format: int64
              * @description The generation that `error` or `ready` speaks of.
              */
             observed_generation?: number;
             ready?: components["schemas"]["Time"] | null;
+            size?: components["schemas"]["Bytes"] | null;
             /** @description Bytes that it takes in the pool. */
             used?: components["schemas"]["Bytes"];
         };
@@ -2516,7 +2518,7 @@ export interface components {
             size?: components["schemas"]["Bytes"] | null;
         };
         /** @enum {string} */
-        VolumeState: "creating" | "ready" | "failed" | "deleting";
+        VolumeState: "creating" | "ready" | "growing" | "failed" | "deleting";
         VolumeStatus: {
             attachment?: components["schemas"]["Attachment"] | null;
             data?: components["schemas"]["VolumeData"] | null;

@@ -564,7 +564,12 @@ fn nodes_and_tasks_are_not_created_by_hand() {
 fn volumes_grow_and_never_shrink() {
     let mut world = world();
     let now = world.get::<Volume>("data").spec.size.0;
-    check(world.set::<Volume>("data", &json!({"size": now - 512})), &expect![[r#""#]]);
+    check(
+        world.set::<Volume>("data", &json!({"size": now / 2})),
+        &expect![[
+            r#"invalid spec.size: volume "data" has 1 GiB and cannot shrink to 512 MiB; create a smaller volume and copy what is to be kept"#
+        ]],
+    );
     check(
         world.set::<Volume>("data", &json!({"size": now + 1})),
         &expect![[r#"invalid spec.size: the size of a volume is a multiple of 512 bytes"#]],

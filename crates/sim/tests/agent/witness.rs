@@ -159,7 +159,7 @@ impl Hypervisor for Witness {
     }
 
     fn growth(&self) -> Option<&dyn Growth> {
-        self.inner.growth()
+        self.driver.growth()
     }
 
     fn freeze(&self) -> Option<&dyn Freeze> {
