@@ -149,12 +149,12 @@ test('tasks and events tell the story', async () => {
   await picture(page, 'events')
 })
 
-test('a volume is created, attached to a stopped VM, and detached', async () => {
+test('a volume is created, attached to a stopped VM, detached, and made larger', async () => {
   await world.cli('stop', 'from-cli')
   await page.goto(`${world.base}/p/default/volumes`)
   await page.getByRole('button', { name: 'Create a volume' }).click()
   await page.getByLabel('Name').fill('data')
-  await page.getByLabel('Size').fill('1GiB')
+  await page.getByRole('textbox', { name: 'Size' }).fill('1GiB')
   await page.getByRole('button', { name: 'Create', exact: true }).click()
   await state('data').and(page.locator('[data-state=ready]')).waitFor()
   await page.getByRole('button', { name: 'Attach data' }).click()
@@ -162,6 +162,13 @@ test('a volume is created, attached to a stopped VM, and detached', async () => 
   await page.getByRole('dialog').getByRole('button', { name: 'Attach' }).click()
   await page.getByRole('button', { name: 'Detach data from from-cli' }).click()
   await page.getByRole('button', { name: 'Attach data' }).waitFor()
+  await page.getByRole('button', { name: 'Resize data' }).click()
+  await page.getByRole('textbox', { name: 'Size' }).fill('512MiB')
+  await page.getByRole('dialog').getByRole('button', { name: 'Resize' }).click()
+  await page.getByRole('dialog').getByText('cannot shrink').waitFor()
+  await page.getByRole('textbox', { name: 'Size' }).fill('3GiB')
+  await page.getByRole('dialog').getByRole('button', { name: 'Resize' }).click()
+  await page.locator('tr[data-name="data"]').getByText('3 GiB').waitFor()
   await picture(page, 'volumes')
 })
 
