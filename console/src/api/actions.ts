@@ -54,16 +54,17 @@ export const createProject = (name: string, description: string) =>
 export const createToken = (name: string, description: string, expires?: string) =>
   create<NewToken>('token', '', { meta: { name }, spec: { purpose: 'api', description, expires } })
 
-/** It grows by itself after this; its state tells. */
-export const resizeVolume = (volume: Volume, size: number) =>
-  request<Volume>('PATCH', objectPath('volume', volume.meta.project ?? '', volume.meta.name), { body: { spec: { size } } })
+/** It grows by itself after this; its state tells. `null` takes a limit away. */
+export const patchVolume = (volume: Volume, spec: { size?: number; limits: { iops: number | null; bandwidth: number | null } }) =>
+  request<Volume>('PATCH', objectPath('volume', volume.meta.project ?? '', volume.meta.name), { body: { spec } })
 
+/** A guest that runs gets it, or is asked to let go of it, in a task. */
 export async function attach(project: string, vm: string, volume: string): Promise<void> {
-  await request<Vm>('POST', `${objectPath('vm', project, vm)}/attach`, { body: { volume } })
+  noteTask(await request<Task>('POST', `${objectPath('vm', project, vm)}/attach`, { body: { volume } }))
 }
 
 export async function detach(project: string, vm: string, volume: string): Promise<void> {
-  await request<Vm>('POST', `${objectPath('vm', project, vm)}/detach`, { body: { volume } })
+  noteTask(await request<Task>('POST', `${objectPath('vm', project, vm)}/detach`, { body: { volume } }))
 }
 
 /** Changes what `vm` says, unless somebody was faster: then the answer is `precondition_failed`. */

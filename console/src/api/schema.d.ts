@@ -1192,7 +1192,7 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /** @enum {string} */
-        Action: "create" | "start" | "stop" | "restart" | "reset" | "pause" | "resume" | "delete" | "import" | "snapshot" | "restore";
+        Action: "create" | "start" | "stop" | "restart" | "reset" | "pause" | "resume" | "delete" | "import" | "snapshot" | "restore" | "attach" | "detach";
         Allocation: {
             cpu: components["schemas"]["MilliCpu"];
             memory: components["schemas"]["Bytes"];
@@ -1205,6 +1205,8 @@ export interface components {
             volume: components["schemas"]["Name"];
         };
         Attachment: {
+            /** @description The VM gives it up; it is free once the running guest has let go of it, or has ended. */
+            leaving?: boolean;
             vm: components["schemas"]["Name"];
             /** Format: uuid */
             vm_uid: string;
@@ -1605,6 +1607,20 @@ export interface components {
             /** @description Derived from the rest. */
             state?: components["schemas"]["ImageState"];
         };
+        /** @description At most this much in a second, reading and writing together. */
+        IoLimits: {
+            bandwidth?: components["schemas"]["Bytes"] | null;
+            /**
+             * Format: int32
+             * @description Operations per second.
+             */
+            iops?: number | null;
+        };
+        /** @description At most this much in a second, reading and writing together. */
+        IoLimitsPatch: {
+            bandwidth?: components["schemas"]["Bytes"] | null;
+            iops?: (number | null) | null;
+        };
         /** @enum {string} */
         Level: "info" | "warning" | "error";
         /** @description How far a running task has come. */
@@ -1850,6 +1866,7 @@ export interface components {
             restart?: number;
             /** Format: int64 */
             restore?: number;
+            restore_at?: components["schemas"]["Time"] | null;
             /** @description The snapshot's name (`VM.SNAPSHOT`) of the last `restore`. */
             restore_from?: string | null;
             /** @description How the last stop or restart is to be done. */
@@ -1886,6 +1903,8 @@ export interface components {
         Pending: {
             /** @description The field of the spec. */
             field: string;
+            /** @description Why the running guest did not take it, where that was tried. */
+            reason?: string | null;
             /** @description What changes: `memory 4 → 8 GiB`. */
             text: string;
         };
@@ -2035,6 +2054,17 @@ export interface components {
         ProjectStatus: Record<string, never>;
         /** @enum {string} */
         Protocol: "tcp" | "udp";
+        /** @description Why a change of the machine cannot be made while the guest runs. */
+        RefusedChange: {
+            /** @description Name of the drive, or `nic0` and so on. */
+            device: string;
+            error: components["schemas"]["Error"];
+            /**
+             * Format: int64
+             * @description The generation that was tried.
+             */
+            generation: number;
+        };
         /**
          * @description What happens when a guest ends without being asked to.
          * @enum {string}
@@ -2078,8 +2108,11 @@ export interface components {
             observed_generation: number;
             /** Format: int32 */
             pid?: number | null;
+            plugging?: components["schemas"]["Disk"] | null;
             /** @description One sentence, where there is something to say. */
             reason?: string | null;
+            /** @description Changes of the machine that the live guest did not take; it gets them at its next start. */
+            refused?: components["schemas"]["RefusedChange"][];
             /**
              * Format: int32
              * @description Starts since a user last asked for one; drives the back-off.
@@ -2205,10 +2238,16 @@ export interface components {
             weekly?: number | null;
         };
         SnapshotSpec: {
+            /**
+             * @description The snapshot (`VM.SNAPSHOT`) from which the disks had gone on when it was asked for; set by
+             *     the API. It may be gone.
+             */
+            parent?: string | null;
             /** @description The VM it belongs to; the part of the name before the dot. */
             vm: components["schemas"]["Name"];
         };
         SnapshotSpecPatch: {
+            parent?: (string | null) | null;
             vm?: components["schemas"]["Name"];
         };
         /** @enum {string} */
@@ -2271,7 +2310,8 @@ export interface components {
             generation?: number;
             /**
              * Format: int64
-             * @description For verbs that are orders (restart, reset, restore): the order's number.
+             * @description For verbs that are orders (restart, reset, restore): the order's number. For attach and
+             *     detach, whose target is the volume: the VM's generation.
              */
             order?: number;
             target: components["schemas"]["ObjectRef"];
@@ -2467,6 +2507,7 @@ export interface components {
         VolumeData: {
             error?: components["schemas"]["Error"] | null;
             grow_error?: components["schemas"]["Error"] | null;
+            limit_error?: components["schemas"]["Error"] | null;
             /**
              * Format: int64
              * @description The generation that `error` or `ready` speaks of.
@@ -2504,6 +2545,7 @@ export interface components {
         VolumeSpec: {
             format?: components["schemas"]["DiskFormat"];
             image?: components["schemas"]["ImageName"] | null;
+            limits?: components["schemas"]["IoLimits"] | null;
             pool?: components["schemas"]["Name"];
             /**
              * @description Size that the guest sees; absent on creation from an image means the image's own size, and
@@ -2514,6 +2556,7 @@ export interface components {
         VolumeSpecPatch: {
             format?: components["schemas"]["DiskFormat"] | null;
             image?: components["schemas"]["ImageName"] | null;
+            limits?: components["schemas"]["IoLimitsPatch"] | null;
             pool?: components["schemas"]["Name"] | null;
             size?: components["schemas"]["Bytes"] | null;
         };
@@ -4807,13 +4850,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The object as it is now. */
-            200: {
+            /** @description The task that carries it out. */
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Vm"];
+                    "application/json": components["schemas"]["Task"];
                 };
             };
             400: components["responses"]["Malformed"];
@@ -4845,13 +4888,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The object as it is now. */
-            200: {
+            /** @description The task that carries it out. */
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Vm"];
+                    "application/json": components["schemas"]["Task"];
                 };
             };
             400: components["responses"]["Malformed"];

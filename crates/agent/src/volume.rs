@@ -1,8 +1,9 @@
-//! The actor of a volume: makes its file, grows it, and removes it.
+//! The actor of a volume: makes its file, grows it, holds it to its limits, and removes it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use novacron_host::Handle;
 use novacron_host::storage::Base;
 use novacron_model::event::Level;
 use novacron_model::task::step;
@@ -29,6 +30,7 @@ pub(crate) fn at_rest(volume: &Object<Volume>) -> bool {
             data.ready.is_some()
                 && data.observed_generation >= volume.meta.generation
                 && !data.is_short_of(volume.spec.size)
+                && data.limit_error.is_none()
         })
 }
 
@@ -95,7 +97,7 @@ async fn make(node: &Node, seat: &Seat, at: &Snapshot, volume: &Object<Volume>) 
     let made = ensure(node, seat, at, volume).await;
     let generation = volume.meta.generation;
     let (data, turn) = match made {
-        Ok(data) if data.grow_error.is_some() => (data, Turn::Retry),
+        Ok(data) if data.grow_error.is_some() || data.limit_error.is_some() => (data, Turn::Retry),
         Ok(data) => (data, Turn::Rest),
         Err(error) => {
             let again = worth_another_try(&error);
@@ -107,6 +109,7 @@ async fn make(node: &Node, seat: &Seat, at: &Snapshot, volume: &Object<Volume>) 
                 used,
                 size,
                 grow_error: None,
+                limit_error: None,
                 error: Some(error),
                 observed_generation: generation,
             };
@@ -125,6 +128,10 @@ async fn make(node: &Node, seat: &Seat, at: &Snapshot, volume: &Object<Volume>) 
     if let Some(error) = &data.grow_error {
         let text = format!("volume \"{}\" could not be grown: {error}", volume.name());
         report::add_event(&mut txn, node, volume, Level::Warning, "volume.not_grown", text)?;
+    }
+    if let Some(error) = &data.limit_error {
+        let text = format!("volume \"{}\" could not be limited: {error}", volume.name());
+        report::add_event(&mut txn, node, volume, Level::Warning, "volume.not_limited", text)?;
     }
     report::add_log(&mut txn, node, at, seat.family(), volume.meta.uid)?;
     match committed(seat, node.commit(txn).await) {
@@ -159,7 +166,7 @@ async fn ensure(
         node.board.pause(uid);
         made?;
     }
-    let grown = grow(node, seat, uid).await;
+    let (grown, limited) = follow(node, seat, uid).await?;
     let (size, grow_error) = match grown {
         Ok(size) => (Some(size), None),
         Err(error) => (old.and_then(|old| old.size), Some(error)),
@@ -167,6 +174,7 @@ async fn ensure(
     Ok(VolumeData {
         size,
         grow_error,
+        limit_error: limited.err(),
         ready: Some(old.and_then(|old| old.ready).unwrap_or_else(|| node.now())),
         used: pool.volume_used(uid).await?,
         error: None,
@@ -174,35 +182,68 @@ async fn ensure(
     })
 }
 
-/// Makes the disk as large as the spec says; does nothing where it is. A guest that has it open
-/// must do that itself.
-async fn grow(node: &Node, seat: &Seat, uid: Uuid) -> Result<Bytes> {
+/// Makes the disk as large as the spec says and holds a running guest to its limits; does nothing
+/// where that is so. A guest that has the disk open must do it itself.
+async fn follow(node: &Node, seat: &Seat, uid: Uuid) -> Result<(Result<Bytes>, Result<()>)> {
     let _turn = node.turns.take(vec![uid]).await;
     // It may have been attached and started while its turn was waited for.
     let at = node.store.snapshot();
     let volume = object::by_key::<Volume>(&at, seat.family().as_str())?;
     let volume = volume.filter(|volume| volume.meta.uid == uid);
     let volume = volume.ok_or_else(|| Error::conflict("the volume is gone"))?;
-    let (format, size) = (volume.spec.format, volume.spec.size);
-    let pool = node.pool(&at, volume.spec.pool.as_str()).await?;
-    if volume.status.data.as_ref().is_some_and(|data| data.is_short_of(size)) {
-        node.board.step(uid, step::GROW_DISK);
-    }
     let hypervisor = &node.config.hypervisor;
     let guest = match &volume.status.attachment {
         Some(attachment) => hypervisor.find(attachment.vm_uid).await?,
         None => None,
     };
-    let grown = match (guest, hypervisor.growth()) {
-        (None, _) => pool.grow_volume(uid, format, size).await,
-        (Some(handle), Some(growth)) => {
-            growth.grow(&handle, &pool.volume(uid, format).await?, size).await
-        }
-        (Some(_), None) => Err(Error::unsupported("this node's driver cannot grow a disk in use")
-            .hint("stop the VM: it grows then")),
-    };
+    if volume.status.data.as_ref().is_some_and(|data| data.is_short_of(volume.spec.size)) {
+        node.board.step(uid, step::GROW_DISK);
+    }
+    let grown = grow(node, &at, &volume, guest.as_ref()).await;
+    let limited = limit(node, &at, &volume, guest.as_ref()).await;
     node.board.pause(uid);
-    grown
+    Ok((grown, limited))
+}
+
+async fn grow(
+    node: &Node,
+    at: &Snapshot,
+    volume: &Object<Volume>,
+    guest: Option<&Handle>,
+) -> Result<Bytes> {
+    let pool = node.pool(at, volume.spec.pool.as_str()).await?;
+    let (uid, format, size) = (volume.meta.uid, volume.spec.format, volume.spec.size);
+    if let Some(handle) = guest {
+        let Some(growth) = node.config.hypervisor.growth() else {
+            return Err(Error::unsupported("this node's driver cannot grow a disk in use")
+                .hint("stop the VM: it grows then"));
+        };
+        let path = pool.volume(uid, format).await?;
+        if let Some(size) = growth.grow(handle, &path, size).await? {
+            return Ok(size);
+        }
+    }
+    pool.grow_volume(uid, format, size).await
+}
+
+/// A disk that is not (yet) the guest's gets its limits with it.
+async fn limit(
+    node: &Node,
+    at: &Snapshot,
+    volume: &Object<Volume>,
+    guest: Option<&Handle>,
+) -> Result<()> {
+    let Some(handle) = guest else { return Ok(()) };
+    let limits = volume.spec.limits.unwrap_or_default();
+    let Some(hotplug) = node.config.hypervisor.hotplug() else {
+        return match volume.spec.limits {
+            None => Ok(()),
+            Some(_) => Err(Error::unsupported("this node's driver cannot limit a disk")),
+        };
+    };
+    let pool = node.pool(at, volume.spec.pool.as_str()).await?;
+    let path = pool.volume(volume.meta.uid, volume.spec.format).await?;
+    hotplug.limit(handle, &path, limits).await
 }
 
 /// The disk of the image that a volume starts from.

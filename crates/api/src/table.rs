@@ -136,8 +136,8 @@ const VM_VERBS: &[Verb] = &[
     verb("resume", "Lets a paused guest go on.", None, Answer::Task),
     verb("revert", "Takes back the changes that wait for a restart.", None, Answer::Object),
     verb("restore", "Goes back to a snapshot.", Some(body::<RestoreRequest>(true)), Answer::Task),
-    verb("attach", "Attaches a volume.", Some(body::<AttachRequest>(true)), Answer::Object),
-    verb("detach", "Detaches a volume.", Some(body::<DetachRequest>(true)), Answer::Object),
+    verb("attach", "Attaches a volume.", Some(body::<AttachRequest>(true)), Answer::Task),
+    verb("detach", "Detaches a volume.", Some(body::<DetachRequest>(true)), Answer::Task),
 ];
 
 const NODE_VERBS: &[Verb] = &[

@@ -28,6 +28,7 @@ pub const NOUN: Noun = Noun::of::<Snapshot>(&[
     Column::new("Consistency", |snapshot, _| text(snapshot, "/status/data/consistency")),
     Column::detail("Not frozen", |snapshot, _| text(snapshot, "/status/data/crash_reason")),
     Column::new("Volumes", |snapshot, _| joined(snapshot, "/status/data/volumes")),
+    Column::new("From", |snapshot, _| own(&text(snapshot, "/spec/parent"))),
     Column::new("Age", |snapshot, now| age(snapshot, "/meta/created", now)).right(),
     Column::detail("Labels", |snapshot, _| labels(snapshot)),
     Column::detail("Owner", |snapshot, _| text(snapshot, "/meta/owner")),
@@ -154,6 +155,10 @@ async fn restore(session: &Session, which: &Which, stop: bool, wait: &WaitArgs) 
 
 /// The name without the VM's.
 fn short(snapshot: &Value) -> String {
-    let name = text(snapshot, "/meta/name");
-    name.split_once('.').map_or(name.clone(), |(_, short)| short.to_owned())
+    own(&text(snapshot, "/meta/name"))
+}
+
+/// A snapshot's name without its VM's.
+fn own(name: &str) -> String {
+    name.split_once('.').map_or(name, |(_, own)| own).to_owned()
 }

@@ -20,6 +20,7 @@ mod lifecycle;
 mod logs;
 mod peer;
 mod screen;
+mod set;
 mod ssh_keys;
 pub mod terminal;
 
@@ -80,7 +81,7 @@ pub enum VmCommand {
         name: String,
     },
     /// Change a VM; what a running guest cannot take waits for its restart
-    Set(Box<hardware::SetArgs>),
+    Set(Box<set::SetArgs>),
     /// Take back the changes that wait for a restart
     Revert {
         /// Name of the VM
@@ -128,7 +129,7 @@ pub async fn run(session: &Session, command: VmCommand) -> Result<()> {
         VmCommand::Show { name } => session.show(&NOUN, &session.read(&NOUN, &name).await?),
         VmCommand::Top(args) => figures::vms(session, &args).await,
         VmCommand::Figures { name } => figures::hour(session, &NOUN, &name).await,
-        VmCommand::Set(args) => hardware::set(session, *args).await,
+        VmCommand::Set(args) => set::set(session, *args).await,
         VmCommand::Revert { name } => hardware::revert(session, &name).await,
         VmCommand::Edit { name } => edit::edit(session, &NOUN, &name).await,
         VmCommand::Delete(args) => delete::delete(session, &NOUN, &args).await,

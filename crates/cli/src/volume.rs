@@ -11,7 +11,7 @@ use crate::client::Call;
 use crate::failure::{Failure, Result};
 use crate::noun::Noun;
 use crate::session::Session;
-use crate::table::{Column, age, labels, size, text};
+use crate::table::{Column, NONE, age, labels, size, text};
 use crate::task;
 use crate::verbs::{DeleteArgs, ListArgs, delete, edit, list, set};
 use crate::vm;
@@ -25,6 +25,7 @@ pub const NOUN: Noun = Noun::of::<Volume>(&[
     Column::detail("Reason", |volume, _| text(volume, "/status/reason")),
     Column::new("Size", |volume, _| size(volume, "/spec/size")).right(),
     Column::detail("Size now", |volume, _| size(volume, "/status/data/size")).right(),
+    Column::detail("Limits", |volume, _| limits(volume)),
     Column::new("Used", |volume, _| size(volume, "/status/data/used")).right(),
     Column::new("Format", |volume, _| text(volume, "/spec/format")),
     Column::new("Pool", |volume, _| text(volume, "/spec/pool")),
@@ -49,11 +50,13 @@ pub enum VolumeCommand {
         #[arg(value_name = "VOLUME")]
         name: String,
     },
-    /// Change labels of a volume
+    /// Change labels and limits of a volume, also while its VM runs
     Set {
         /// Name of the volume
         #[arg(value_name = "VOLUME")]
         name: String,
+        #[command(flatten)]
+        limits: LimitArgs,
         #[command(flatten)]
         labels: LabelArgs,
     },
@@ -67,7 +70,7 @@ pub enum VolumeCommand {
     },
     /// Delete volumes and what is on them
     Delete(DeleteArgs),
-    /// Give a volume to a stopped VM
+    /// Give a volume to a VM, also while it runs
     Attach {
         /// Name of the volume
         volume: String,
@@ -76,14 +79,52 @@ pub enum VolumeCommand {
         /// Name of the disk in the VM; the volume's unless said
         #[arg(long)]
         disk: Option<String>,
+        #[command(flatten)]
+        wait: WaitArgs,
     },
-    /// Take a volume from a stopped VM
+    /// Take a volume from a VM, also while it runs
     Detach {
         /// Name of the volume
         volume: String,
         /// Name of the VM
         vm: String,
+        #[command(flatten)]
+        wait: WaitArgs,
     },
+}
+
+/// What a guest may ask of a volume in a second.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LimitArgs {
+    /// At most this many operations per second; 0 for no limit
+    #[arg(long, value_name = "N")]
+    iops: Option<u32>,
+    /// At most this many bytes per second (100MiB); 0 for no limit
+    #[arg(long, value_name = "SIZE", value_parser = typed::<Bytes>)]
+    bandwidth: Option<Bytes>,
+}
+
+impl LimitArgs {
+    /// Adds what was said to a spec; `null` takes a limit away.
+    fn put(&self, spec: &mut Value) {
+        let mut limits = json!({});
+        let some = |number: u64| if number == 0 { Value::Null } else { json!(number) };
+        put(&mut limits, "iops", self.iops.map(|iops| some(iops.into())));
+        put(&mut limits, "bandwidth", self.bandwidth.map(|bytes| some(bytes.0)));
+        if limits != json!({}) {
+            spec["limits"] = limits;
+        }
+    }
+}
+
+/// `500 IO/s, 100 MiB/s`
+fn limits(volume: &Value) -> String {
+    let iops = volume.pointer("/spec/limits/iops").and_then(Value::as_u64);
+    let bandwidth = volume.pointer("/spec/limits/bandwidth").and_then(Value::as_u64);
+    let iops = iops.map(|iops| format!("{iops} IO/s"));
+    let bandwidth = bandwidth.map(|bytes| format!("{}/s", Bytes(bytes)));
+    let all: Vec<_> = iops.into_iter().chain(bandwidth).collect();
+    if all.is_empty() { NONE.to_owned() } else { all.join(", ") }
 }
 
 #[derive(Debug, Clone, Args)]
@@ -104,6 +145,8 @@ pub struct CreateArgs {
     /// Format of its file; qcow2 unless said
     #[arg(long, value_enum)]
     format: Option<DiskFormat>,
+    #[command(flatten)]
+    limits: LimitArgs,
     #[command(flatten)]
     labels: LabelArgs,
     #[command(flatten)]
@@ -134,14 +177,18 @@ pub async fn run(session: &Session, command: VolumeCommand) -> Result<()> {
         VolumeCommand::Create(args) => create(session, &args).await,
         VolumeCommand::List(args) => list::list(session, &NOUN, &args, |_| true).await,
         VolumeCommand::Show { name } => session.show(&NOUN, &session.read(&NOUN, &name).await?),
-        VolumeCommand::Set { name, labels } => {
-            set::set(session, &NOUN, &name, &labels, json!({})).await
+        VolumeCommand::Set { name, limits, labels } => {
+            let mut spec = json!({});
+            limits.put(&mut spec);
+            set::set(session, &NOUN, &name, &labels, spec).await
         }
         VolumeCommand::Resize(args) => resize(session, &args).await,
         VolumeCommand::Edit { name } => edit::edit(session, &NOUN, &name).await,
         VolumeCommand::Delete(args) => delete::delete(session, &NOUN, &args).await,
-        VolumeCommand::Attach { volume, vm, disk } => attach(session, &volume, &vm, disk).await,
-        VolumeCommand::Detach { volume, vm } => detach(session, &volume, &vm).await,
+        VolumeCommand::Attach { volume, vm, disk, wait } => {
+            attach(session, &volume, &vm, disk, &wait).await
+        }
+        VolumeCommand::Detach { volume, vm, wait } => detach(session, &volume, &vm, &wait).await,
     }
 }
 
@@ -155,6 +202,7 @@ async fn create(session: &Session, args: &CreateArgs) -> Result<()> {
         DiskFormat::Raw => "raw",
     });
     put(&mut spec, "format", format);
+    args.limits.put(&mut spec);
     let answer = session.create(&NOUN, &draft(&args.name, &args.labels, &spec)).await?;
     let sentence = format!("{} created", NOUN.called(&args.name));
     task::conclude(session, answer, &args.wait, &sentence, Some((&NOUN, &args.name))).await
@@ -188,18 +236,24 @@ fn number(object: &Value, pointer: &str) -> u64 {
     object.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
 }
 
-async fn attach(session: &Session, volume: &str, vm: &str, disk: Option<String>) -> Result<()> {
+async fn attach(
+    session: &Session,
+    volume: &str,
+    vm: &str,
+    disk: Option<String>,
+    wait: &WaitArgs,
+) -> Result<()> {
     let mut body = json!({"volume": volume});
     put(&mut body, "disk", disk);
     let path = vm::NOUN.path(&session.project, vm) + "/attach";
     let answer = session.client.call(Call::post(path, &body)).await?;
     let sentence = format!("{} is a disk of {}", NOUN.called(volume), vm::NOUN.called(vm));
-    session.report(&sentence, &answer.value)
+    task::conclude(session, answer, wait, &sentence, Some((&vm::NOUN, vm))).await
 }
 
-async fn detach(session: &Session, volume: &str, vm: &str) -> Result<()> {
+async fn detach(session: &Session, volume: &str, vm: &str, wait: &WaitArgs) -> Result<()> {
     let path = vm::NOUN.path(&session.project, vm) + "/detach";
     let answer = session.client.call(Call::post(path, &json!({"volume": volume}))).await?;
     let sentence = format!("{} was taken from {}", NOUN.called(volume), vm::NOUN.called(vm));
-    session.report(&sentence, &answer.value)
+    task::conclude(session, answer, wait, &sentence, Some((&vm::NOUN, vm))).await
 }

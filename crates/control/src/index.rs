@@ -9,6 +9,7 @@
 //! | [`NETWORK`] = network uid | spec of VMs | what keeps a network |
 //! | [`IMAGE`] = image uid | spec of VMs, volumes | what keeps an image |
 //! | [`VM`] = VM uid | spec of snapshots | a VM's snapshots, also for its schedule |
+//! | [`LEAVING`] = VM uid | `volume#attachment` | volumes that a VM is giving up |
 //! | [`PORT`] = see [`crate::vm`] | spec of VMs | who holds a port of the host |
 //! | [`TARGET`] = uid | spec of tasks | tasks about an object, also past ones |
 //! | [`TASK`] = [`OPEN`] | `task#open` | tasks that have not ended |
@@ -22,6 +23,7 @@ pub const POOL: &str = "pool";
 pub const NETWORK: &str = "network";
 pub const IMAGE: &str = "image";
 pub const VM: &str = "vm";
+pub const LEAVING: &str = "leaving";
 pub const PORT: &str = "port";
 pub const TARGET: &str = "target";
 pub const TASK: &str = "task";

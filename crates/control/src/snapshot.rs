@@ -1,7 +1,7 @@
 //! Snapshots of a VM's disks: taken and deleted by the VM's node, gone with the VM.
 
 use novacron_model::request::Draft;
-use novacron_model::snapshot::SnapshotStatus;
+use novacron_model::snapshot::{SnapshotSpec, SnapshotStatus};
 use novacron_model::task::Action;
 use novacron_model::{Error, Kind, Node, Object, Result, Snapshot, Vm, key};
 use novacron_store::{Key, Snapshot as At, Txn, object};
@@ -26,10 +26,15 @@ impl Resource for Snapshot {
         let vm = vm.ok_or_else(|| Error::not_found("vm", draft.spec.vm.as_str()).at("spec.vm"))?;
         check_alive(&vm)?;
         check_power(request.at, &vm)?;
+        if draft.spec.parent.is_some() {
+            return Err(Error::invalid("spec.parent", "what a snapshot comes from is known")
+                .hint("leave it out"));
+        }
+        let spec = SnapshotSpec { parent: parent(request.at, &vm), ..draft.spec };
         let mut txn = Txn::new();
         unchanged(&mut txn, Some(home.uid), &vm);
         let meta = request.new_meta::<Self>(&mut txn, draft.meta)?;
-        let snapshot = Object::<Self> { meta, spec: draft.spec, status: SnapshotStatus::default() };
+        let snapshot = Object::<Self> { meta, spec, status: SnapshotStatus::default() };
         let rows = vec![kept_by_project(&home), row(index::VM, &vm.meta.uid)];
         request.put_new(&mut txn, &snapshot, rows)?;
         let task = task::begin(request, &mut txn, Action::Snapshot, &snapshot, 0)?;
@@ -44,6 +49,9 @@ impl Resource for Snapshot {
         check_alive(old)?;
         if old.spec.vm != new.spec.vm {
             return Err(fixed("spec.vm"));
+        }
+        if old.spec.parent != new.spec.parent {
+            return Err(fixed("spec.parent"));
         }
         let mut txn = Txn::new();
         request.put_changed(&mut txn, old, &new, None)?;
@@ -61,6 +69,21 @@ impl Resource for Snapshot {
         let mut txn = Txn::new();
         let task = placing::begin_deletion(request, &mut txn, old)?;
         Ok(Admitted::task(txn, task))
+    }
+}
+
+/// What the disks of a VM go on from now: its newest snapshot, or the one that they have gone back to
+/// since.
+fn parent(at: &At, vm: &Object<Vm>) -> Option<String> {
+    let all = object::indexed::<Snapshot>(at, index::VM, &vm.meta.uid.to_string());
+    let usable = all.iter().filter(|snapshot| snapshot.meta.deleting.is_none());
+    let newest = usable.max_by_key(|snapshot| (snapshot.meta.created, snapshot.meta.uid));
+    let orders = &vm.status.orders;
+    match newest {
+        Some(newest) if orders.restore_at.is_none_or(|at| at < newest.meta.created) => {
+            Some(newest.meta.name.clone())
+        }
+        _ => orders.restore_from.clone(),
     }
 }
 

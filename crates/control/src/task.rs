@@ -40,6 +40,13 @@ pub fn open_for<K: Kind>(
     found.map(|task| task.meta.uid)
 }
 
+/// What a task waits for beside its target.
+pub(crate) struct Watched {
+    pub order: u64,
+    /// Another family whose changes the task is to hear of.
+    pub also: Option<String>,
+}
+
 /// Creates a task about `target`, which is as it will be after the transaction.
 pub(crate) fn begin<K: Kind>(
     request: &mut Request<'_>,
@@ -47,6 +54,17 @@ pub(crate) fn begin<K: Kind>(
     action: Action,
     target: &Object<K>,
     order: u64,
+) -> Result<Uuid> {
+    begin_watching(request, txn, action, target, Watched { order, also: None })
+}
+
+/// As [`begin`], for a task that has to look at more than its target.
+pub(crate) fn begin_watching<K: Kind>(
+    request: &mut Request<'_>,
+    txn: &mut Txn,
+    action: Action,
+    target: &Object<K>,
+    watched: Watched,
 ) -> Result<Uuid> {
     let home = request.home()?;
     let uid = (request.fresh_uid)();
@@ -63,12 +81,14 @@ pub(crate) fn begin<K: Kind>(
         annotations: std::collections::BTreeMap::new(),
     };
     let generation = target.meta.generation;
+    let Watched { order, also } = watched;
     let spec = TaskSpec { action, target: target.reference(), generation, order, cancel: false };
     let task = Object::<Task> { meta, spec, status: TaskStatus::default() };
     object::create(txn, Some(home.uid), &task, vec![row(index::TARGET, &target.meta.uid)])?;
     let family = key::object::<Task>(Some(home.uid), task.name());
-    let watched = key::object::<K>(Some(home.uid), target.name());
-    let rows = vec![row(index::TASK, OPEN), row(index::WAITS_ON, &watched)];
+    let mut rows = vec![row(index::TASK, OPEN)];
+    let own = key::object::<K>(Some(home.uid), target.name());
+    rows.extend(std::iter::once(own).chain(also).map(|family| row(index::WAITS_ON, &family)));
     object::put_section(txn, request.at, &family, OPEN, &true, rows)?;
     Ok(uid)
 }

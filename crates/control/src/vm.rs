@@ -66,14 +66,17 @@ impl Resource for Vm {
     }
 }
 
-/// The VM's planner: deletion, what the guest did by itself, a node, snapshots by
-/// schedule.
+/// The VM's planner: deletion, what the guest did by itself, what it has let go of, a node,
+/// snapshots by schedule.
 pub(crate) fn plan(at: &Snapshot, family: &str, now: Time) -> Result<Plan> {
     let Some(vm) = object::by_key::<Vm>(at, family)? else { return Ok(Plan::default()) };
     if vm.meta.deleting.is_some() {
         return Ok(finalise::plan(at, family, &vm, now)?.map(Plan::commit).unwrap_or_default());
     }
     if let Some(txn) = follow::plan(at, &vm, now)? {
+        return Ok(Plan::commit(txn));
+    }
+    if let Some(txn) = attach::let_go(at, &vm, now)? {
         return Ok(Plan::commit(txn));
     }
     if let Some(txn) = hardware::settle(at, family, &vm)? {

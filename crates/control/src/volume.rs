@@ -3,7 +3,7 @@
 use novacron_model::image::ImageKind;
 use novacron_model::request::Draft;
 use novacron_model::task::Action;
-use novacron_model::volume::{Attachment, VolumeSpec, VolumeState, VolumeStatus};
+use novacron_model::volume::{Attachment, IoLimits, VolumeSpec, VolumeState, VolumeStatus};
 use novacron_model::{Bytes, Error, Image, Name, Object, Result, Vm, Volume, key};
 use novacron_store::{Key, Precondition, Snapshot, Txn, object};
 
@@ -51,6 +51,7 @@ impl Resource for Volume {
         if old.spec.size != new.spec.size {
             check_grown(old, new.spec.size)?;
         }
+        check_limits(new.spec.limits.as_ref(), "spec.limits")?;
         let mut txn = Txn::new();
         request.put_changed(&mut txn, old, &new, None)?;
         Ok(Admitted::done(txn))
@@ -94,6 +95,7 @@ pub(crate) fn settle(
     spec: &mut VolumeSpec,
     path: &str,
 ) -> Result<Vec<Row>> {
+    check_limits(spec.limits.as_ref(), &format!("{path}.limits"))?;
     reference::pool(request.at, txn, &spec.pool, &format!("{path}.pool"))?;
     let mut rows = vec![kept_by_project(home), row(index::POOL, &spec.pool)];
     if let Some(name) = &spec.image {
@@ -117,6 +119,25 @@ fn check_size(size: Bytes, path: &str) -> Result<()> {
     if !size.0.is_multiple_of(512) {
         let message = "the size of a volume is a multiple of 512 bytes";
         return Err(Error::invalid(format!("{path}.size"), message));
+    }
+    Ok(())
+}
+
+/// A disk that is slower than this makes guests believe that it is broken.
+const IOPS_MIN: u32 = 10;
+const IOPS_MAX: u32 = 1_000_000;
+const BANDWIDTH_MIN: Bytes = Bytes::mib(1);
+const BANDWIDTH_MAX: Bytes = Bytes::gib(1 << 10);
+
+fn check_limits(limits: Option<&IoLimits>, path: &str) -> Result<()> {
+    let Some(IoLimits { iops, bandwidth }) = limits else { return Ok(()) };
+    if iops.is_some_and(|iops| !(IOPS_MIN..=IOPS_MAX).contains(&iops)) {
+        let message = format!("a limit is between {IOPS_MIN} and {IOPS_MAX} operations per second");
+        return Err(Error::invalid(format!("{path}.iops"), message));
+    }
+    if bandwidth.is_some_and(|bytes| !(BANDWIDTH_MIN..=BANDWIDTH_MAX).contains(&bytes)) {
+        let message = format!("a limit is between {BANDWIDTH_MIN} and {BANDWIDTH_MAX} per second");
+        return Err(Error::invalid(format!("{path}.bandwidth"), message));
     }
     Ok(())
 }
@@ -178,6 +199,13 @@ pub(crate) fn check_free(volume: &Object<Volume>, field: &str) -> Result<()> {
     check_alive(volume)?;
     let Some(attachment) = &volume.status.attachment else { return Ok(()) };
     let (name, vm) = (volume.name(), &attachment.vm);
+    if attachment.leaving {
+        let message =
+            format!("volume \"{name}\" is still in use by VM \"{vm}\", which gives it up");
+        return Err(Error::conflict(message)
+            .at(field)
+            .hint("wait until the guest has let go of it, or stop the VM"));
+    }
     let mut error = Error::conflict(format!("volume \"{name}\" is attached to VM \"{vm}\""));
     if !field.is_empty() {
         error = error.at(field);
@@ -202,7 +230,7 @@ pub(crate) fn held_by_none(
 pub(crate) fn attach(txn: &mut Txn, at: &Snapshot, family: &str, vm: &Object<Vm>) -> Result<()> {
     let section = key::section(family, ATTACHMENT);
     txn.preconditions.push(Precondition::Absent(Key::new(section)));
-    let attachment = Attachment { vm: Name::new(vm.name())?, vm_uid: vm.meta.uid };
+    let attachment = Attachment { vm: Name::new(vm.name())?, vm_uid: vm.meta.uid, leaving: false };
     object::put_section(txn, at, family, ATTACHMENT, &attachment, Vec::new())
 }
 

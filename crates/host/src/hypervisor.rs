@@ -19,7 +19,8 @@ use futures::stream::{BoxStream, StreamExt};
 use novacron_model::figures::Totals;
 use novacron_model::units::{Bytes, Time};
 use novacron_model::vm::{DiskBus, Firmware, GuestAgent, NicModel, Preset, Protocol};
-use novacron_model::{Code, Error, Result, volume::DiskFormat};
+use novacron_model::volume::{DiskFormat, IoLimits};
+use novacron_model::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -90,6 +91,8 @@ pub struct Drive {
     pub format: DiskFormat,
     /// The read-only image under a qcow2 overlay, with its format.
     pub backing: Option<(PathBuf, DiskFormat)>,
+    /// Held to from the start by a driver with power `hotplug`; by others not at all.
+    pub limits: IoLimits,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -231,6 +234,11 @@ pub trait Hypervisor: Send + Sync + 'static {
         None
     }
 
+    /// Without it a live guest keeps the devices that it was started with.
+    fn hotplug(&self) -> Option<&dyn Hotplug> {
+        None
+    }
+
     fn freeze(&self) -> Option<&dyn Freeze> {
         None
     }
@@ -330,8 +338,37 @@ pub trait Snapshots: Send + Sync {
 #[async_trait]
 pub trait Growth: Send + Sync {
     /// Makes the guest's drive with the file at `path` at least `size` large, and returns its size
-    /// then. Idempotent.
-    async fn grow(&self, handle: &Handle, path: &Path, size: Bytes) -> Result<Bytes>;
+    /// then; `None` if the guest has no such drive. Idempotent.
+    async fn grow(&self, handle: &Handle, path: &Path, size: Bytes) -> Result<Option<Bytes>>;
+}
+
+/// Power `hotplug`: a live guest is given devices and gives them up. Everything is idempotent, and
+/// drives are known by the paths of their files. A change that is refused leaves the guest as it
+/// was; `Unsupported` says that it will not be different before the next start.
+#[async_trait]
+pub trait Hotplug: Send + Sync {
+    /// Gives the guest a further drive, held to its limits.
+    async fn attach(&self, handle: &Handle, drive: &Drive) -> Result<()>;
+
+    /// Returns once nothing has the file open any more. A guest that does not let go in time goes
+    /// on with its drive, and may let go of it later.
+    async fn detach(&self, handle: &Handle, path: &Path) -> Result<()>;
+
+    /// What the guest may ask of a drive from now on. Does nothing if it has no such drive.
+    async fn limit(&self, handle: &Handle, path: &Path, limits: IoLimits) -> Result<()>;
+
+    /// Lays another medium into a drive, or empties it.
+    async fn change_medium(&self, handle: &Handle, cdrom: &CdromDrive) -> Result<()>;
+
+    /// Ends forwards of the NIC at index `nic`, which is on a network of kind `user`, and begins
+    /// others. All or nothing.
+    async fn change_forwards(
+        &self,
+        handle: &Handle,
+        nic: usize,
+        ends: &[Forward],
+        begins: &[Forward],
+    ) -> Result<()>;
 }
 
 /// Power `figures`: what guests have used.
@@ -421,8 +458,8 @@ fn no_such_file(path: &Path) -> Error {
     Error::new(Code::NotFound, format!("the guest has no file \"{}\"", path.display()))
 }
 
-fn not_a_drive(uid: Uuid, path: &Path) -> Error {
-    Error::conflict(format!("{} is no drive of guest {uid}", path.display()))
+fn no_such_device(uid: Uuid, device: &str) -> Error {
+    Error::conflict(format!("guest {uid} has no device \"{device}\""))
 }
 
 fn snapshot_of_raw(drive: &Drive) -> Error {

@@ -35,6 +35,10 @@ impl Kind for Snapshot {
 pub struct SnapshotSpec {
     /// The VM it belongs to; the part of the name before the dot.
     pub vm: Name,
+    /// The snapshot (`VM.SNAPSHOT`) from which the disks had gone on when it was asked for; set by
+    /// the API. It may be gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

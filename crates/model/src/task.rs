@@ -30,7 +30,8 @@ pub struct TaskSpec {
     /// The target's generation that this task waits for.
     #[serde(default)]
     pub generation: u64,
-    /// For verbs that are orders (restart, reset, restore): the order's number.
+    /// For verbs that are orders (restart, reset, restore): the order's number. For attach and
+    /// detach, whose target is the volume: the VM's generation.
     #[serde(default)]
     pub order: u64,
     /// A user asked to end it early.
@@ -52,6 +53,8 @@ pub enum Action {
     Import,
     Snapshot,
     Restore,
+    Attach,
+    Detach,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]

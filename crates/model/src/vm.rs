@@ -19,18 +19,22 @@ use utoipa::ToSchema;
 use crate::catalogue::ImageName;
 use crate::meta::{Kind, Meta, Scope};
 use crate::name::Name;
-use crate::units::{Bytes, MilliCpu, Seconds};
+use crate::units::{Bytes, MilliCpu, Seconds, Time};
 
 pub mod cloud_init;
 pub mod device;
 pub mod hardware;
+pub mod live;
 pub mod runtime;
 pub mod schedule;
 
 pub use cloud_init::CloudInit;
 pub use device::{Disk, Nic, PortForward, Protocol};
 pub use hardware::{Cdrom, DiskBus, Firmware, Hardware, NicModel, Pending, Preset};
-pub use runtime::{Exit, ExitCause, Failure, GuestAgent, NicState, OrdersDone, Runtime};
+pub use live::LiveChange;
+pub use runtime::{
+    Exit, ExitCause, Failure, GuestAgent, NicState, OrdersDone, RefusedChange, Runtime,
+};
 pub use schedule::{ScheduleStatus, SnapshotSchedule};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,6 +249,9 @@ pub struct Orders {
     /// The snapshot's name (`VM.SNAPSHOT`) of the last `restore`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore_from: Option<String>,
+    /// When the last `restore` was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_at: Option<Time>,
     /// How the last stop or restart is to be done.
     #[serde(default)]
     pub stop: StopOrder,

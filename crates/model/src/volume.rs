@@ -31,7 +31,10 @@ impl Kind for Volume {
                 let error = data.grow_error.as_ref();
                 (VolumeState::Growing, error.map(|error| error.message.clone()))
             }
-            Some(_) => (VolumeState::Ready, None),
+            Some(data) => {
+                let error = data.limit_error.as_ref();
+                (VolumeState::Ready, error.map(|error| error.message.clone()))
+            }
         };
     }
 }
@@ -49,6 +52,21 @@ pub struct VolumeSpec {
     /// Image whose content it starts with. A qcow2 volume is an overlay over the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageName>,
+    /// What a guest may ask of it; absent: as much as the host gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<IoLimits>,
+}
+
+/// At most this much in a second, reading and writing together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct IoLimits {
+    /// Operations per second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 10, maximum = 1_000_000)]
+    pub iops: Option<u32>,
+    /// Bytes per second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<Bytes>,
 }
 
 pub(crate) fn default_pool() -> Name {
@@ -86,7 +104,8 @@ pub struct VolumeStatus {
     /// Writer: the agent of `data.node`.
     #[serde(default)]
     pub data: Option<VolumeData>,
-    /// Writer: admission of the VM that uses it. At most one VM does.
+    /// Writer: admission of the VM that uses it; the VM's planner removes one that is leaving. At
+    /// most one VM has it.
     #[serde(default)]
     pub attachment: Option<Attachment>,
     /// Which node holds it. Writer: the volume controller, once.
@@ -119,6 +138,9 @@ pub struct VolumeData {
     /// Why it did not grow when that was last tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grow_error: Option<Error>,
+    /// Why a running guest does not keep to the limits of the spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_error: Option<Error>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Error>,
     /// The generation that `error` or `ready` speaks of.
@@ -137,6 +159,9 @@ impl VolumeData {
 pub struct Attachment {
     pub vm: Name,
     pub vm_uid: Uuid,
+    /// The VM gives it up; it is free once the running guest has let go of it, or has ended.
+    #[serde(default)]
+    pub leaving: bool,
 }
 
 /// The node that holds a file.

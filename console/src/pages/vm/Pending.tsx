@@ -17,7 +17,7 @@ export function Pending({ vm }: { vm: Vm }) {
   return (
     <section aria-label="Needs restart" className="mb-3 flex flex-wrap items-center gap-2 rounded-md bg-warn-soft px-3 py-2">
       <p className="min-w-0 flex-1 basis-60">
-        <span className="font-medium text-warn">Needs restart:</span> {pending.map((each) => each.text).join('; ')}
+        <span className="font-medium text-warn">Needs restart:</span> {pending.map((each) => (each.reason ? `${each.text} (${each.reason})` : each.text)).join('; ')}
       </p>
       <button type="button" className="btn" onClick={() => void runVerb([vm], 'restart')}>
         <RotateCcw size={14} aria-hidden="true" /> Restart

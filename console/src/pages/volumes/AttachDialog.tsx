@@ -10,21 +10,21 @@ export function AttachDialog({ volume, onClose }: { volume: Volume; onClose: () 
   const project = volume.meta.project ?? 'default'
   const vms = useList('vm', project).data?.items ?? []
   const node = volume.status.location?.node
-  const stopped = vms.filter((vm) => ['stopped', 'failed'].includes(vm.status.state) && vm.status.placement?.node === node)
+  const near = vms.filter((vm) => vm.status.state !== 'deleting' && vm.status.placement?.node === node)
   const [chosen, setChosen] = useState('')
-  const vm = chosen || (stopped[0]?.meta.name ?? '')
+  const vm = chosen || (near[0]?.meta.name ?? '')
   return (
     <FormDialog
       title={`Attach volume ${volume.meta.name}`} submit="Attach" disabled={!vm} onClose={onClose}
       onSubmit={() => attach(project, vm, volume.meta.name)}
     >
       {() =>
-        stopped.length === 0 ? (
-          <p>No VM on node {node} is stopped. Stop the VM first: disks are attached while it is off.</p>
+        near.length === 0 ? (
+          <p>There is no VM on node {node}, where the volume lies.</p>
         ) : (
           <SelectField
-            label="VM" data-autofocus="" value={vm} hint={`Stopped VMs on node ${node ?? "?"}, where the volume lies`} onChange={(event) => setChosen(event.target.value)}
-            options={stopped.map((each) => ({ value: each.meta.name, label: each.meta.name }))}
+            label="VM" data-autofocus="" value={vm} hint="A guest that runs gets the disk at once" onChange={(event) => setChosen(event.target.value)}
+            options={near.map((each) => ({ value: each.meta.name, label: each.meta.name }))}
           />
         )
       }

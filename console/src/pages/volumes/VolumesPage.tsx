@@ -1,4 +1,4 @@
-// The list of volumes: create, resize, delete, attach, detach.
+// The list of volumes: create, change, delete, attach, detach.
 import { Link } from '@tanstack/react-router'
 import { Link2, Unlink } from 'lucide-react'
 import { useState } from 'react'
@@ -18,7 +18,7 @@ import type { Column } from '../../components/table/columns'
 import { ListPage } from '../../components/table/ListPage'
 import { AttachDialog } from './AttachDialog'
 import { CreateVolume } from './CreateVolume'
-import { ResizeButton } from './ResizeVolume'
+import { ChangeButton } from './ChangeVolume'
 import { snapshotCounts } from './snapshots'
 
 const columns = (snapshots: (volume: string) => number): Column<Volume>[] => [
@@ -52,11 +52,12 @@ const columns = (snapshots: (volume: string) => number): Column<Volume>[] => [
 ]
 
 function AttachedTo({ volume }: { volume: Volume }) {
-  const vm = volume.status.attachment?.vm
+  const { vm, leaving } = volume.status.attachment ?? {}
   if (!vm) return <Dash />
   return (
     <Link to="/p/$project/vms/$name" params={{ project: volume.meta.project ?? 'default', name: vm }} className="link">
       {vm}
+      {leaving && <span className="text-dim"> (leaving)</span>}
     </Link>
   )
 }
@@ -81,7 +82,7 @@ function Actions({ volume }: { volume: Volume }) {
           <Link2 size={14} aria-hidden="true" />
         </button>
       )}
-      <ResizeButton volume={volume} />
+      <ChangeButton volume={volume} />
       <RowDelete target={refOf('volume', volume)} />
       {attaching && <AttachDialog volume={volume} onClose={() => setAttaching(false)} />}
     </span>
@@ -102,7 +103,7 @@ export function VolumesPage() {
       <ListPage
         title="Volumes" id="volumes" query={useList('volume', project)} columns={columns(snapshotCounts(snapshots))} actions={create}
         texts={(volume) => [volume.status.state, volume.spec.pool, volume.spec.image ?? '', volume.status.attachment?.vm ?? '']}
-        signature={(volume) => [volume.status.state, volume.status.attachment?.vm, volume.spec.size].join('|')}
+        signature={(volume) => [volume.status.state, volume.status.attachment?.vm, volume.status.attachment?.leaving, volume.spec.size].join('|')}
         empty={<Empty text="No volumes yet. Launching a VM makes one for its disk." action={create} command={<CommandLine text="novacron volume create data --size 20GiB" />} />}
         bulk={(rows, clear) => <BulkDelete targets={rows.map((row) => refOf('volume', row))} onDone={clear} />}
       />

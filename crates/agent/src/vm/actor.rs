@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use novacron_host::Handle;
 use novacron_model::task::step;
-use novacron_model::vm::{Runtime, VmState};
+use novacron_model::vm::{LiveChange, Runtime, VmState};
 use novacron_model::{Error, Object, Result, Vm};
 use novacron_store::{CommitError, Precondition, Snapshot, object};
 use tokio::time::{Instant, sleep};
@@ -118,8 +118,7 @@ impl Actor {
         let Decision { runtime, then } = decide(&view);
         let silent = matches!(then, Step::Leave | Step::Do(Effect::CleanUp));
         if !silent && vm.meta.deleting.is_none() {
-            let starts = matches!(then, Step::Do(Effect::Start { .. }));
-            if let Err(error) = self.report(&at, &vm, &runtime, starts).await {
+            if let Err(error) = self.report(&at, &vm, &runtime, &then).await {
                 report::warn(&family, &error);
                 return Ok(Next::Pause);
             }
@@ -137,7 +136,9 @@ impl Actor {
             Step::Do(effect) => effect,
         };
         let handle = seen.guest.as_ref().map(|guest| &guest.handle);
-        let scene = Scene { node: &node, at: &at, family: &family, vm: &vm, handle };
+        let runtime_now = &runtime;
+        let scene =
+            Scene { node: &node, at: &at, family: &family, vm: &vm, runtime: runtime_now, handle };
         node.vm_logs.write(vm.meta.uid, &format!("{effect}"));
         let done = effect::perform(scene, &effect).await;
         let error = done.as_ref().err();
@@ -224,20 +225,24 @@ impl Actor {
         at: &Snapshot,
         vm: &Object<Vm>,
         runtime: &Runtime,
-        starts: bool,
+        then: &Step,
     ) -> Result<(), CommitError> {
         let stored = vm.status.runtime.as_ref();
-        if stored == Some(runtime) && !starts {
+        let starts = matches!(then, Step::Do(Effect::Start { .. }));
+        let attaches = matches!(then, Step::Do(Effect::Change(LiveChange::Attach(_))));
+        if stored == Some(runtime) && !starts && !attaches {
             return Ok(());
         }
         let node = &self.node;
         let unwritable = |error: Error| CommitError::Unknown(error.message);
         let family = self.seat.family();
         let mut txn = report::section(at, family, "runtime", runtime).map_err(unwritable)?;
-        if starts {
-            // From here on the VM counts as live, which keeps its disks; an edit that came in
-            // between may have taken one away.
+        if starts || attaches {
+            // From here on the guest counts as having its disks, which keeps them; an edit that
+            // came in between may have taken one away.
             txn.preconditions.push(Precondition::At(family.clone(), vm.meta.revision));
+        }
+        if starts {
             // So may an order that all guests of the node are to be down.
             txn.preconditions.push(hold::unchanged(node, at));
         }
@@ -298,7 +303,11 @@ impl Actor {
             self.node.vm_logs.write(uid, &format!("{effect} failed: {error}"));
         }
         match effect {
-            Effect::Destroy | Effect::CleanUp | Effect::Snapshot(_) | Effect::Plug => Next::Pause,
+            Effect::Destroy
+            | Effect::CleanUp
+            | Effect::Snapshot(_)
+            | Effect::Plug
+            | Effect::Change(_) => Next::Pause,
             _ => Next::Again,
         }
     }

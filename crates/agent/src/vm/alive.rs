@@ -10,6 +10,7 @@ use novacron_model::vm::{ExitCause, Failure, NicState, Run, Runtime, StopOrder};
 use novacron_model::{Code, Error};
 
 use super::decide::{end_run, enter};
+use super::fit;
 use super::view::{Decision, Effect, Guest, Nic, Pressed, Step, View};
 
 /// A guest that boots does not hear the power button yet: press again from time to time.
@@ -53,10 +54,13 @@ pub fn decide(view: &View<'_>, guest: &Guest, mut runtime: Runtime) -> Decision 
     if view.nics.iter().any(|nic| nic.plug == Plug::Out) {
         return Decision { runtime, then: Step::Do(Effect::Plug) };
     }
+    if let Some(change) = fit::next(view, &mut runtime) {
+        return Decision { runtime, then: Step::Do(Effect::Change(change)) };
+    }
     // Last: a deletion that cannot be done, on a full disk say, is tried for ever.
     let then = match view.snapshots.first() {
         Some(work) => Step::Do(Effect::Snapshot(work.clone())),
-        None => Step::Wait(None),
+        None => Step::Wait(fit::wait(view, &runtime)),
     };
     Decision { runtime, then }
 }

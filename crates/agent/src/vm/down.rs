@@ -19,7 +19,8 @@ pub fn decide(view: &View<'_>) -> Decision {
     (runtime.handle, runtime.pid, runtime.agent) = (None, None, None);
     runtime.nics.clear();
     // Not before its process has gone: until then it holds what it was given.
-    runtime.hardware = None;
+    (runtime.hardware, runtime.plugging) = (None, None);
+    runtime.refused.clear();
     let ready = *view.disks == Disks::Ready;
     let orders = &view.vm.status.orders;
     if ready && orders.restore > runtime.done.restore {

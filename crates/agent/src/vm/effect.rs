@@ -4,12 +4,13 @@ use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 
 use novacron_host::hypervisor::{BRIDGES_NEED, Control, NicPort};
 use novacron_host::{Handle, Machine, Stop};
-use novacron_model::vm::Protocol;
+use novacron_model::vm::{Protocol, Runtime};
 use novacron_model::{Error, Object, Result, Snapshot as VmSnapshot, Vm};
 use novacron_store::{Key, Snapshot, object};
+use uuid::Uuid;
 
 use super::view::Effect;
-use super::{bridges, look, machine, snapshot};
+use super::{bridges, change, look, machine, snapshot};
 use crate::node::{Node, project_of};
 use crate::report;
 
@@ -20,18 +21,15 @@ pub(super) struct Scene<'a> {
     pub at: &'a Snapshot,
     pub family: &'a Key,
     pub vm: &'a Object<Vm>,
+    /// As reported just now; the store's own may lag behind it.
+    pub runtime: &'a Runtime,
     pub handle: Option<&'a Handle>,
 }
 
 /// The handle of the process, if one was started.
 pub(super) async fn perform(scene: Scene<'_>, effect: &Effect) -> Result<Option<Handle>> {
     let hypervisor = &scene.node.config.hypervisor;
-    let touches =
-        matches!(effect, Effect::Start { .. } | Effect::Snapshot(_) | Effect::Restore { .. });
-    let volumes =
-        if touches { machine::volumes(scene.at, scene.family, scene.vm)? } else { vec![] };
-    let uids = volumes.iter().map(|volume| volume.meta.uid).collect();
-    let _turn = scene.node.turns.take(uids).await;
+    let _turn = scene.node.turns.take(touched(scene, effect)?).await;
     let done = match effect {
         Effect::Start { paused } => return start(scene, *paused).await.map(Some),
         Effect::CleanUp => clean_up(scene).await,
@@ -43,11 +41,24 @@ pub(super) async fn perform(scene: Scene<'_>, effect: &Effect) -> Result<Option<
         Effect::Resume => control(scene)?.resume(live(scene)?).await,
         Effect::Reset => control(scene)?.reset(live(scene)?).await,
         Effect::Plug => plug(scene).await,
+        Effect::Change(change) => change::perform(scene, change).await,
     };
     done.map(|()| None)
 }
 
-fn live(scene: Scene<'_>) -> Result<&Handle> {
+/// Uids of the volumes whose files the effect reaches into.
+fn touched(scene: Scene<'_>, effect: &Effect) -> Result<Vec<Uuid>> {
+    match effect {
+        Effect::Start { .. } | Effect::Snapshot(_) | Effect::Restore { .. } => {
+            let volumes = machine::volumes(scene.at, scene.family, &scene.vm.spec.disks)?;
+            Ok(volumes.iter().map(|volume| volume.meta.uid).collect())
+        }
+        Effect::Change(change) => Ok(change::volume(scene, change).into_iter().collect()),
+        _ => Ok(Vec::new()),
+    }
+}
+
+pub(super) fn live(scene: Scene<'_>) -> Result<&Handle> {
     scene
         .handle
         .ok_or_else(|| Error::conflict(format!("VM \"{}\" is not running", scene.vm.name())))
@@ -70,9 +81,11 @@ async fn press(scene: Scene<'_>, how: Stop) -> Result<()> {
 }
 
 async fn start(scene: Scene<'_>, paused: bool) -> Result<Handle> {
-    let Scene { node, at, family, vm, .. } = scene;
+    let Scene { node, family, vm, .. } = scene;
     let permit = node.starts.acquire().await;
     let _permit = permit.map_err(|_| Error::unavailable("the agent is ending"))?;
+    // Limits of a volume may have changed while its turn was waited for.
+    let at = &node.store.snapshot();
     let machine = machine::build(node, at, family, vm, paused).await?;
     for bridge in machine.nics.iter().filter_map(|nic| nic.bridge.as_deref()) {
         bridges::check(node, bridge).await?;
@@ -140,10 +153,14 @@ async fn restore(scene: Scene<'_>, name: &str) -> Result<()> {
     let Scene { node, at, family, vm, .. } = scene;
     let snapshot = object::expect::<VmSnapshot>(at, Some(project_of(family)?), name)?;
     let snapshots = node.config.hypervisor.snapshots().ok_or_else(no_snapshots)?;
-    let drives = machine::drives(node, at, family, vm).await?;
+    let covered = snapshot.status.data.as_ref().map_or(&[][..], |data| &data.volumes);
+    let mut disks = vm.spec.disks.clone();
+    // What was attached since stays as it is.
+    disks.retain(|disk| disk.volume.as_ref().is_some_and(|name| covered.contains(name)));
+    let drives = machine::drives(node, at, family, vm, &disks).await?;
     snapshots.restore(&drives, snapshot.meta.uid).await?;
     // A disk comes back as small as it was when the snapshot was taken.
-    for volume in machine::volumes(at, family, vm)? {
+    for volume in machine::volumes(at, family, &disks)? {
         let pool = node.pool(at, volume.spec.pool.as_str()).await?;
         pool.grow_volume(volume.meta.uid, volume.spec.format, volume.spec.size).await?;
     }

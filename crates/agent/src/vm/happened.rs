@@ -1,7 +1,7 @@
 //! What is worth an event, from one report to the next. Pure.
 
 use novacron_model::event::Level;
-use novacron_model::vm::{Exit, ExitCause, Runtime};
+use novacron_model::vm::{Exit, ExitCause, RefusedChange, Runtime};
 
 /// An event in the making.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,7 @@ pub fn between(name: &str, old: &Runtime, new: &Runtime) -> Vec<Happening> {
         happenings.push(Happening { level: Level::Warning, kind: "vm.failed", text });
     }
     happenings.extend(plugs(name, old, new));
+    happenings.extend(changes(name, old, new));
     let paused_by_itself = new.state == novacron_model::vm::VmState::Paused && new.reason.is_some();
     if paused_by_itself && old.state != new.state {
         let reason = new.reason.as_deref().unwrap_or_default();
@@ -37,6 +38,30 @@ pub fn between(name: &str, old: &Runtime, new: &Runtime) -> Vec<Happening> {
         happenings.push(Happening { level: Level::Error, kind: "vm.halted", text });
     }
     happenings
+}
+
+/// What the live guest was given or has given up, and what it did not take.
+fn changes(name: &str, old: &Runtime, new: &Runtime) -> Vec<Happening> {
+    let machines = old.hardware.as_ref().zip(new.hardware.as_ref());
+    let machines = machines.filter(|_| old.started.is_some() && old.started == new.started);
+    let made = machines.map(|(old, new)| old.differences(new)).unwrap_or_default();
+    let made = made.into_iter().map(|difference| Happening {
+        level: Level::Info,
+        kind: "vm.changed",
+        text: format!("VM \"{name}\": {}", difference.text),
+    });
+    let known = |refused: &&RefusedChange| {
+        old.refused
+            .iter()
+            .any(|other| (&other.device, &other.error) == (&refused.device, &refused.error))
+    };
+    let refused = new.refused.iter().filter(|refused| !known(refused));
+    let refused = refused.map(|RefusedChange { device, error, .. }| Happening {
+        level: Level::Warning,
+        kind: "vm.change_refused",
+        text: format!("VM \"{name}\": {device} changes at the next start: {}", error.message),
+    });
+    made.chain(refused).collect()
 }
 
 /// NICs that fell out of their bridges, or are in them again.

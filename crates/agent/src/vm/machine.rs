@@ -7,7 +7,7 @@ use novacron_host::Machine;
 use novacron_host::hypervisor::{Boot, CdromDrive, Drive, Forward, NicPort};
 use novacron_host::storage::Base;
 use novacron_model::image::ImageKind;
-use novacron_model::vm::{Disk, Nic, VmSpec};
+use novacron_model::vm::{Cdrom, Disk, Nic, PortForward, VmSpec};
 use novacron_model::{Error, Image, Name, Network, Object, Result, Vm, Volume, network};
 use novacron_store::{Key, Snapshot, object};
 use uuid::Uuid;
@@ -48,16 +48,16 @@ fn readiness(node: &Node, vm: &Object<Vm>, volume: &Object<Volume>) -> Disks {
     Disks::Ready
 }
 
-fn volume_of(at: &Snapshot, family: &Key, disk: &Disk) -> Result<Object<Volume>> {
+pub(super) fn volume_of(at: &Snapshot, family: &Key, disk: &Disk) -> Result<Object<Volume>> {
     let volume = disk.volume.as_ref();
     let volume =
         volume.ok_or_else(|| Error::internal(format!("disk \"{}\" has no volume", disk.name)))?;
     object::expect::<Volume>(at, Some(project_of(family)?), volume.as_str())
 }
 
-/// The volumes of a VM, in the order of its disks.
-pub(crate) fn volumes(at: &Snapshot, family: &Key, vm: &Object<Vm>) -> Result<Vec<Object<Volume>>> {
-    vm.spec.disks.iter().map(|disk| volume_of(at, family, disk)).collect()
+/// The volumes of a VM's disks, in their order.
+pub(crate) fn volumes(at: &Snapshot, family: &Key, disks: &[Disk]) -> Result<Vec<Object<Volume>>> {
+    disks.iter().map(|disk| volume_of(at, family, disk)).collect()
 }
 
 /// The machine of a VM whose disks are ready.
@@ -76,7 +76,7 @@ pub(crate) async fn build(
         cpus: vm.spec.cpus,
         memory: vm.spec.memory,
         boot: boot(node, at, family, vm).await?,
-        drives: drives(node, at, family, vm).await?,
+        drives: drives(node, at, family, vm, &vm.spec.disks).await?,
         cdroms: cdroms(node, at, family, vm).await?,
         cidata: cidata(node, vm).await?,
         nics: nics(at, family, vm, vm.spec.nics.as_deref().unwrap_or_default())?,
@@ -104,16 +104,25 @@ async fn cdroms(
     vm: &Object<Vm>,
 ) -> Result<Vec<CdromDrive>> {
     let mut drives = Vec::with_capacity(vm.spec.cdroms.len());
-    for cdrom in &vm.spec.cdroms {
-        let medium = match &cdrom.image {
-            Some(name) => Some(iso(node, at, family, name.as_str()).await?),
-            None => None,
-        };
-        let name = cdrom.name.as_str();
-        let boot_index = boot_index(&vm.spec, name);
-        drives.push(CdromDrive { name: name.to_owned(), medium, boot_index });
+    for drive in &vm.spec.cdroms {
+        drives.push(cdrom(node, at, family, &vm.spec, drive).await?);
     }
     Ok(drives)
+}
+
+pub(super) async fn cdrom(
+    node: &Node,
+    at: &Snapshot,
+    family: &Key,
+    spec: &VmSpec,
+    cdrom: &Cdrom,
+) -> Result<CdromDrive> {
+    let medium = match &cdrom.image {
+        Some(name) => Some(iso(node, at, family, name.as_str()).await?),
+        None => None,
+    };
+    let name = cdrom.name.as_str();
+    Ok(CdromDrive { name: name.to_owned(), medium, boot_index: boot_index(spec, name) })
 }
 
 async fn iso(node: &Node, at: &Snapshot, family: &Key, name: &str) -> Result<PathBuf> {
@@ -123,35 +132,59 @@ async fn iso(node: &Node, at: &Snapshot, family: &Key, name: &str) -> Result<Pat
     files.iso.ok_or_else(|| Error::conflict(format!("image \"{name}\" is not an ISO image")))
 }
 
-/// Disks in boot order.
+/// Some disks of a VM, in their order.
 pub(crate) async fn drives(
     node: &Node,
     at: &Snapshot,
     family: &Key,
     vm: &Object<Vm>,
+    disks: &[Disk],
 ) -> Result<Vec<Drive>> {
-    let mut drives = Vec::with_capacity(vm.spec.disks.len());
-    for disk in &vm.spec.disks {
-        let volume = volume_of(at, family, disk)?;
-        let pool = node.pool(at, volume.spec.pool.as_str()).await?;
-        let format = volume.spec.format;
-        let backing = match &volume.spec.image {
-            Some(name) => backing(node, at, family, name.as_str()).await?,
-            None => None,
-        };
-        drives.push(Drive {
-            serial: disk.name.as_str().chars().take(20).collect(),
-            bus: disk.bus.unwrap_or_else(|| vm.spec.preset.disk_bus()),
-            boot_index: boot_index(&vm.spec, disk.name.as_str()),
-            path: pool.volume(volume.meta.uid, format).await?,
-            format,
-            // A raw volume is a copy of its image, not an overlay.
-            backing: backing
-                .filter(|_| format == novacron_model::volume::DiskFormat::Qcow2)
-                .map(|disk| (disk.path, disk.format)),
-        });
+    let mut drives = Vec::with_capacity(disks.len());
+    for disk in disks {
+        drives.push(drive(node, at, family, vm, disk).await?);
     }
     Ok(drives)
+}
+
+pub(super) async fn drive(
+    node: &Node,
+    at: &Snapshot,
+    family: &Key,
+    vm: &Object<Vm>,
+    disk: &Disk,
+) -> Result<Drive> {
+    let volume = volume_of(at, family, disk)?;
+    let pool = node.pool(at, volume.spec.pool.as_str()).await?;
+    let format = volume.spec.format;
+    let backing = match &volume.spec.image {
+        Some(name) => backing(node, at, family, name.as_str()).await?,
+        None => None,
+    };
+    Ok(Drive {
+        serial: disk.name.as_str().chars().take(20).collect(),
+        bus: disk.bus.unwrap_or_else(|| vm.spec.preset.disk_bus()),
+        boot_index: boot_index(&vm.spec, disk.name.as_str()),
+        path: pool.volume(volume.meta.uid, format).await?,
+        format,
+        // A raw volume is a copy of its image, not an overlay.
+        backing: backing
+            .filter(|_| format == novacron_model::volume::DiskFormat::Qcow2)
+            .map(|disk| (disk.path, disk.format)),
+        limits: volume.spec.limits.unwrap_or_default(),
+    })
+}
+
+/// Where a disk's file lies, or lay.
+pub(super) async fn disk_path(
+    node: &Node,
+    at: &Snapshot,
+    family: &Key,
+    disk: &Disk,
+) -> Result<PathBuf> {
+    let volume = volume_of(at, family, disk)?;
+    let pool = node.pool(at, volume.spec.pool.as_str()).await?;
+    pool.volume(volume.meta.uid, volume.spec.format).await
 }
 
 async fn backing(node: &Node, at: &Snapshot, family: &Key, image: &str) -> Result<Option<Base>> {
@@ -196,7 +229,7 @@ pub(super) fn nics(
             mac: mac(vm.meta.uid, index),
             model: nic.model.unwrap_or_else(|| vm.spec.preset.nic_model()),
             bridge: network.spec.bridge,
-            forwards: forwards(nic),
+            forwards: forwards(&nic.ports),
         })
     };
     nics.iter().enumerate().map(port).collect()
@@ -210,14 +243,14 @@ fn mac(uid: Uuid, index: usize) -> [u8; 6] {
     [0x52, tail[0], tail[1], tail[2], tail[3], last]
 }
 
-fn forwards(nic: &Nic) -> Vec<Forward> {
-    let forward = |port: &novacron_model::vm::PortForward| Forward {
+pub(super) fn forwards(ports: &[PortForward]) -> Vec<Forward> {
+    let forward = |port: &PortForward| Forward {
         address: port.address,
         host: port.host,
         guest: port.guest,
         protocol: port.protocol,
     };
-    nic.ports.iter().map(forward).collect()
+    ports.iter().map(forward).collect()
 }
 
 #[cfg(test)]

@@ -6,9 +6,11 @@
 pub(crate) mod actor;
 mod alive;
 pub(crate) mod bridges;
+mod change;
 pub mod decide;
 mod down;
 mod effect;
+mod fit;
 mod happened;
 mod look;
 pub(crate) mod machine;

@@ -5,7 +5,7 @@ use novacron_model::task::Action;
 use novacron_model::vm::{Failure, Runtime};
 
 use super::view::{Effect, Memory, View};
-use super::{alive, down};
+use super::{alive, down, fit};
 
 /// The runtime and the memory after `effect`, which failed if there is an `error`. The world is
 /// looked at again before anything else is decided.
@@ -35,6 +35,7 @@ pub fn after(view: &View<'_>, effect: &Effect, error: Option<&Error>) -> (Runtim
             runtime.done.restore = orders.restore;
             fail(&mut runtime, view, Action::Restore, orders.restore, error);
         }
+        Effect::Change(change) => fit::note(view, &mut runtime, &mut memory, change, error),
         Effect::Plug => memory.unpluggable = error.map(|error| error.message.clone()),
         Effect::Destroy | Effect::Snapshot(_) | Effect::CleanUp => {}
     }

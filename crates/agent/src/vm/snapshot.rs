@@ -3,7 +3,7 @@
 use novacron_host::hypervisor::{Drive, Snapshots, while_frozen};
 use novacron_model::snapshot::{Consistency, SnapshotData};
 use novacron_model::task::step;
-use novacron_model::vm::{Exit, ExitCause, Runtime};
+use novacron_model::vm::{Disk, Exit, ExitCause, Runtime};
 use novacron_model::{Error, Result, Snapshot as VmSnapshot, key};
 use novacron_store::Key;
 use uuid::Uuid;
@@ -40,12 +40,19 @@ pub(super) async fn perform(scene: Scene<'_>, work: &SnapshotWork) -> Result<()>
     Ok(())
 }
 
+/// The disks that a snapshot covers: those that the live guest has, which may be others than the
+/// spec asks for.
+fn disks(scene: Scene<'_>) -> &[Disk] {
+    let has = scene.runtime.hardware.as_ref().filter(|_| scene.handle.is_some());
+    has.map_or(&scene.vm.spec.disks, |hardware| &hardware.disks)
+}
+
 /// The result of a snapshot that was taken: whether all file systems were whole.
 async fn on_disks(scene: Scene<'_>, work: &SnapshotWork) -> Result<Result<()>> {
-    let Scene { node, at, family, vm, handle } = scene;
+    let Scene { node, at, family, vm, handle, .. } = scene;
     let snapshots = node.config.hypervisor.snapshots();
     let snapshots = snapshots.ok_or_else(no_snapshots)?;
-    let drives = machine::drives(node, at, family, vm).await?;
+    let drives = machine::drives(node, at, family, vm, disks(scene)).await?;
     let step = if work.delete { step::DELETE_SNAPSHOT } else { step::TAKE_SNAPSHOT };
     node.board.step(work.uid, step);
     let done = if work.delete {
@@ -96,7 +103,7 @@ fn shut_down(runtime: &Runtime) -> Result<()> {
 }
 
 fn data(scene: Scene<'_>, done: Result<Result<()>>) -> SnapshotData {
-    let volumes = scene.vm.spec.disks.iter().filter_map(|disk| disk.volume.clone());
+    let volumes = disks(scene).iter().filter_map(|disk| disk.volume.clone());
     let mut data = SnapshotData {
         taken: None,
         volumes: volumes.collect(),

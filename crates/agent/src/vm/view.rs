@@ -1,12 +1,13 @@
 //! What a VM's actor knows when it decides, and what it can decide. Plain values only.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use novacron_host::hypervisor::Plug;
 use novacron_host::{Handle, Observed, Stop};
 use novacron_model::node::Hold;
-use novacron_model::vm::Runtime;
+use novacron_model::vm::{LiveChange, Runtime};
 use novacron_model::{Object, Time, Vm};
 use uuid::Uuid;
 
@@ -95,6 +96,8 @@ pub struct Memory {
     pub tried: Option<u64>,
     /// Why NICs could not be plugged in.
     pub unpluggable: Option<String>,
+    /// When a change of a device was refused last, by [`View::uptime`].
+    pub refused: BTreeMap<String, Duration>,
 }
 
 /// The power button was pressed.
@@ -145,6 +148,8 @@ pub enum Effect {
     Reset,
     /// NICs into their bridges.
     Plug,
+    /// Something that the guest takes while it runs.
+    Change(LiveChange),
     Restore {
         snapshot: String,
     },
@@ -168,6 +173,13 @@ impl fmt::Display for Effect {
             Self::Snapshot(work) if work.delete => write!(f, "delete snapshot {}", work.name),
             Self::Snapshot(work) => write!(f, "take snapshot {}", work.name),
             Self::Plug => f.write_str("plug NICs into their bridges"),
+            Self::Change(LiveChange::Attach(disk)) => write!(f, "attach disk {}", disk.name),
+            Self::Change(LiveChange::Detach(disk)) => write!(f, "detach disk {}", disk.name),
+            Self::Change(LiveChange::Medium(cdrom)) => match &cdrom.image {
+                Some(image) => write!(f, "put {image} into drive {}", cdrom.name),
+                None => write!(f, "empty drive {}", cdrom.name),
+            },
+            Self::Change(LiveChange::Ports { nic, .. }) => write!(f, "change ports of NIC {nic}"),
             Self::CleanUp => f.write_str("remove what is left"),
         }
     }

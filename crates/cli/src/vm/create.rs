@@ -184,12 +184,15 @@ fn nics(args: &SpecArgs) -> Result<Option<Value>> {
     if args.network.is_none() && args.ports.is_empty() {
         return Ok(None);
     }
-    let ports: Vec<_> = args.ports.iter().map(|port| &port.0).collect();
-    let ports = serde_json::to_value(ports)
-        .map_err(|error| Failure::failed(format!("ports cannot be sent: {error}")))?;
-    let mut nic = json!({"ports": ports});
+    let mut nic = json!({"ports": ports(&args.ports)?});
     put(&mut nic, "network", args.network.as_deref());
     Ok(Some(json!([nic])))
+}
+
+pub(super) fn ports(ports: &[PortText]) -> Result<Value> {
+    let ports: Vec<_> = ports.iter().map(|port| &port.0).collect();
+    let unsent = |error| Failure::failed(format!("ports cannot be sent: {error}"));
+    serde_json::to_value(ports).map_err(unsent)
 }
 
 fn cloud_init(has_image: bool, args: &GuestArgs) -> Result<Option<Value>> {

@@ -3,14 +3,13 @@
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{NOUN, create};
-use crate::args::{LabelArgs, put, typed};
+use super::NOUN;
+use crate::args::put;
 use crate::client::Call;
 use crate::failure::Result;
 use crate::image;
 use crate::session::Session;
 use crate::table::text;
-use crate::verbs::set;
 
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Machine")]
@@ -52,43 +51,6 @@ pub enum Firmware {
     UefiSecure,
 }
 
-#[derive(Debug, Clone, Args)]
-pub struct SetArgs {
-    /// Name of the VM
-    #[arg(value_name = "VM")]
-    name: String,
-    /// Number of virtual CPUs
-    #[arg(long, value_name = "N")]
-    cpus: Option<u32>,
-    /// Memory (512MiB, 4GiB)
-    #[arg(long, value_name = "SIZE", value_parser = typed::<novacron_model::Bytes>)]
-    memory: Option<novacron_model::Bytes>,
-    /// When a guest that ended by itself is started again; always means after a shutdown, too
-    #[arg(long, value_enum)]
-    restart: Option<create::Restart>,
-    #[command(flatten)]
-    hardware: HardwareArgs,
-    /// Take the ISOs out of the CD-ROM drives
-    #[arg(long, conflicts_with = "isos", help_heading = "Machine")]
-    eject: bool,
-    #[command(flatten)]
-    labels: LabelArgs,
-}
-
-pub async fn set(session: &Session, args: SetArgs) -> Result<()> {
-    let mut spec = json!({});
-    put(&mut spec, "cpus", args.cpus);
-    put(&mut spec, "memory", args.memory.map(|memory| memory.0));
-    put(&mut spec, "restart", args.restart.map(create::Restart::wire));
-    args.hardware.put(&mut spec);
-    if args.eject || !args.hardware.isos.is_empty() {
-        let isos = images(session, &args.hardware.isos).await?;
-        let vm = session.read(&NOUN, &args.name).await?;
-        spec["cdroms"] = cdroms(vm.pointer("/spec/cdroms"), &isos);
-    }
-    set::set(session, &NOUN, &args.name, &args.labels, spec).await
-}
-
 pub async fn revert(session: &Session, name: &str) -> Result<()> {
     let path = format!("{}/revert", NOUN.path(&session.project, name));
     let answer = session.client.call(Call::post(path, &json!({}))).await?;
@@ -98,8 +60,12 @@ pub async fn revert(session: &Session, name: &str) -> Result<()> {
 /// What waits for a restart, a line for each; nothing where nothing does.
 pub fn pending(vm: &Value) -> String {
     let pending = vm.pointer("/status/pending").and_then(Value::as_array);
-    let lines = pending.into_iter().flatten().map(|each| text(each, "/text"));
-    lines.map(|text| format!("{text} after restart")).collect::<Vec<_>>().join("\n")
+    let lines = pending.into_iter().flatten().map(|each| {
+        let why = each.pointer("/reason").and_then(Value::as_str);
+        let why = why.map(|reason| format!(" ({reason})")).unwrap_or_default();
+        format!("{} after restart{why}", text(each, "/text"))
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 impl HardwareArgs {
@@ -175,8 +141,9 @@ mod tests {
     fn what_waits_is_a_line_each() {
         let vm = json!({"status": {"pending": [
             {"field": "spec.cpus", "text": "CPUs 2 → 4"},
-            {"field": "spec.memory", "text": "memory 4 → 8 GiB"}]}});
-        assert_eq!(pending(&vm), "CPUs 2 → 4 after restart\nmemory 4 → 8 GiB after restart");
+            {"field": "spec.disks", "text": "disk \"data\" added", "reason": "no slot"}]}});
+        let lines = "CPUs 2 → 4 after restart\ndisk \"data\" added after restart (no slot)";
+        assert_eq!(pending(&vm), lines);
         assert_eq!(pending(&json!({})), "");
     }
 }

@@ -55,7 +55,7 @@ fn undo(request: &mut Request<'_>, txn: &mut Txn, task: &Object<Task>) -> Result
         (Action::Stop, Vm::KIND) => turn(request, txn, task, Run::Running),
         _ => {
             let noun = goal::noun(action);
-            Err(Error::conflict(format!("a {noun} cannot be cancelled once it was asked for")))
+            Err(Error::conflict(format!("the {noun} cannot be cancelled any more")))
         }
     }
 }

@@ -7,6 +7,8 @@
 //! | stop, pause | stopped, paused, likewise |
 //! | restart, reset | the order with the task's number was carried out |
 //! | restore | likewise; then the VM does what its spec says |
+//! | attach | the guest has the volume as a disk, or there is no guest |
+//! | detach | the volume is free |
 //! | delete | gone |
 
 use novacron_model::image::ImageState;
@@ -21,6 +23,8 @@ use crate::admission::Home;
 use crate::coming::{self, Coming};
 use crate::journal::called;
 
+mod attachment;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
     Wait,
@@ -33,7 +37,10 @@ pub(super) enum Verdict {
 pub(super) fn judge(at: &At, home: &Home, task: &Object<Task>) -> Result<Verdict> {
     Ok(match task.spec.target.kind.as_str() {
         Vm::KIND => with::<Vm>(at, home, task, |task, of| vm(at, home, task, of))?,
-        Volume::KIND => with::<Volume>(at, home, task, |_, volume| {
+        Volume::KIND => with::<Volume>(at, home, task, |task, volume| {
+            if matches!(task.spec.action, Action::Attach | Action::Detach) {
+                return attachment::judge(at, home, task, volume);
+            }
             if volume.status.location.is_none()
                 && let Ok(Coming::Failed(error)) = coming::of_volume(at, home, volume)
             {
@@ -68,6 +75,8 @@ pub(super) fn noun(action: Action) -> &'static str {
         Action::Import => "import",
         Action::Snapshot => "snapshot",
         Action::Restore => "restore",
+        Action::Attach => "attachment",
+        Action::Detach => "detachment",
     }
 }
 

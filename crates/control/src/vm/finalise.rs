@@ -10,7 +10,7 @@
 use novacron_model::{Object, Result, Snapshot, Time, Vm, Volume, key};
 use novacron_store::{Key, Snapshot as At, Txn, object};
 
-use super::{PLACEMENT, node};
+use super::{PLACEMENT, attach, node};
 use crate::admission::{Home, rewrite, unchanged, unchanged_record};
 use crate::index::{self, row};
 use crate::volume::ATTACHMENT;
@@ -50,6 +50,7 @@ fn held_volumes(at: &At, home: &Home, vm: &Object<Vm>) -> Result<Vec<(Object<Vol
             held.push((volume, disk.owned));
         }
     }
+    held.extend(attach::leaving(at, vm).into_iter().map(|volume| (volume, false)));
     Ok(held)
 }
 

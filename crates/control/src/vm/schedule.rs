@@ -254,7 +254,7 @@ impl Scene<'_> {
             labels: [(LABEL.to_owned(), run.cadence.to_string())].into(),
             ..DraftMeta::default()
         };
-        let spec = SnapshotSpec { vm: Name::new(self.vm.name())? };
+        let spec = SnapshotSpec { vm: Name::new(self.vm.name())?, parent: None };
         let full = meta.name.clone();
         match Snapshot::create(&mut request, Draft { meta, spec }) {
             Ok(admitted) => {

@@ -123,7 +123,9 @@ pub fn restore(
     let before = &vm.status.orders;
     let restore_from = Some(name);
     let stop = StopOrder::default();
-    let orders = Orders { restore: before.restore + 1, restore_from, stop, ..before.clone() };
+    let restore_at = Some(request.now);
+    let restore = before.restore + 1;
+    let orders = Orders { restore, restore_from, restore_at, stop, ..before.clone() };
     let order = orders.restore;
     let mut admitted = put(request, vm, vm.clone(), &orders, Action::Restore, order)?;
     unchanged(&mut admitted.txn, Some(home.uid), &snapshot);

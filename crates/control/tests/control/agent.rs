@@ -47,6 +47,7 @@ pub fn work_on_volume(world: &mut World, volume: &Object<Volume>) -> bool {
         ready: Some(world.now),
         used: volume.spec.size,
         error: None,
+        limit_error: None,
         observed_generation: volume.meta.generation,
     };
     world.report(&family, "data", &data);
@@ -93,7 +94,13 @@ pub fn work_on_vm(world: &mut World, vm: &Object<Vm>) -> bool {
     let goes_on = before.done.restart >= orders.restart && before.hardware.is_some();
     let hardware = match state {
         VmState::Stopped => None,
-        _ if goes_on => before.hardware.clone(),
+        // An obedient guest, which takes at once what it can.
+        _ if goes_on => before.hardware.clone().map(|mut has| {
+            while let Some(change) = has.live_changes(&vm.spec.hardware()).first() {
+                has.follow(change);
+            }
+            has
+        }),
         _ => Some(vm.spec.hardware()),
     };
     let runtime = Runtime {

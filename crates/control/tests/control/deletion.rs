@@ -2,9 +2,9 @@
 
 use expect_test::expect;
 use novacron_control::{Resource, task};
-use novacron_model::request::{AttachRequest, StopRequest};
+
 use novacron_model::task::Action;
-use novacron_model::{Image, Name, Snapshot, Vm, Volume};
+use novacron_model::{Image, Snapshot, Vm, Volume};
 use serde_json::json;
 
 use super::agent;
@@ -96,20 +96,6 @@ fn a_deleted_snapshot_leaves_when_its_node_has_cleaned_up() {
     assert_eq!(world.outcome(deletion), "running");
     world.run();
     assert_eq!(world.outcome(deletion), "succeeded");
-}
-
-#[test]
-fn disks_with_snapshots_keep_together() {
-    let mut world = world();
-    world
-        .verb("web", |request, vm| novacron_control::vm::stop(request, vm, &StopRequest::default()))
-        .unwrap();
-    world.run();
-    world.create::<Volume>("more", json!({"size": 1 << 30})).unwrap();
-    let more = AttachRequest { volume: Name::new("more").unwrap(), disk: None };
-    let refused = world.verb("web", |request, vm| novacron_control::vm::attach(request, vm, &more));
-    expect![[r#"conflict VM "web" has snapshot "web.before", which covers its present disks; delete its snapshots first"#]]
-        .assert_eq(&super::world::says(refused));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod agent;
 mod catalogue;
 mod deletion;
 mod hardware;
+mod hotplug;
 mod networks;
 mod placement;
 mod properties;

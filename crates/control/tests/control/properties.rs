@@ -256,8 +256,25 @@ fn check_invariants(world: &World) {
         }
     }
     for volume in world.list::<Volume>() {
-        if volume.status.attachment.is_some() {
-            assert!(users.contains_key(volume.name()), "{} is attached to nobody", volume.name());
+        let Some(attachment) = &volume.status.attachment else { continue };
+        let used = users.contains_key(volume.name());
+        assert_ne!(used, attachment.leaving, "{}: {attachment:?}", volume.name());
+        let vm = world.find::<Vm>(attachment.vm.as_str());
+        assert_eq!(vm.map(|vm| vm.meta.uid), Some(attachment.vm_uid), "{}", volume.name());
+    }
+    check_what_is_open(world);
+}
+
+/// What a guest has open is its VM's, also while it leaves.
+fn check_what_is_open(world: &World) {
+    for vm in world.list::<Vm>() {
+        let hardware = vm.status.runtime.as_ref().and_then(|runtime| runtime.hardware.as_ref());
+        for disk in hardware.iter().flat_map(|hardware| &hardware.disks) {
+            let name = disk.volume.as_ref().unwrap().as_str();
+            let volume = world.find::<Volume>(name);
+            let attachment = volume.and_then(|volume| volume.status.attachment);
+            let holder = attachment.map(|attachment| attachment.vm_uid);
+            assert_eq!(holder, Some(vm.meta.uid), "the guest of {} has {name} open", vm.name());
         }
     }
 }
@@ -267,6 +284,11 @@ fn check_invariants(world: &World) {
 fn check_rest(world: &World) {
     for family in novacron_control::families(&world.at()) {
         assert!(plan_all(&world.at(), &family, world.now).txn.is_none(), "{family} is not at rest");
+    }
+    for volume in world.list::<Volume>() {
+        let attachment = volume.status.attachment.as_ref();
+        let leaving = attachment.is_some_and(|attachment| attachment.leaving);
+        assert!(!leaving, "{} does not leave", volume.name());
     }
     for task in world.list::<Task>().iter().filter(|task| task.status.outcome.is_none()) {
         let pending = world

@@ -105,8 +105,7 @@ fn a_deletion_cannot_be_cancelled() {
     let deletion = world.delete::<Vm>("a", false).unwrap();
     let open = world.task(deletion);
     let refused = world.ask(|request| task::cancel(request, &open));
-    expect![[r#"conflict a deletion cannot be cancelled once it was asked for"#]]
-        .assert_eq(&says(refused));
+    expect![[r#"conflict the deletion cannot be cancelled any more"#]].assert_eq(&says(refused));
     let kept = world.delete::<Task>(open.name(), false);
     assert_eq!(
         says(kept),

@@ -131,6 +131,30 @@ fn restart_reset_and_restore_are_numbered() {
 }
 
 #[test]
+fn snapshots_know_what_they_go_on_from() {
+    let mut world = running();
+    let take = |world: &mut World, name: &str| {
+        world.pass(1);
+        world.create::<Snapshot>(&format!("web.{name}"), json!({"vm": "web"})).unwrap();
+        world.run();
+        world.get::<Snapshot>(&format!("web.{name}")).spec.parent
+    };
+    assert_eq!(take(&mut world, "one"), None);
+    assert_eq!(take(&mut world, "two").as_deref(), Some("web.one"));
+    world.pass(1);
+    let one = RestoreRequest { snapshot: Name::new("one").unwrap(), stop: true };
+    world.verb("web", |request, vm| vm::restore(request, vm, &one)).unwrap();
+    world.run();
+    assert_eq!(take(&mut world, "three").as_deref(), Some("web.one"));
+    assert_eq!(take(&mut world, "four").as_deref(), Some("web.three"));
+    let spec = json!({"vm": "web", "parent": "web.two"});
+    check(
+        world.create::<Snapshot>("web.five", spec),
+        &expect!["invalid spec.parent: what a snapshot comes from is known; leave it out"],
+    );
+}
+
+#[test]
 fn a_change_meanwhile_does_not_end_a_restore() {
     let mut world = running();
     world.create::<Snapshot>("web.before", json!({"vm": "web"})).unwrap();

@@ -3,6 +3,7 @@
 //! panics. Left out: what only one driver can show (hostile paths, full disks).
 
 mod bridges;
+mod devices;
 
 use std::future::Future;
 use std::path::Path;
@@ -22,6 +23,10 @@ use super::{
 
 pub use bridges::{
     a_missing_bridge_is_named, a_nic_follows_its_bridge, an_adopted_guest_keeps_its_nics,
+};
+pub use devices::{
+    a_disk_comes_to_a_live_guest, a_disk_that_does_not_fit_leaves_the_guest_as_it_was,
+    forwards_begin_and_end_under_a_live_guest, media_change_in_a_live_drive,
 };
 
 /// Slow machines are waited for; a breach is told after this time.
@@ -75,6 +80,10 @@ macro_rules! hypervisor_contract {
             a_missing_bridge_is_named
             a_nic_follows_its_bridge
             an_adopted_guest_keeps_its_nics
+            a_disk_comes_to_a_live_guest
+            a_disk_that_does_not_fit_leaves_the_guest_as_it_was
+            media_change_in_a_live_drive
+            forwards_begin_and_end_under_a_live_guest
         }
     };
     (@each $fixture:expr; $($property:ident)*) => {
@@ -96,6 +105,7 @@ pub async fn capabilities_agree_with_the_powers(fixture: &dyn Fixture) {
         ("guest_agent", driver.guest_agent().is_some()),
         ("snapshots", driver.snapshots().is_some()),
         ("growth", driver.growth().is_some()),
+        ("hotplug", driver.hotplug().is_some()),
         ("freeze", driver.freeze().is_some()),
         ("figures", driver.figures().is_some()),
         ("bridges", driver.bridges().is_some()),
@@ -391,15 +401,15 @@ pub async fn a_disk_grows_under_a_live_guest(fixture: &dyn Fixture) {
     snapshots(&*driver).take(Some(&handle), &machine.drives, tag).await.expect("a snapshot");
     let growth = driver.growth().expect("power growth");
     for _ in 0..2 {
-        assert_eq!(growth.grow(&handle, path, Bytes::gib(3)).await, Ok(Bytes::gib(3)));
+        assert_eq!(growth.grow(&handle, path, Bytes::gib(3)).await, Ok(Some(Bytes::gib(3))));
     }
     // Never smaller, and known to the next daemon.
     drop(driver);
     let driver = fixture.driver().await;
     let growth = driver.growth().expect("power growth");
-    assert_eq!(growth.grow(&handle, path, Bytes::gib(1)).await, Ok(Bytes::gib(3)));
+    assert_eq!(growth.grow(&handle, path, Bytes::gib(1)).await, Ok(Some(Bytes::gib(3))));
     let stranger = growth.grow(&handle, Path::new("/no/drive"), Bytes::gib(3)).await;
-    assert_eq!(stranger.expect_err("grew a stranger").code, Code::Conflict);
+    assert_eq!(stranger, Ok(None), "it is no drive of this guest");
     end(&*driver, &handle).await;
     let gone = driver.growth().expect("power growth").grow(&handle, path, Bytes::gib(4)).await;
     assert_eq!(gone.expect_err("no guest").code, Code::Conflict);

@@ -27,6 +27,7 @@ mod figures;
 mod freeze;
 mod growth;
 mod guest;
+mod hotplug;
 pub(crate) mod keep;
 mod line;
 mod log;
@@ -57,8 +58,8 @@ use uuid::Uuid;
 
 use super::{
     Agent, BRIDGES_NEED, Bridges, Capabilities, Control, Figures, Freeze, Growth, GuestEvent,
-    Handle, Hypervisor, Machine, Observed, Phase, Screen, Serial, Snapshots, Stop, not_running,
-    still_runs,
+    Handle, Hotplug, Hypervisor, Machine, Observed, Phase, Screen, Serial, Snapshots, Stop,
+    not_running, still_runs,
 };
 use crate::hardware::{self, Accelerator};
 use crate::network::{self, Links};
@@ -70,8 +71,17 @@ use process::Process;
 use run_dir::{RunDir, io_failed};
 
 pub const DRIVER: &str = "qemu";
-const POWERS: [&str; 8] =
-    ["control", "serial", "screen", "guest_agent", "snapshots", "growth", "freeze", "figures"];
+const POWERS: [&str; 9] = [
+    "control",
+    "serial",
+    "screen",
+    "guest_agent",
+    "snapshots",
+    "growth",
+    "hotplug",
+    "freeze",
+    "figures",
+];
 /// Where this process has the rights.
 const BRIDGES: &str = "bridges";
 /// More need an interrupt remapper, which machines here do not have.
@@ -232,7 +242,7 @@ impl Hypervisor for QemuHypervisor {
         let _turn = gate.lock().await;
         if let Some(guest) = self.shared.find(machine.uid)? {
             super::same_epoch(&guest.handle, machine)?;
-            guest.qmp().await?;
+            guest.limit_all(&machine.drives).await?;
             return Ok(guest.handle.clone());
         }
         self.shared.start(machine).await
@@ -318,6 +328,10 @@ impl Hypervisor for QemuHypervisor {
     }
 
     fn growth(&self) -> Option<&dyn Growth> {
+        Some(self)
+    }
+
+    fn hotplug(&self) -> Option<&dyn Hotplug> {
         Some(self)
     }
 

@@ -7,6 +7,7 @@
 mod agent;
 mod font;
 mod freeze;
+mod hotplug;
 mod line;
 mod load;
 mod rfb;
@@ -25,18 +26,20 @@ use uuid::Uuid;
 
 use super::{
     Agent, Bridges, Capabilities, Control, Drive, Duplex, Figures, Freeze, Growth, GuestEvent,
-    Handle, Hypervisor, Machine, NicPort, Observed, Phase, Plug, Screen, Serial, Snapshots, Stop,
+    Handle, Hotplug, Hypervisor, Machine, NicPort, Observed, Phase, Plug, Screen, Serial,
+    Snapshots, Stop,
 };
 pub use world::SimWorld;
 
 pub const DRIVER: &str = "sim";
-const POWERS: [&str; 9] = [
+const POWERS: [&str; 10] = [
     "control",
     "serial",
     "screen",
     "guest_agent",
     "snapshots",
     "growth",
+    "hotplug",
     "freeze",
     "figures",
     "bridges",
@@ -139,6 +142,10 @@ impl Hypervisor for SimHypervisor {
     }
 
     fn growth(&self) -> Option<&dyn Growth> {
+        Some(self)
+    }
+
+    fn hotplug(&self) -> Option<&dyn Hotplug> {
         Some(self)
     }
 
@@ -286,13 +293,12 @@ impl Snapshots for SimHypervisor {
 
 #[async_trait]
 impl Growth for SimHypervisor {
-    async fn grow(&self, handle: &Handle, path: &Path, size: Bytes) -> Result<Bytes> {
+    async fn grow(&self, handle: &Handle, path: &Path, size: Bytes) -> Result<Option<Bytes>> {
         self.latency().await;
         self.world.change_quietly(handle, |guest| {
-            let drive = guest.drives.get_mut(path);
-            let drive = drive.ok_or_else(|| super::not_a_drive(handle.uid, path))?;
-            *drive = size.max(*drive);
-            Ok(*drive)
+            let Some(drive) = guest.drives.get_mut(path) else { return Ok(None) };
+            drive.size = size.max(drive.size);
+            Ok(Some(drive.size))
         })
     }
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod qemu;
 #[cfg(test)]
+mod qemu_devices;
+#[cfg(test)]
 mod qemu_figures;
 #[cfg(test)]
 mod qemu_guests;

@@ -11,7 +11,7 @@ use novacron_host::hypervisor::qemu::{QemuConfig, QemuHypervisor};
 use novacron_host::hypervisor::{Boot, Drive, Handle, Hypervisor, Machine};
 use novacron_model::units::Bytes;
 use novacron_model::vm::{DiskBus, Firmware, Preset};
-use novacron_model::volume::DiskFormat;
+use novacron_model::volume::{DiskFormat, IoLimits};
 use rustix::process::{Pid, Signal, kill_process};
 use uuid::Uuid;
 
@@ -90,6 +90,7 @@ pub fn boot_disk(path: &Path) -> Drive {
         path: path.to_owned(),
         format: DiskFormat::Qcow2,
         backing: None,
+        limits: IoLimits::default(),
     }
 }
 

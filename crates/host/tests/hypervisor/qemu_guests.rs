@@ -16,7 +16,7 @@ use novacron_host::hypervisor::{
 use novacron_model::Code;
 use novacron_model::units::Bytes;
 use novacron_model::vm::{DiskBus, GuestAgent, NicModel, Protocol};
-use novacron_model::volume::DiskFormat;
+use novacron_model::volume::{DiskFormat, IoLimits};
 use tokio::io::AsyncReadExt;
 
 use super::qemu::{Qemu, run};
@@ -140,6 +140,7 @@ async fn a_debian_disk_boots_by_the_firmware() {
             path: overlay,
             format: DiskFormat::Qcow2,
             backing: Some((image, DiskFormat::Qcow2)),
+            limits: IoLimits::default(),
         }],
         nics: vec![NicPort {
             mac: [2, 0, 0, 0, 0, 1],
@@ -279,11 +280,11 @@ pub async fn run_in(agent: &dyn Agent, handle: &Handle, words: &[&str]) -> ExecO
     agent.exec(handle, &program(words)).await.unwrap()
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-async fn greeting(port: u16) -> Option<Vec<u8>> {
+pub async fn greeting(port: u16) -> Option<Vec<u8>> {
     let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_nonblocking(true).ok()?;
     let mut stream = tokio::net::TcpStream::from_std(stream).ok()?;

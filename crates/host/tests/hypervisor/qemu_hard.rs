@@ -16,7 +16,7 @@ use novacron_host::hypervisor::{
 use novacron_model::Code;
 use novacron_model::units::Bytes;
 use novacron_model::vm::{DiskBus, NicModel, Protocol};
-use novacron_model::volume::DiskFormat;
+use novacron_model::volume::{DiskFormat, IoLimits};
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
@@ -369,7 +369,8 @@ async fn many_disks_of_all_kinds_start() {
         run(create.arg(&path).arg("1M"));
         let backing = overlay.then(|| (image.clone(), DiskFormat::Raw));
         let (serial, bus, boot_index) = (format!("disk-{n}"), DiskBus::Virtio, n + 2);
-        machine.drives.push(Drive { serial, bus, boot_index, path, format, backing });
+        let limits = IoLimits::default();
+        machine.drives.push(Drive { serial, bus, boot_index, path, format, backing, limits });
     }
     machine.cidata = Some(image);
     let handle = contract::start(&*driver, &machine).await;

@@ -9,7 +9,7 @@ use novacron_host::hypervisor::sim::{SimHypervisor, SimWorld};
 use novacron_host::hypervisor::{Boot, Drive, Exec, Handle, Hypervisor, Machine, Phase};
 use novacron_model::units::Bytes;
 use novacron_model::vm::{DiskBus, Firmware, Preset};
-use novacron_model::volume::DiskFormat;
+use novacron_model::volume::{DiskFormat, IoLimits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
@@ -43,6 +43,7 @@ impl Fixture for Sim {
                 path: format!("/nowhere/{uid}.qcow2").into(),
                 format: DiskFormat::Qcow2,
                 backing: None,
+                limits: IoLimits::default(),
             }],
             cdroms: Vec::new(),
             cidata: None,

@@ -107,6 +107,9 @@ pub struct Pending {
     pub field: String,
     /// What changes: `memory 4 → 8 GiB`.
     pub text: String,
+    /// Why the running guest did not take it, where that was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl VmSpec {
@@ -138,23 +141,43 @@ impl VmSpec {
     }
 }
 
-/// What waits for the next start of a live guest; nothing for one that is down.
+/// What waits for the next start of a live guest; nothing for one that is down. What it takes while
+/// it runs is on its way, unless it was refused.
 pub(super) fn pending(spec: &VmSpec, runtime: Option<&Runtime>) -> Vec<Pending> {
     let Some(runtime) = runtime else { return Vec::new() };
     let live = matches!(runtime.state, VmState::Running | VmState::Paused | VmState::Stopping);
-    match &runtime.hardware {
-        Some(has) if live => has.differences(&spec.hardware()),
-        _ => Vec::new(),
+    let Some(has) = runtime.hardware.as_ref().filter(|_| live) else { return Vec::new() };
+    let (mut soon, wanted) = (has.clone(), spec.hardware());
+    let refused = |device: &str| runtime.refused.iter().find(|refused| refused.device == device);
+    for change in has.live_changes(&wanted) {
+        if refused(&change.device()).is_none() {
+            soon.follow(&change);
+        }
     }
+    let with_reason = |difference: Difference| Pending {
+        field: format!("spec.{}", difference.field),
+        reason: difference.device.and_then(|device| Some(refused(&device)?.error.message.clone())),
+        text: difference.text,
+    };
+    soon.differences(&wanted).into_iter().map(with_reason).collect()
+}
+
+/// One way in which two machines differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Of the spec: `memory`.
+    pub field: &'static str,
+    /// Which of several devices.
+    pub device: Option<String>,
+    /// `memory 4 → 8 GiB`.
+    pub text: String,
 }
 
 impl Hardware {
     /// What has to change for this machine to become the `wanted` one.
-    pub fn differences(&self, wanted: &Self) -> Vec<Pending> {
+    pub fn differences(&self, wanted: &Self) -> Vec<Difference> {
         let mut all = Vec::new();
-        let mut note = |field: &str, text: String| {
-            all.push(Pending { field: format!("spec.{field}"), text });
-        };
+        let mut note = |field, text| all.push(Difference { field, device: None, text });
         if self.cpus != wanted.cpus {
             note("cpus", format!("CPUs {} → {}", self.cpus, wanted.cpus));
         }
@@ -174,45 +197,52 @@ impl Hardware {
         if self.boot != wanted.boot {
             note("boot", "boot order changed".to_owned());
         }
-        for text in devices(&self.disks, &wanted.disks, |disk| disk.name.as_str(), "disk") {
-            note("disks", text);
-        }
+        all.extend(devices("disks", "disk", &self.disks, &wanted.disks, |disk| &disk.name));
         let drive = "CD-ROM drive";
-        for text in devices(&self.cdroms, &wanted.cdroms, |cdrom| cdrom.name.as_str(), drive) {
-            note("cdroms", text);
-        }
-        if self.nics != wanted.nics {
-            let (had, wants) = (self.nics.len(), wanted.nics.len());
-            let text = if had == wants {
-                "NICs changed".to_owned()
-            } else {
-                format!("NICs {had} → {wants}")
-            };
-            note("nics", text);
-        }
+        all.extend(devices("cdroms", drive, &self.cdroms, &wanted.cdroms, |cdrom| &cdrom.name));
+        all.extend(nics(&self.nics, &wanted.nics));
         all
     }
 }
 
+fn nics(has: &[Nic], wants: &[Nic]) -> Option<Difference> {
+    if has == wants {
+        return None;
+    }
+    if has.len() != wants.len() {
+        let text = format!("NICs {} → {}", has.len(), wants.len());
+        return Some(Difference { field: "nics", device: None, text });
+    }
+    let changed = has.iter().zip(wants).position(|(has, wants)| has != wants);
+    let device = changed.map(super::live::nic_device);
+    Some(Difference { field: "nics", device, text: "NICs changed".to_owned() })
+}
+
 /// How a list of named devices changes, a sentence for each device.
 fn devices<T: PartialEq>(
+    field: &'static str,
+    noun: &str,
     has: &[T],
     wants: &[T],
-    name: impl Fn(&T) -> &str,
-    noun: &str,
-) -> Vec<String> {
-    let find = |list: &[T], wanted: &str| list.iter().position(|each| name(each) == wanted);
+    name: impl Fn(&T) -> &Name,
+) -> Vec<Difference> {
+    let find = |list: &[T], wanted: &Name| list.iter().position(|each| name(each) == wanted);
+    let differs = |each: &T, how: &str| Difference {
+        field,
+        device: Some(name(each).to_string()),
+        text: format!("{noun} \"{}\" {how}", name(each)),
+    };
     let gone = has.iter().filter(|each| find(wants, name(each)).is_none());
-    let mut texts: Vec<_> = gone.map(|each| format!("{noun} \"{}\" removed", name(each))).collect();
-    texts.extend(wants.iter().filter_map(|each| match find(has, name(each)) {
-        None => Some(format!("{noun} \"{}\" added", name(each))),
-        Some(index) if has[index] != *each => Some(format!("{noun} \"{}\" changed", name(each))),
+    let mut all: Vec<_> = gone.map(|each| differs(each, "removed")).collect();
+    all.extend(wants.iter().filter_map(|each| match find(has, name(each)) {
+        None => Some(differs(each, "added")),
+        Some(index) if has[index] != *each => Some(differs(each, "changed")),
         Some(_) => None,
     }));
-    if texts.is_empty() && has != wants {
-        texts.push(format!("order of the {noun}s"));
+    if all.is_empty() && has != wants {
+        all.push(Difference { field, device: None, text: format!("order of the {noun}s") });
     }
-    texts
+    all
 }
 
 /// `4 → 8 GiB`, or `512 MiB → 4 GiB`.
@@ -235,6 +265,8 @@ fn word(value: &(impl Serialize + fmt::Debug)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
+    use crate::vm::RefusedChange;
 
     fn spec(json: serde_json::Value) -> VmSpec {
         serde_json::from_value(json).unwrap()
@@ -242,7 +274,7 @@ mod tests {
 
     fn texts(from: serde_json::Value, to: serde_json::Value) -> Vec<String> {
         let all = spec(from).hardware().differences(&spec(to).hardware());
-        all.into_iter().map(|pending| pending.text).collect()
+        all.into_iter().map(|difference| difference.text).collect()
     }
 
     #[test]
@@ -292,5 +324,19 @@ mod tests {
         assert_eq!(pending(&spec, Some(&runtime)).len(), 1);
         runtime.state = VmState::Stopped;
         assert!(pending(&spec, Some(&runtime)).is_empty());
+    }
+
+    #[test]
+    fn what_a_guest_takes_while_it_runs_waits_only_if_it_was_refused() {
+        let spec = spec(serde_json::json!({"disks": [{"name": "data", "volume": "a"}]}));
+        let hardware = Some(VmSpec::default().hardware());
+        let mut runtime = Runtime { state: VmState::Running, hardware, ..Runtime::default() };
+        assert!(pending(&spec, Some(&runtime)).is_empty(), "it is on its way");
+        let error = Error::conflict("there is no free slot");
+        let device = "data".to_owned();
+        runtime.refused = vec![RefusedChange { device, generation: 1, error }];
+        let waits = pending(&spec, Some(&runtime));
+        assert_eq!(waits[0].text, "disk \"data\" added");
+        assert_eq!(waits[0].reason.as_deref(), Some("there is no free slot"));
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::VmState;
+use super::device::Disk;
 use super::hardware::Hardware;
 use crate::error::Error;
 use crate::task::Action;
@@ -56,6 +57,22 @@ pub struct Runtime {
     /// What the live guest was given; `spec` may ask for more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hardware: Option<Hardware>,
+    /// A disk that is being given to the live guest; it may have it already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugging: Option<Disk>,
+    /// Changes of the machine that the live guest did not take; it gets them at its next start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedChange>,
+}
+
+/// Why a change of the machine cannot be made while the guest runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RefusedChange {
+    /// Name of the drive, or `nic0` and so on.
+    pub device: String,
+    /// The generation that was tried.
+    pub generation: u64,
+    pub error: Error,
 }
 
 /// How a NIC of a live guest is plugged in.

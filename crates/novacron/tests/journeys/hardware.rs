@@ -106,3 +106,26 @@ fn a_change_that_a_guest_cannot_take_waits_for_its_restart() {
     let line = command_line(pid_of(&vm));
     assert!(line.contains("-m size=393216k"), "{line}");
 }
+
+#[test]
+fn a_running_guest_finds_another_medium_in_its_drive() {
+    let daemon = Daemon::start();
+    let iso = bootable_iso(&daemon);
+    let create = ["vm", "create", "web", "--disk", "1GiB", "--cpus", "1", "--memory", "256MiB"];
+    daemon.run(&[&create[..], &["--iso", iso.to_str().unwrap()]].concat());
+    daemon.run(&["start", "web"]);
+    daemon.serial_says("web", SAYS, 1);
+    let pid = pid_of(&daemon.vm("web"));
+    let followed = |vm: &serde_json::Value| {
+        let has = &vm["status"]["runtime"]["hardware"];
+        has["cdroms"] == vm["spec"]["cdroms"] && vm["status"]["pending"] == serde_json::json!([])
+    };
+    daemon.run(&["set", "web", "--eject"]);
+    daemon.vm_until("web", "an empty drive", followed);
+    daemon.run(&["set", "web", "--iso", "setup"]);
+    let vm = daemon.vm_until("web", "the medium", followed);
+    assert_eq!(vm["status"]["runtime"]["hardware"]["cdroms"][0]["image"], "setup");
+    daemon.run(&["reset", "web", "--yes"]);
+    daemon.serial_says("web", SAYS, 2);
+    assert_eq!(pid_of(&daemon.vm("web")), pid, "the same guest");
+}

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use crate::daemon::{Daemon, PATIENCE, eventually, free_port, state_of};
+use crate::daemon::{Daemon, PATIENCE, eventually, free_port, pid_of, state_of};
 
 #[test]
 fn a_forwarded_port_reaches_the_guests_server() {
@@ -14,8 +14,15 @@ fn a_forwarded_port_reaches_the_guests_server() {
     daemon.run(&["launch", "micro", "web", "--memory", "256MiB", "--port", &forward]);
     let url = format!("http://127.0.0.1:{port}/");
     eventually("a page from the guest", || page(&url).contains("micro guest"));
+    // It leads elsewhere while the guest runs.
+    let (other, pid) = (free_port(), pid_of(&daemon.vm("web")));
+    daemon.run(&["set", "web", "--port", &format!("{other}:80")]);
+    let url = format!("http://127.0.0.1:{other}/");
+    eventually("a page behind the other port", || page(&url).contains("micro guest"));
+    assert!(TcpListener::bind(("127.0.0.1", port)).is_ok(), "the first port is free again");
+    assert_eq!(pid_of(&daemon.vm("web")), pid, "the same guest");
     daemon.run(&["delete", "web", "--yes", "--force"]);
-    assert!(TcpListener::bind(("127.0.0.1", port)).is_ok(), "the port is free again");
+    assert!(TcpListener::bind(("127.0.0.1", other)).is_ok(), "the port is free again");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Volumes that are made, given to a VM, seen by its guest, taken back and deleted.
 
-use crate::daemon::{Daemon, listed};
+use std::time::{Duration, Instant};
+
+use crate::daemon::{Daemon, eventually, listed, pid_of};
 
 #[test]
 fn a_volume_goes_from_guest_to_guest_with_its_content() {
@@ -20,8 +22,6 @@ fn a_volume_goes_from_guest_to_guest_with_its_content() {
     assert_eq!(daemon.sh("first", "cat /sys/block/vda/serial"), "data");
     assert_eq!(daemon.sh("first", "cat /sys/block/vda/size").trim(), "131072", "64 MiB in sectors");
     daemon.sh("first", "echo kept | dd of=/dev/vda conv=fsync");
-    let said = daemon.refused(4, &["volume", "detach", "data", "first"]);
-    assert!(said.contains("stop"), "{said}");
     daemon.run(&["stop", "first"]);
     daemon.run(&["volume", "detach", "data", "first"]);
 
@@ -93,4 +93,70 @@ fn a_disk_grows_under_its_guest_and_over_a_killed_daemon() {
     daemon.run(&["snapshot", "restore", "web", "small", "--yes"]);
     daemon.run(&["start", "web"]);
     assert_eq!(sectors(&daemon), "6291456");
+}
+
+#[test]
+fn a_disk_comes_and_goes_under_its_guest_and_over_a_killed_daemon() {
+    let mut daemon = Daemon::start();
+    daemon.import_micro();
+    daemon.run(&["volume", "create", "data", "--size", "64MiB"]);
+    for vm in ["first", "second"] {
+        daemon.run(&["launch", "micro", vm, "--memory", "256MiB", "--disk", "32MiB"]);
+    }
+    let disks = |daemon: &Daemon, vm| daemon.sh(vm, "cat /sys/block/vd*/serial");
+    assert_eq!(disks(&daemon, "first"), "rootcidata");
+    let pid = pid_of(&daemon.vm("first"));
+    let said = daemon.run(&["volume", "attach", "data", "first"]);
+    assert!(said.contains("is a disk of VM \"first\""), "{said}");
+    eventually("the disk in the guest", || disks(&daemon, "first") == "rootcidatadata");
+    daemon.sh("first", "echo kept | dd of=/dev/vdc conv=fsync");
+
+    // The daemon is killed while the guest is asked to let go.
+    daemon.run(&["volume", "detach", "data", "first", "--no-wait"]);
+    daemon.kill();
+    daemon.up();
+    let free = |volume: &serde_json::Value| volume["status"]["attachment"].is_null();
+    daemon.until(&["volume", "show", "data"], "free", free);
+    assert_eq!(disks(&daemon, "first"), "rootcidata");
+    daemon.run(&["volume", "attach", "data", "second", "--no-wait"]);
+    daemon.kill();
+    daemon.up();
+    eventually("the disk in the other guest", || disks(&daemon, "second") == "rootcidatadata");
+    assert_eq!(daemon.sh("second", "head -n 1 /dev/vdc"), "kept\n");
+    assert_eq!(pid_of(&daemon.vm("first")), pid, "the same guest");
+
+    // The first disk sits where it cannot be taken out: that waits, and is said.
+    let said = daemon.refused(1, &["volume", "detach", "first-root", "first"]);
+    assert!(said.contains("next start"), "{said}");
+    let said = daemon.refused(4, &["volume", "attach", "first-root", "second"]);
+    assert!(said.contains("still in use by VM \"first\""), "{said}");
+    let info = daemon.run(&["info", "first"]);
+    assert!(info.contains("disk \"root\" removed after restart"), "{info}");
+    daemon.run(&["stop", "first", "--force"]);
+    daemon.until(&["volume", "show", "first-root"], "free", free);
+}
+
+#[test]
+fn a_limited_volume_is_slow_and_a_free_one_is_not() {
+    let daemon = Daemon::start();
+    daemon.import_micro();
+    let said = daemon.refused(2, &["volume", "create", "data", "--size", "64MiB", "--iops", "1"]);
+    assert!(said.contains("between 10 and"), "{said}");
+    daemon.run(&["volume", "create", "data", "--size", "64MiB", "--iops", "20"]);
+    daemon.run(&["launch", "micro", "web", "--memory", "256MiB", "--volume", "data"]);
+    let write = "dd if=/dev/zero of=/dev/vda bs=4k count=80 oflag=direct";
+    daemon.sh("web", "true");
+    let began = Instant::now();
+    daemon.sh("web", write);
+    assert!(began.elapsed() > Duration::from_secs(2), "{:?} for 80 writes", began.elapsed());
+    daemon.run(&["volume", "set", "data", "--iops", "0", "--bandwidth", "100MiB"]);
+    let info = daemon.run(&["volume", "show", "data"]);
+    assert!(info.contains("100 MiB/s") && !info.contains("IO/s"), "{info}");
+    let followed = |volume: &serde_json::Value| {
+        volume["status"]["data"]["observed_generation"] == volume["meta"]["generation"]
+    };
+    daemon.until(&["volume", "show", "data"], "followed", followed);
+    let began = Instant::now();
+    daemon.sh("web", "dd if=/dev/zero of=/dev/vda bs=4k count=1000 oflag=direct");
+    assert!(began.elapsed() < Duration::from_secs(40), "20 a second would take 50 s");
 }

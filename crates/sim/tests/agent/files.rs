@@ -127,7 +127,7 @@ async fn an_upload_in_parts_goes_on_and_ends_once() {
 async fn a_snapshot_is_taken_restored_and_deleted() {
     let stage = Stage::new().await;
     stage.launch("web", RestartPolicy::OnFailure).await;
-    let spec = SnapshotSpec { vm: Name::new("web").unwrap() };
+    let spec = SnapshotSpec { vm: Name::new("web").unwrap(), parent: None };
     let task = stage.hand.create::<Snapshot>("web.before", spec).await.unwrap().unwrap();
     assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
     let taken = stage.hand.get::<Snapshot>("web.before").unwrap().unwrap();
@@ -152,7 +152,7 @@ async fn a_snapshot_is_taken_restored_and_deleted() {
 
 /// What a new snapshot of `web` shows, and why it does not show more.
 async fn taken(stage: &Stage, name: &str) -> (Option<Consistency>, String) {
-    let spec = SnapshotSpec { vm: Name::new("web").unwrap() };
+    let spec = SnapshotSpec { vm: Name::new("web").unwrap(), parent: None };
     let task = stage.hand.create::<Snapshot>(name, spec).await.unwrap().unwrap();
     assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
     let data = stage.hand.get::<Snapshot>(name).unwrap().unwrap().status.data.unwrap();
@@ -197,7 +197,7 @@ async fn wherever_the_daemon_dies_a_snapshot_is_taken_and_no_guest_stays_frozen(
     stage.launch("web", RestartPolicy::OnFailure).await;
     for dies_after in 0..40 {
         let name = format!("web.s{dies_after}");
-        let spec = SnapshotSpec { vm: Name::new("web").unwrap() };
+        let spec = SnapshotSpec { vm: Name::new("web").unwrap(), parent: None };
         let task = stage.hand.create::<Snapshot>(&name, spec).await.unwrap().unwrap();
         tokio::time::sleep(std::time::Duration::from_millis(dies_after)).await;
         stage.kill_agent().await;
@@ -213,7 +213,7 @@ async fn wherever_the_daemon_dies_a_snapshot_is_taken_and_no_guest_stays_frozen(
 async fn a_running_vm_is_restored_between_a_stop_and_a_start() {
     let mut stage = Stage::new().await;
     let uid = stage.launch("web", RestartPolicy::OnFailure).await;
-    let spec = SnapshotSpec { vm: Name::new("web").unwrap() };
+    let spec = SnapshotSpec { vm: Name::new("web").unwrap(), parent: None };
     let task = stage.hand.create::<Snapshot>("web.before", spec).await.unwrap().unwrap();
     assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
     let body = RestoreRequest { snapshot: Name::new("before").unwrap(), stop: true };
@@ -237,7 +237,7 @@ async fn a_running_vm_is_restored_between_a_stop_and_a_start() {
 async fn a_guest_that_does_not_stop_is_not_restored_and_runs_on() {
     let stage = Stage::new().await;
     let uid = stage.launch("web", RestartPolicy::OnFailure).await;
-    let spec = SnapshotSpec { vm: Name::new("web").unwrap() };
+    let spec = SnapshotSpec { vm: Name::new("web").unwrap(), parent: None };
     let task = stage.hand.create::<Snapshot>("web.before", spec).await.unwrap().unwrap();
     assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
     stage.machine.world.deafen(uid);

@@ -8,6 +8,7 @@ mod chaos;
 mod figures;
 mod files;
 mod hold;
+mod hotplug;
 mod life;
 mod scale;
 mod schedules;

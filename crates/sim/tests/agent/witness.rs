@@ -1,6 +1,7 @@
 //! A driver that lets the simulated one do the work and watches what is asked of it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -8,10 +9,12 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use novacron_host::hypervisor::sim::{SimHypervisor, SimWorld};
 use novacron_host::hypervisor::{
-    Agent, Bridges, Control, Figures, Freeze, Growth, GuestEvent, Screen, Serial, Snapshots,
+    Agent, Bridges, CdromDrive, Control, Drive, Figures, Forward, Freeze, Growth, GuestEvent,
+    Hotplug, Screen, Serial, Snapshots,
 };
 use novacron_host::{Capabilities, Handle, Hypervisor, Machine, Observed, Stop};
 use novacron_model::Result;
+use novacron_model::volume::IoLimits;
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -99,6 +102,8 @@ impl Hypervisor for Witness {
     }
 
     async fn observe(&self, handle: &Handle) -> Result<Observed> {
+        // What is seen may be old when it is decided upon.
+        sleep(2 * TAKES).await;
         // The world's clock is not the stage's.
         Ok(Observed { started: None, ..self.driver.observe(handle).await? })
     }
@@ -162,12 +167,54 @@ impl Hypervisor for Witness {
         self.driver.growth()
     }
 
+    fn hotplug(&self) -> Option<&dyn Hotplug> {
+        Some(self)
+    }
+
     fn freeze(&self) -> Option<&dyn Freeze> {
         Hypervisor::freeze(&self.driver)
     }
 
     fn bridges(&self) -> Option<&dyn Bridges> {
         self.driver.bridges()
+    }
+}
+
+#[async_trait]
+impl Hotplug for Witness {
+    async fn attach(&self, handle: &Handle, drive: &Drive) -> Result<()> {
+        sleep(TAKES).await;
+        self.driver.attach(handle, drive).await?;
+        sleep(TAKES).await;
+        Ok(())
+    }
+
+    async fn detach(&self, handle: &Handle, path: &Path) -> Result<()> {
+        sleep(TAKES).await;
+        self.driver.detach(handle, path).await?;
+        sleep(TAKES).await;
+        Ok(())
+    }
+
+    async fn limit(&self, handle: &Handle, path: &Path, limits: IoLimits) -> Result<()> {
+        sleep(TAKES).await;
+        self.driver.limit(handle, path, limits).await
+    }
+
+    async fn change_medium(&self, handle: &Handle, cdrom: &CdromDrive) -> Result<()> {
+        sleep(TAKES).await;
+        self.driver.change_medium(handle, cdrom).await
+    }
+
+    async fn change_forwards(
+        &self,
+        handle: &Handle,
+        nic: usize,
+        ends: &[Forward],
+        begins: &[Forward],
+    ) -> Result<()> {
+        sleep(TAKES).await;
+        self.driver.change_forwards(handle, nic, ends, begins).await
     }
 }
 

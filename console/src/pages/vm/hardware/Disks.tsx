@@ -11,7 +11,7 @@ import { bytes } from '../../../components/format'
 import { notifyError } from '../../../components/notices'
 import { Panel } from '../../../components/Page'
 import { StateMark } from '../../../components/StateMark'
-import { ResizeButton } from '../../volumes/ResizeVolume'
+import { ChangeButton } from '../../volumes/ChangeVolume'
 
 export function Disks({ vm }: { vm: Vm }) {
   const [attaching, setAttaching] = useState(false)
@@ -60,7 +60,7 @@ function DiskLine({ vm, disk, volume }: { vm: Vm; disk: Vm['spec']['disks'][numb
       )}
       {volume && volume.status.state !== 'ready' && <StateMark state={volume.status.state} title={volume.status.reason} />}
       {disk.owned && <span className="chip">goes with the VM</span>}
-      <span className="ml-auto">{volume && <ResizeButton volume={volume} />}</span>
+      <span className="ml-auto">{volume && <ChangeButton volume={volume} />}</span>
       {name && (
         <button type="button" className="btn btn-quiet btn-icon h-7 w-7" aria-label={`Detach ${name}`} title="Detach" onClick={away}>
           <Unlink size={14} aria-hidden="true" />

@@ -1,5 +1,5 @@
 // A VM's snapshots, newest first: take one, go back to one, delete one.
-import { Camera, History } from 'lucide-react'
+import { Camera, CornerLeftUp, History } from 'lucide-react'
 import { useState } from 'react'
 import { useList } from '../../../api/queries'
 import { refOf } from '../../../api/refs'
@@ -10,7 +10,7 @@ import { count, dateTime } from '../../../components/format'
 import { Empty, Loaded } from '../../../components/Page'
 import { RowDelete } from '../../../components/RowDelete'
 import { StateMark } from '../../../components/StateMark'
-import { ownName, shows, snapshotsOf, takenAt } from './names'
+import { branchesFrom, ownName, shows, snapshotsOf, takenAt } from './names'
 import { RestoreDialog } from './RestoreDialog'
 import { Schedule } from './Schedule'
 import { TakeSnapshot } from './TakeSnapshot'
@@ -43,8 +43,8 @@ export function VmSnapshots({ vm }: { vm: Vm }) {
                 {take}
               </div>
               <ul className="panel divide-y divide-line" aria-label="Snapshots">
-                {snapshots.map((snapshot) => (
-                  <Line key={snapshot.meta.uid} vm={vm} snapshot={snapshot} />
+                {snapshots.map((snapshot, index) => (
+                  <Line key={snapshot.meta.uid} vm={vm} snapshot={snapshot} from={branchesFrom(snapshot, snapshots[index + 1])} />
                 ))}
               </ul>
             </>
@@ -56,7 +56,7 @@ export function VmSnapshots({ vm }: { vm: Vm }) {
   )
 }
 
-function Line({ vm, snapshot }: { vm: Vm; snapshot: Snapshot }) {
+function Line({ vm, snapshot, from }: { vm: Vm; snapshot: Snapshot; from: string | undefined }) {
   const [restoring, setRestoring] = useState(false)
   const name = ownName(snapshot)
   const { state, reason, data } = snapshot.status
@@ -67,6 +67,11 @@ function Line({ vm, snapshot }: { vm: Vm; snapshot: Snapshot }) {
       </span>
       <span className="min-w-0 flex-1 basis-24">
         <span className="block truncate font-medium">{name}</span>
+        {from && (
+          <span className="block truncate text-dim">
+            <CornerLeftUp size={12} className="inline" aria-hidden="true" /> goes on from {from}
+          </span>
+        )}
         <Labels labels={snapshot.meta.labels} />
         {reason && <span className="block text-bad">{reason}</span>}
         <span className="block text-dim" data-consistency={data?.consistency ?? ''}>

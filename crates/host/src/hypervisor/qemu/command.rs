@@ -21,10 +21,11 @@ use super::super::{Boot, Forward, Machine, NicPort};
 use crate::hardware::Accelerator;
 use crate::network::Tap;
 
+pub(super) use drives::{cdrom_id, disk_block, disk_device, medium_block};
 pub(super) use firmware::FirmwareFiles;
 
 /// Empty slots for devices that are plugged in later.
-const SPARE_PORTS: usize = 4;
+pub(super) const SPARE_PORTS: usize = 4;
 /// The slot of `pcie.0` that the spare ports share as its functions: the last free one, as QEMU
 /// gives the others from the first on.
 const SPARE_SLOT: u8 = 0x1e;
@@ -69,7 +70,7 @@ pub(super) fn arguments(machine: &Machine, place: &Place<'_>) -> Result<Vec<OsSt
         line.cdrom(cdrom)?;
     }
     if let Some(cidata) = &machine.cidata {
-        line.cidata(cidata)?;
+        line.cidata(cidata, machine.drives.len())?;
     }
     for (index, nic) in machine.nics.iter().enumerate() {
         line.nic(index, nic, place.taps.get(&index))?;
@@ -206,22 +207,31 @@ impl Line {
         // Connections are handed in over QMP; nothing listens.
         self.option("-vnc", "none");
         for port in 0..SPARE_PORTS {
-            self.json(
-                "-device",
-                json!({
-                    "driver": "pcie-root-port",
-                    "id": format!("spare{port}"),
-                    "chassis": port + 1,
-                    "port": port,
-                    "addr": format!("{SPARE_SLOT:#x}.{port}"),
-                    "multifunction": port == 0,
-                }),
-            );
+            let id = spare_port(port);
+            self.json("-device", root_port(&id, port + 1, SPARE_SLOT.into(), port));
         }
     }
 }
 
-fn forward(forward: &Forward) -> Result<Value> {
+/// An empty slot for a device that comes or goes while the guest runs: function `function` of the
+/// slot `slot` of the machine.
+fn root_port(id: &str, chassis: usize, slot: usize, function: usize) -> Value {
+    json!({
+        "driver": "pcie-root-port",
+        "id": id,
+        "chassis": chassis,
+        "port": chassis - 1,
+        "addr": format!("{slot:#x}.{function}"),
+        "multifunction": function == 0,
+    })
+}
+
+pub(super) fn spare_port(number: usize) -> String {
+    format!("spare{number}")
+}
+
+/// As QEMU writes it: `tcp:127.0.0.1:8080-:80`.
+pub(super) fn forward_rule(forward: &Forward) -> Result<String> {
     let protocol = match forward.protocol {
         Protocol::Tcp => "tcp",
         Protocol::Udp => "udp",
@@ -233,7 +243,11 @@ fn forward(forward: &Forward) -> Result<Value> {
         ))
         .hint("give an IPv4 address such as 127.0.0.1"));
     };
-    Ok(json!({"str": format!("{protocol}:{address}:{}-:{}", forward.host, forward.guest)}))
+    Ok(format!("{protocol}:{address}:{}-:{}", forward.host, forward.guest))
+}
+
+fn forward(forward: &Forward) -> Result<Value> {
+    Ok(json!({"str": forward_rule(forward)?}))
 }
 
 /// JSON holds only Unicode.

@@ -7,32 +7,31 @@ use novacron_model::units::Bytes;
 use novacron_model::{Error, Result};
 use serde_json::{Value, json};
 
-use super::super::{Growth, Handle, not_a_drive};
+use super::super::{Growth, Handle};
 use super::guest::Guest;
 use super::{QemuHypervisor, snapshots};
 
 #[async_trait]
 impl Growth for QemuHypervisor {
-    async fn grow(&self, handle: &Handle, path: &Path, size: Bytes) -> Result<Bytes> {
+    async fn grow(&self, handle: &Handle, path: &Path, size: Bytes) -> Result<Option<Bytes>> {
         let guest = self.guest(handle)?;
-        let (node, now) = guest.disk_at(path).await?;
+        let Some((node, now)) = guest.disk_at(path).await? else { return Ok(None) };
         if now >= size {
-            return Ok(now);
+            return Ok(Some(now));
         }
         guest.call("block_resize", json!({"node-name": node, "size": size.0})).await?;
-        guest.disk_at(path).await.map(|(_, now)| now)
+        Ok(guest.disk_at(path).await?.map(|(_, now)| now))
     }
 }
 
 impl Guest {
     /// The block node over a file, and its size.
-    async fn disk_at(&self, path: &Path) -> Result<(String, Bytes)> {
+    async fn disk_at(&self, path: &Path) -> Result<Option<(String, Bytes)>> {
         let nodes = self.block_nodes().await?;
-        let node = snapshots::node_over(&nodes, path);
-        let node = node.ok_or_else(|| not_a_drive(self.handle.uid, path))?;
+        let Some(node) = snapshots::node_over(&nodes, path) else { return Ok(None) };
         let size = node["image"]["virtual-size"].as_u64().map(Bytes);
         let name = node["node-name"].as_str().map(str::to_owned);
-        name.zip(size).ok_or_else(|| {
+        name.zip(size).map(Some).ok_or_else(|| {
             Error::internal(format!("QEMU does not tell the size of {}: {}", path.display(), {
                 Value::clone(node)
             }))

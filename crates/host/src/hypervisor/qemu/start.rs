@@ -47,8 +47,12 @@ impl Shared {
             run.clear()?;
             return Err(error);
         }
-        match guest.qmp().await {
-            Ok(_) => {
+        let answers = async {
+            guest.qmp().await?;
+            guest.limit_all(&machine.drives).await
+        };
+        match answers.await {
+            Ok(()) => {
                 // Not before: while the kernel moves a process, that cannot make threads.
                 self.admit(Arc::clone(&guest));
                 Ok(handle)

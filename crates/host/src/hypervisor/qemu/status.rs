@@ -47,6 +47,8 @@ pub(super) fn is_telling(event: &str) -> bool {
             | "GUEST_CRASHLOADED"
             | "WATCHDOG"
             | "MEMORY_FAILURE"
+            | "DEVICE_DELETED"
+            | "DEVICE_TRAY_MOVED"
     )
 }
 

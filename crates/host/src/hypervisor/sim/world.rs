@@ -2,19 +2,22 @@
 //! tests cause. Leaves the driver's trait to the parent and byte streams to `line` and `rfb`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use novacron_model::figures::Totals;
 use novacron_model::units::{Bytes as Size, Time};
+use novacron_model::volume::IoLimits;
 use novacron_model::{Error, Result};
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::super::{GuestEvent, Handle, Machine, Observed, Phase, Plug};
+use super::super::{
+    CdromDrive, Drive, Forward, GuestEvent, Handle, Machine, Observed, Phase, Plug,
+};
 use super::DRIVER;
 use super::load::{self, Awake};
 use crate::load::Load;
@@ -65,14 +68,37 @@ pub(super) struct Guest {
     cpus: u32,
     memory: Size,
     awake: Awake,
-    /// Sizes of its drives as far as they have grown.
-    pub drives: BTreeMap<PathBuf, Size>,
+    /// By the paths of their files.
+    pub drives: BTreeMap<PathBuf, SimDrive>,
+    /// What lies in its CD-ROM drives.
+    pub media: BTreeMap<String, Option<PathBuf>>,
+    /// Forwards of each NIC.
+    pub forwards: Vec<Vec<Forward>>,
+    /// It gives no device up.
+    pub clings: bool,
     /// The bridge of each NIC, and whether it has been pulled out.
     ports: Vec<(Option<String>, bool)>,
     started: Time,
     deaf: bool,
     line: broadcast::Sender<Bytes>,
     unsaved: Vec<u8>,
+}
+
+#[derive(Default)]
+pub(super) struct SimDrive {
+    /// As far as it has grown.
+    pub size: Size,
+    pub limits: IoLimits,
+}
+
+impl SimDrive {
+    pub fn of(drive: &Drive) -> (PathBuf, Self) {
+        (drive.path.clone(), Self { size: Size(0), limits: drive.limits })
+    }
+}
+
+fn media(cdroms: &[CdromDrive]) -> BTreeMap<String, Option<PathBuf>> {
+    cdroms.iter().map(|cdrom| (cdrom.name.clone(), cdrom.medium.clone())).collect()
 }
 
 impl Default for SimWorld {
@@ -135,6 +161,25 @@ impl SimWorld {
         if let Some(guest) = self.lock().guests.get_mut(&uid) {
             guest.agent_hangs = hangs;
         }
+    }
+
+    /// The guest gives none of its devices up, until `clings` is false again.
+    pub fn cling(&self, uid: Uuid, clings: bool) {
+        if let Some(guest) = self.lock().guests.get_mut(&uid) {
+            guest.clings = clings;
+        }
+    }
+
+    /// The files of a live guest's drives and media, in no order.
+    pub fn open_files(&self, uid: Uuid) -> Vec<PathBuf> {
+        let state = self.lock();
+        let Some(guest) = state.guests.get(&uid) else { return Vec::new() };
+        guest.drives.keys().chain(guest.media.values().flatten()).cloned().collect()
+    }
+
+    /// What a live guest may ask of its drive.
+    pub fn limits(&self, uid: Uuid, path: &Path) -> Option<IoLimits> {
+        Some(self.lock().guests.get(&uid)?.drives.get(path)?.limits)
     }
 
     /// Uids of the guests whose file systems hold still.
@@ -297,7 +342,10 @@ impl SimWorld {
             cpus: machine.cpus,
             memory: machine.memory,
             awake: Awake::default(),
-            drives: machine.drives.iter().map(|drive| (drive.path.clone(), Size(0))).collect(),
+            drives: machine.drives.iter().map(SimDrive::of).collect(),
+            media: media(&machine.cdroms),
+            forwards: machine.nics.iter().map(|nic| nic.forwards.clone()).collect(),
+            clings: false,
             ports: machine.nics.iter().map(|nic| (nic.bridge.clone(), false)).collect(),
             started: Time(jiff::Timestamp::now().as_millisecond()),
             deaf: false,

@@ -2,7 +2,7 @@
 
 use novacron_model::units::Bytes;
 use novacron_model::vm::{DiskBus, Firmware};
-use novacron_model::volume::DiskFormat;
+use novacron_model::volume::{DiskFormat, IoLimits};
 use uuid::Uuid;
 
 use super::super::super::{CdromDrive, Drive};
@@ -35,6 +35,7 @@ fn drive(path: &str, backing: Option<(&str, DiskFormat)>) -> Drive {
         path: path.into(),
         format: DiskFormat::Qcow2,
         backing: backing.map(|(path, format)| (path.into(), format)),
+        limits: IoLimits::default(),
     }
 }
 

@@ -1,0 +1,172 @@
+//! What of a machine can change while its guest runs: disks come and go, CD-ROM drives get other
+//! media, ports of the host lead elsewhere. Everything else waits for the next start.
+
+use super::device::{Disk, Nic, PortForward};
+use super::hardware::{Cdrom, Hardware};
+
+/// One thing that a live guest is given or gives up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LiveChange {
+    Detach(Disk),
+    Attach(Disk),
+    /// What lies in the drive from now on; nothing, if it has no image.
+    Medium(Cdrom),
+    /// Forwards of the NIC at this index: those that end and those that begin.
+    Ports {
+        nic: usize,
+        ends: Vec<PortForward>,
+        begins: Vec<PortForward>,
+    },
+}
+
+impl LiveChange {
+    /// Name of the drive, or `nic0` and so on; unique in the machine.
+    pub fn device(&self) -> String {
+        match self {
+            Self::Detach(disk) | Self::Attach(disk) => disk.name.to_string(),
+            Self::Medium(cdrom) => cdrom.name.to_string(),
+            Self::Ports { nic, .. } => nic_device(*nic),
+        }
+    }
+}
+
+pub(super) fn nic_device(index: usize) -> String {
+    format!("nic{index}")
+}
+
+impl Hardware {
+    /// What a live guest with this machine can be given on the way to the `wanted` one, in the
+    /// order in which it is to be done. A disk that takes another's name waits until that is gone.
+    pub fn live_changes(&self, wanted: &Self) -> Vec<LiveChange> {
+        let gone = self.disks.iter().filter(|disk| !has_disk(&wanted.disks, disk));
+        let mut changes: Vec<_> = gone.cloned().map(LiveChange::Detach).collect();
+        let free = |disk: &&Disk| self.disks.iter().all(|had| had.name != disk.name);
+        let new = wanted.disks.iter().filter(|disk| !has_disk(&self.disks, disk)).filter(free);
+        changes.extend(new.cloned().map(LiveChange::Attach));
+        changes.extend(self.cdroms.iter().filter_map(|had| {
+            let drive = wanted.cdroms.iter().find(|cdrom| cdrom.name == had.name)?;
+            (drive.image != had.image).then(|| LiveChange::Medium(drive.clone()))
+        }));
+        if self.nics.len() == wanted.nics.len() {
+            let pairs = self.nics.iter().zip(&wanted.nics).enumerate();
+            changes.extend(pairs.filter_map(|(index, (had, wants))| ports(index, had, wants)));
+        }
+        changes
+    }
+
+    /// Notes a change that was made.
+    pub fn follow(&mut self, change: &LiveChange) {
+        match change {
+            LiveChange::Detach(disk) => {
+                self.disks.retain(|had| !same_disk(had, disk));
+                self.boot.retain(|name| name != disk.name.as_str());
+            }
+            LiveChange::Attach(disk) if has_disk(&self.disks, disk) => {}
+            LiveChange::Attach(disk) => self.disks.push(disk.clone()),
+            LiveChange::Medium(cdrom) => {
+                let drive = self.cdroms.iter_mut().find(|drive| drive.name == cdrom.name);
+                if let Some(drive) = drive {
+                    drive.image.clone_from(&cdrom.image);
+                }
+            }
+            LiveChange::Ports { nic, ends, begins } => {
+                if let Some(nic) = self.nics.get_mut(*nic) {
+                    nic.ports.retain(|port| !ends.contains(port));
+                    nic.ports.extend(begins.iter().cloned());
+                }
+            }
+        }
+    }
+}
+
+/// The same volume under the same name; its bus may be about to change.
+fn same_disk(one: &Disk, other: &Disk) -> bool {
+    (&one.name, &one.volume) == (&other.name, &other.volume)
+}
+
+fn has_disk(disks: &[Disk], disk: &Disk) -> bool {
+    disks.iter().any(|each| same_disk(each, disk))
+}
+
+/// On the same network with the same model, only forwards differ.
+fn ports(index: usize, had: &Nic, wants: &Nic) -> Option<LiveChange> {
+    let same_nic = (&had.network, had.model) == (&wants.network, wants.model);
+    if !same_nic || had.ports == wants.ports {
+        return None;
+    }
+    let without = |these: &[PortForward], those: &[PortForward]| {
+        these.iter().filter(|port| !those.contains(port)).cloned().collect::<Vec<_>>()
+    };
+    let (ends, begins) = (without(&had.ports, &wants.ports), without(&wants.ports, &had.ports));
+    Some(LiveChange::Ports { nic: index, ends, begins })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::vm::VmSpec;
+
+    fn machine(json: serde_json::Value) -> Hardware {
+        serde_json::from_value::<VmSpec>(json).unwrap().hardware()
+    }
+
+    /// Follows all changes, and returns which devices they were of.
+    fn devices(from: serde_json::Value, to: serde_json::Value) -> Vec<String> {
+        let (mut has, wants) = (machine(from), machine(to));
+        let mut devices = Vec::new();
+        while let Some(change) = has.live_changes(&wants).into_iter().next() {
+            has.follow(&change);
+            devices.push(change.device());
+        }
+        assert_eq!(has, wants);
+        devices
+    }
+
+    #[test]
+    fn disks_come_and_go_one_after_the_other() {
+        let root = json!({"name": "root", "volume": "a"});
+        assert_eq!(
+            devices(
+                json!({"disks": [root, {"name": "old", "volume": "b"}], "boot": ["old", "root"]}),
+                json!({"disks": [root, {"name": "new", "volume": "c"}], "boot": ["root"]}),
+            ),
+            ["old", "new"]
+        );
+        // Another volume under the same name.
+        assert_eq!(
+            devices(
+                json!({"disks": [{"name": "data", "volume": "b"}]}),
+                json!({"disks": [{"name": "data", "volume": "c"}]}),
+            ),
+            ["data", "data"]
+        );
+    }
+
+    #[test]
+    fn media_and_forwards_follow() {
+        let nic = |ports: serde_json::Value| json!([{"ports": ports}]);
+        assert_eq!(
+            devices(
+                json!({"cdroms": [{"name": "cd0", "image": "a"}, {"name": "cd1"}],
+                    "nics": nic(json!([{"host": 1, "guest": 1}, {"host": 2, "guest": 2}]))}),
+                json!({"cdroms": [{"name": "cd0"}, {"name": "cd1", "image": "a"}],
+                    "nics": nic(json!([{"host": 2, "guest": 2}, {"host": 3, "guest": 1}]))}),
+            ),
+            ["cd0", "cd1", "nic0"]
+        );
+    }
+
+    #[test]
+    fn the_rest_waits_for_a_restart() {
+        let changes = |from, to| machine(from).live_changes(&machine(to));
+        assert!(changes(json!({"cpus": 1}), json!({"cpus": 2, "tpm": true})).is_empty());
+        assert!(
+            changes(json!({}), json!({"cdroms": [{"name": "cd0", "image": "a"}]})).is_empty(),
+            "a further drive"
+        );
+        let disk = |bus: &str| json!({"disks": [{"name": "root", "volume": "a", "bus": bus}]});
+        assert!(changes(disk("sata"), disk("virtio")).is_empty());
+    }
+}
