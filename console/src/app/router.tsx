@@ -68,6 +68,7 @@ const routes = root.addChildren([
       page('/images', lazyRouteComponent(() => import('../pages/images/ImagesPage'), 'ImagesPage')),
       page('/networks', lazyRouteComponent(() => import('../pages/networks/NetworksPage'), 'NetworksPage')),
       page('/tasks', lazyRouteComponent(() => import('../pages/tasks/TasksPage'), 'TasksPage')),
+      page('/tasks/$name', lazyRouteComponent(() => import('../pages/tasks/TaskPage'), 'TaskPage')),
       page('/events', lazyRouteComponent(() => import('../pages/events/EventsPage'), 'EventsPage')),
       page('/$', NotFound),
     ]),

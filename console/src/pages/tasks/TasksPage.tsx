@@ -1,4 +1,5 @@
 // The list of tasks, newest first: what was asked for, how far it is, how it ended.
+import { Link } from '@tanstack/react-router'
 import { useList } from '../../api/queries'
 import type { Task } from '../../api/types'
 import { useProject } from '../../app/project'
@@ -9,6 +10,14 @@ import { Empty } from '../../components/Page'
 import type { Column } from '../../components/table/columns'
 import { ListPage } from '../../components/table/ListPage'
 import { CancelTask, taskMark, TaskProgress, TaskTarget, took } from './parts'
+
+function Kind({ task }: { task: Task }) {
+  return (
+    <Link to="/p/$project/tasks/$name" params={{ project: task.meta.project ?? 'default', name: task.meta.name }} className="link">
+      {task.spec.action}
+    </Link>
+  )
+}
 
 function Took({ task }: { task: Task }) {
   return <>{took(task, useNow())}</>
@@ -26,7 +35,7 @@ function Result({ task }: { task: Task }) {
 
 const COLUMNS: Column<Task>[] = [
   { id: 'state', title: 'State', width: '7.5rem', narrow: true, sort: (task) => task.status.state, cell: taskMark },
-  { id: 'kind', title: 'Kind', width: '5.5rem', narrow: true, sort: (task) => task.spec.action, cell: (task) => task.spec.action },
+  { id: 'kind', title: 'Kind', width: '5.5rem', narrow: true, sort: (task) => task.spec.action, cell: (task) => <Kind task={task} /> },
   { id: 'target', title: 'Target', width: '13rem', narrowWidth: '9.5rem', narrow: true, sort: (task) => task.spec.target.name, cell: (task) => <TaskTarget task={task} /> },
   { id: 'result', title: 'Step or error', cell: (task) => <Result task={task} /> },
   { id: 'by', title: 'By', width: '6.5rem', choice: 'shown', sort: (task) => task.meta.owner, cell: (task) => task.meta.owner },
@@ -44,7 +53,7 @@ export function TasksPage() {
     <ListPage
       title="Tasks" id="tasks" query={query} columns={COLUMNS} sort="-created"
       texts={(task) => [task.status.state, task.spec.action, task.spec.target.name, task.status.outcome?.error?.message ?? '']}
-      signature={(task) => task.status.state}
+      href={(task) => `/p/${task.meta.project ?? 'default'}/tasks/${task.meta.name}`} signature={(task) => task.status.state}
       where={(task, state) => (!state.state || task.status.state === state.state) && (!state.kind || task.spec.action === state.kind)}
       toolbar={(state) => (
         <>
