@@ -24,6 +24,8 @@ const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 const LENGTH: HeaderName = HeaderName::from_static("upload-length");
 /// How long a new image may be without a node.
 const NODE_WAIT_MAX: Duration = Duration::from_secs(30);
+/// A node is chosen within milliseconds, unless there is none.
+const FIRST_LOOK: Duration = Duration::from_millis(2);
 /// How long an upload is tried again without a new byte arriving.
 const PATIENCE: Duration = Duration::from_mins(2);
 const RETRY: Duration = Duration::from_millis(50);
@@ -57,11 +59,13 @@ impl Upload<'_> {
     /// every break until all is there.
     async fn run(&self) -> Result<Answer> {
         let placed_by = Instant::now() + NODE_WAIT_MAX;
+        let mut pause = FIRST_LOOK;
         while !self.has_node().await? && Instant::now() < placed_by {
-            tokio::time::sleep(RETRY).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RETRY);
         }
         let (mut offset, mut furthest) = (0, 0);
-        let mut pause = RETRY;
+        pause = RETRY;
         // Runs from the first break after which no new byte has arrived.
         let mut patience = None;
         loop {
