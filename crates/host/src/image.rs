@@ -20,6 +20,7 @@ mod record;
 mod sink;
 mod vhdx;
 mod vmdk;
+mod writeback;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt;

@@ -16,13 +16,14 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
 use super::Arrival;
+use super::writeback::Writeback;
 use crate::storage::fault;
 
 /// Chunks on their way to the disk.
 const QUEUE: usize = 16;
 /// What is looked at for zeros, and where: a hole begins and ends at one.
-const BLOCK: usize = 64 << 10;
-static ZEROS: [u8; BLOCK] = [0; BLOCK];
+pub const BLOCK: usize = 64 << 10;
+pub static ZEROS: [u8; BLOCK] = [0; BLOCK];
 
 /// What had been written at some moment.
 #[derive(Debug, Clone, Default)]
@@ -171,15 +172,18 @@ impl Writer {
             Some(hash) => hash,
             None => self.hash_what_is_there()?,
         });
-        let mut finished = false;
+        let (mut finished, mut writeback) = (false, Writeback::from(self.written.size));
         while let Some(order) = orders.blocking_recv() {
             match order {
                 Order::Write(chunk) => {
                     hasher.update(chunk.clone());
                     self.append(&chunk)?;
+                    let begun = writeback.reach(&self.file, self.written.size);
+                    begun.map_err(fault::at(&self.path, "write"))?;
                 }
                 Order::Restart => {
                     (self.written.size, hasher) = (0, Hasher::start(Sha256::new()));
+                    writeback = Writeback::from(0);
                     self.file.set_len(0).map_err(fault::at(&self.path, "write"))?;
                 }
                 Order::Finish => {
@@ -211,21 +215,28 @@ impl Writer {
         Ok(hash)
     }
 
+    /// Blocks that hold something are written, neighbours among them at once.
     fn append(&mut self, chunk: &[u8]) -> Result<()> {
-        let mut at = self.written.size;
-        let mut rest = chunk;
-        while !rest.is_empty() {
-            let to_edge = BLOCK - usize::try_from(at % BLOCK as u64).unwrap_or(0);
-            let (part, others) = rest.split_at(to_edge.min(rest.len()));
+        let at = self.written.size;
+        let place = |done: usize| at + done as u64;
+        let (mut from, mut done) = (0, 0);
+        while done < chunk.len() {
+            let to_edge = BLOCK - usize::try_from(place(done) % BLOCK as u64).unwrap_or(0);
+            let end = chunk.len().min(done + to_edge);
             // Compared as memory, which is many times as fast as byte by byte.
-            if *part != ZEROS[..part.len()] {
-                self.file.write_all_at(part, at).map_err(fault::at(&self.path, "write"))?;
+            if chunk[done..end] == ZEROS[..end - done] {
+                self.write_at(&chunk[from..done], place(from))?;
+                from = end;
             }
-            at += part.len() as u64;
-            rest = others;
+            done = end;
         }
-        self.written.size = at;
+        self.write_at(&chunk[from..], place(from))?;
+        self.written.size = place(done);
         Ok(())
+    }
+
+    fn write_at(&self, bytes: &[u8], at: u64) -> Result<()> {
+        self.file.write_all_at(bytes, at).map_err(fault::at(&self.path, "write"))
     }
 }
 
