@@ -8,6 +8,9 @@
 //! QEMU, and what names other files, claims absurd sizes or contradicts itself is refused before
 //! any program reads it. An import can be dropped at any moment and leaves nothing behind but,
 //! once all bytes have arrived, those: [`Importer::finish`] goes on from there.
+//!
+//! What can be used as it came is: a raw disk and an ordinary qcow2 disk get a second name and are
+//! not written again. Volumes lie over either.
 
 mod bundle;
 mod busy;
@@ -32,13 +35,14 @@ use futures::stream::BoxStream;
 use novacron_model::image::Uploaded;
 use novacron_model::task::{Live, step as steps};
 use novacron_model::units::Bytes;
+use novacron_model::volume::DiskFormat;
 use novacron_model::{Code, Error, Result};
 use uuid::Uuid;
 
 use self::busy::{Busies, Busy};
 use self::detect::Detected;
 use self::part::Cut;
-use self::record::Record;
+use self::record::{Disk, Record};
 use self::sink::{Sink, Written};
 use crate::storage::qemu_img::{Check, Format};
 use crate::storage::{Pool, QemuImg, fault};
@@ -53,7 +57,6 @@ pub use self::record::ImageFiles;
 pub(crate) const WORK: &str = "work";
 /// The image as it arrived, in the staging folder.
 pub(crate) const SOURCE: &str = "source";
-const DISK: &str = "disk.qcow2";
 const CD: &str = "cd.iso";
 
 /// Where an image comes from.
@@ -300,7 +303,7 @@ impl Importer {
                 step(progress, steps::UNPACK);
                 let bundle = bundle::unpack(&source, &work.path, self.limits.virtual_size).await?;
                 if let Some(disk) = &bundle.disk {
-                    record.virtual_size = self.make_disk(disk, &work.path, progress).await?;
+                    record.set_disk(self.make_disk(disk, &work.path, progress).await?);
                     std::fs::remove_file(disk).map_err(fault::at(disk, "remove"))?;
                 }
                 record.set_bundle(bundle);
@@ -309,18 +312,17 @@ impl Importer {
                 keep(&source, &work.path.join(CD))?;
                 record.set_iso();
             }
-            _ => record.virtual_size = self.make_disk(&source, &work.path, progress).await?,
+            _ => record.set_disk(self.make_disk(&source, &work.path, progress).await?),
         }
         record.write(&work.path)?;
         self.pool.publish_image(image, &work.path).await
     }
 
-    /// Makes `disk.qcow2` in `work` from a file of unknown content; returns its virtual size.
-    async fn make_disk(&self, from: &Path, work: &Path, progress: Progress<'_>) -> Result<Bytes> {
-        let to = work.join(DISK);
+    /// Makes the image's disk in `work` from a file of unknown content.
+    async fn make_disk(&self, from: &Path, work: &Path, progress: Progress<'_>) -> Result<Disk> {
         let (format, size, as_is) = match detect::detect(from)? {
             Detected::Qcow2(header) => (Format::Qcow2, header.virtual_size, header.is_plain()),
-            Detected::Raw(size) => (Format::Raw, size, false),
+            Detected::Raw(size) => (Format::Raw, size, true),
             Detected::Vmdk(size) => (Format::Vmdk, size, false),
             Detected::Vhdx(size) => (Format::Vhdx, size, false),
             what @ (Detected::Bundle | Detected::Iso) => {
@@ -334,18 +336,46 @@ impl Importer {
                 format!("the image's disk has {size}, more than {}", self.limits.virtual_size);
             return Err(Error::new(Code::TooLarge, message).at("spec.source"));
         }
-        if format == Format::Qcow2 {
-            let clean = self.qemu_img.check(from).await? == Check::Clean;
-            if clean && as_is && std::fs::hard_link(from, &to).is_ok() {
-                return Ok(size);
-            }
+        let clean = format != Format::Qcow2 || self.qemu_img.check(from).await? == Check::Clean;
+        if clean
+            && as_is
+            && let Some(format) = take_as_it_is(from, format, size, work)?
+        {
+            return Ok(Disk { format, size });
         }
+        let disk = Disk { format: DiskFormat::Qcow2, size };
         let mut percent = |done| report(progress, steps::CONVERT, done, 100);
         percent(0);
+        let to = work.join(record::disk_name(disk.format));
         let to = (to.as_path(), Format::Qcow2);
         self.qemu_img.convert((from, format), to, size, &mut percent).await?;
-        Ok(size)
+        Ok(disk)
     }
+}
+
+/// Gives a disk its second name in `work`, where the file system knows such.
+fn take_as_it_is(
+    from: &Path,
+    format: Format,
+    size: Bytes,
+    work: &Path,
+) -> Result<Option<DiskFormat>> {
+    let format = match format {
+        Format::Raw => DiskFormat::Raw,
+        Format::Qcow2 => DiskFormat::Qcow2,
+        Format::Vmdk | Format::Vhdx => return Ok(None),
+    };
+    let to = work.join(record::disk_name(format));
+    if std::fs::hard_link(from, &to).is_err() {
+        return Ok(None);
+    }
+    if format == DiskFormat::Raw {
+        // Guests see whole sectors.
+        let file = std::fs::OpenOptions::new().write(true).open(&to);
+        let filled = file.and_then(|file| file.set_len(size.0));
+        filled.map_err(fault::at(&to, "write"))?;
+    }
+    Ok(Some(format))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -14,7 +14,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +25,7 @@ use novacron_model::{Code, Error, Result};
 use serde::Deserialize;
 use tar::{Archive, Entry, EntryType};
 
+use super::sink::{BLOCK, ZEROS};
 use crate::storage::fault;
 
 pub const KERNEL: &str = "kernel";
@@ -133,10 +135,10 @@ impl Unpacker {
             let message = format!("\"{name}\" in the bundle is larger than {}", Bytes(max));
             return Err(Error::new(Code::TooLarge, message).at("spec.source"));
         }
-        let mut file = File::create_new(to).map_err(fault::at(to, "make"))?;
-        let mut left = entry.size();
-        let mut buffer = vec![0; 1 << 20];
-        while left > 0 {
+        let file = File::create_new(to).map_err(fault::at(to, "make"))?;
+        let (mut done, size) = (0, entry.size());
+        let mut buffer = vec![0; BLOCK];
+        while done < size {
             if self.cancel.load(Ordering::Relaxed) {
                 return Err(Error::unavailable("the import was given up"));
             }
@@ -146,10 +148,13 @@ impl Unpacker {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(bad(&error.to_string())),
             };
-            file.write_all(&buffer[..n]).map_err(fault::at(to, "write"))?;
-            left -= n as u64;
+            // Holes where nothing is: a raw disk stays as it is unpacked here.
+            if buffer[..n] != ZEROS[..n] {
+                file.write_all_at(&buffer[..n], done).map_err(fault::at(to, "write"))?;
+            }
+            done += n as u64;
         }
-        Ok(())
+        file.set_len(size).map_err(fault::at(to, "write"))
     }
 }
 

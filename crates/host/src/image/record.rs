@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::bundle::{self, Bundle};
-use super::{Arrival, CD, DISK};
+use super::{Arrival, CD};
 use crate::hypervisor::Boot;
 use crate::storage::{Base, Pool, fault};
 
@@ -57,11 +57,34 @@ pub struct Record {
     kind: ImageKind,
     sha256: String,
     size: Bytes,
-    pub virtual_size: Bytes,
+    virtual_size: Bytes,
+    /// Of the disk. Where it is not told, the image was made when there was but one.
+    #[serde(default = "qcow2")]
+    disk: DiskFormat,
     #[serde(default)]
     os: String,
     #[serde(default)]
     kernel: Option<Kernel>,
+}
+
+fn qcow2() -> DiskFormat {
+    DiskFormat::Qcow2
+}
+
+/// A disk that was made.
+#[derive(Debug, Clone, Copy)]
+pub struct Disk {
+    pub format: DiskFormat,
+    /// As a guest sees it.
+    pub size: Bytes,
+}
+
+/// The disk's file in the image's folder.
+pub fn disk_name(format: DiskFormat) -> &'static str {
+    match format {
+        DiskFormat::Qcow2 => "disk.qcow2",
+        DiskFormat::Raw => "disk.raw",
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -79,9 +102,15 @@ impl Record {
             sha256: arrival.sha256.clone(),
             size: arrival.size,
             virtual_size: Bytes(0),
+            disk: qcow2(),
             os: String::new(),
             kernel: None,
         }
+    }
+
+    pub fn set_disk(&mut self, disk: Disk) {
+        self.virtual_size = disk.size;
+        self.disk = disk.format;
     }
 
     pub fn set_bundle(&mut self, bundle: Bundle) {
@@ -102,7 +131,7 @@ impl Record {
     }
 
     fn files(self, dir: &Path) -> ImageFiles {
-        let disk = Base { path: dir.join(DISK), format: DiskFormat::Qcow2 };
+        let disk = Base { path: dir.join(disk_name(self.disk)), format: self.disk };
         let boot = match self.kernel {
             None => Boot::Firmware,
             Some(kernel) => Boot::Kernel {

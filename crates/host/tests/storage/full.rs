@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::again;
 use crate::image::{quiet, upload};
-use crate::tool::{names, noise};
+use crate::tool::{names, noise, qemu_img};
 
 #[test]
 fn a_full_pool_is_told_as_such() {
@@ -24,7 +24,7 @@ fn a_full_pool_is_told_as_such() {
 #[ignore = "run by a_full_pool_is_told_as_such, on a small disk"]
 async fn inner_full_pool() {
     let Some(place) = again::inner_place() else { return };
-    let path = place.join("pool");
+    let (path, elsewhere) = (place.join("pool"), tempfile::tempdir().unwrap());
     let pool = Arc::new(DirPool::open(&path, QemuImg::default()).await.unwrap());
     let importer = Importer::new(pool.clone(), QemuImg::default(), Limits::default());
     let import = async |content: Vec<u8>| {
@@ -59,7 +59,11 @@ async fn inner_full_pool() {
     assert_clean(&path);
     fs::remove_file(path.join("ballast")).unwrap();
     // It arrives, and has no room to be converted.
-    assert_full(import(noise(5 << 20)).await);
+    let (raw, vmdk) = (elsewhere.path().join("raw"), elsewhere.path().join("vmdk"));
+    fs::write(&raw, noise(5 << 20)).unwrap();
+    let paths = [raw.to_str().unwrap(), vmdk.to_str().unwrap()];
+    qemu_img(&[&["convert", "-f", "raw", "-O", "vmdk"], &paths[..]].concat());
+    assert_full(import(fs::read(&vmdk).unwrap()).await);
     assert_clean(&path);
 
     // Three quarters are used: a raw copy does not fit, an overlay does.

@@ -1,7 +1,7 @@
 //! Images from files, uploads and URLs arrive whole or not at all.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,10 +11,11 @@ use futures::StreamExt;
 use novacron_host::cloud_init::iso;
 use novacron_host::hypervisor::Boot;
 use novacron_host::image::{ImageFiles, Importer, Limits, Source};
-use novacron_host::storage::{DirPool, Pool, QemuImg};
+use novacron_host::storage::{DirPool, Pool, QemuImg, VolumeWanted};
 use novacron_model::image::ImageKind;
 use novacron_model::task::Live;
 use novacron_model::units::Bytes;
+use novacron_model::volume::DiskFormat;
 use novacron_model::{Code, Error};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -50,8 +51,9 @@ pub fn sha256(content: &[u8]) -> String {
 /// What a guest would read from an image's disk.
 pub fn content(place: &Place, files: &ImageFiles) -> Vec<u8> {
     let out = place.dir.path().join("content");
-    let disk = files.disk.as_ref().unwrap().path.to_str().unwrap();
-    qemu_img(&["convert", "-f", "qcow2", "-O", "raw", disk, out.to_str().unwrap()]);
+    let disk = files.disk.as_ref().unwrap();
+    let (path, out_path) = (disk.path.to_str().unwrap(), out.to_str().unwrap());
+    qemu_img(&["convert", "-f", disk.format.as_str(), "-O", "raw", path, out_path]);
     fs::read(out).unwrap()
 }
 
@@ -107,7 +109,7 @@ async fn an_iso_is_kept_as_it_is_and_is_no_disk() {
 }
 
 #[tokio::test]
-async fn a_raw_image_is_converted_whatever_is_on_it() {
+async fn a_raw_image_is_kept_whatever_is_on_it() {
     let place = place().await;
     let mut mbr = noise(1 << 20);
     mbr[510..512].copy_from_slice(&[0x55, 0xaa]);
@@ -118,8 +120,62 @@ async fn a_raw_image_is_converted_whatever_is_on_it() {
         let mut expected = raw.clone();
         expected.resize(raw.len().next_multiple_of(512), 0);
         assert_eq!(files.virtual_size.0, expected.len() as u64);
-        assert!(content(&place, &files) == expected);
+        assert_eq!((files.size.0, &files.sha256), (raw.len() as u64, &sha256(&raw)));
+        let disk = files.disk.as_ref().unwrap();
+        assert_eq!(disk.format, DiskFormat::Raw);
+        assert!(fs::read(&disk.path).unwrap() == expected);
+        assert_eq!(fs::metadata(&disk.path).unwrap().permissions().mode() & 0o777, 0o444);
     }
+}
+
+#[tokio::test]
+async fn zeros_of_a_raw_image_take_no_room_and_read_as_zeros() {
+    let place = place().await;
+    // Behind the noise, in its middle, at the beginning and at the end; not all at the edges of
+    // blocks or of chunks, which have 64 KiB.
+    let zeros = |kib: usize| vec![0; kib << 10];
+    let noise = |kib: usize| noise(kib << 10);
+    let raw = [zeros(512), noise(100), zeros(2000), noise(3), zeros(61), noise(64), zeros(1024)];
+    let raw = raw.concat();
+    let files = importer(&place).import(Uuid::now_v7(), upload(&*raw), None, &quiet).await.unwrap();
+    let disk = files.disk.unwrap().path;
+    assert!(fs::read(&disk).unwrap() == raw);
+    let used = fs::metadata(&disk).unwrap().blocks() * 512;
+    assert!((167 << 10..512 << 10).contains(&used), "{used} bytes are used");
+}
+
+#[tokio::test]
+async fn volumes_lie_over_a_raw_image() {
+    let place = place().await;
+    let raw = noise(1 << 20);
+    let files = importer(&place).import(Uuid::now_v7(), upload(&*raw), None, &quiet).await.unwrap();
+    for format in [DiskFormat::Qcow2, DiskFormat::Raw] {
+        let size = Bytes::mib(2);
+        let wanted = VolumeWanted { uid: Uuid::now_v7(), format, size, base: files.disk.clone() };
+        let volume = place.pool.ensure_volume(&wanted).await.unwrap();
+        let out = place.dir.path().join("volume");
+        let paths = [volume.to_str().unwrap(), out.to_str().unwrap()];
+        qemu_img(&[&["convert", "-f", format.as_str(), "-O", "raw"], &paths[..]].concat());
+        let read = fs::read(out).unwrap();
+        assert!(read[..1 << 20] == raw && read[1 << 20..] == vec![0; 1 << 20], "{format:?}");
+        if format == DiskFormat::Qcow2 {
+            assert_eq!(info(&volume, "qcow2")["backing-filename-format"], "raw");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_image_from_before_raw_disks_were_kept_is_still_read() {
+    let place = place().await;
+    let (file, noise) = qcow2(place.dir.path(), &[]);
+    let image = Uuid::now_v7();
+    importer(&place).import(image, upload(&*file), None, &quiet).await.unwrap();
+    let record = place.path.join(format!("images/{image}/image.json"));
+    let text = fs::read_to_string(&record).unwrap().replace(r#""disk":"qcow2","#, "");
+    fs::remove_file(&record).unwrap();
+    fs::write(&record, text).unwrap();
+    let files = ImageFiles::open(&*place.pool, image).await.unwrap().unwrap();
+    assert!(content(&place, &files) == noise);
 }
 
 #[tokio::test]
