@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::daemon::{Daemon, PATIENCE, alive, eventually, host, listed, pid_of, state_of};
@@ -88,6 +89,111 @@ fn a_guest_waits_while_its_pool_is_full() {
     daemon.run(&["stop", "web"]);
     let volume = disk.0.join("volumes").join(&listed(&disk.0.join("volumes"))[0]);
     host("qemu-img", &["check", "-q", "-f", "qcow2", volume.to_str().unwrap()]);
+}
+
+#[test]
+fn a_snapshot_in_a_full_pool_is_told_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let disk = SmallDisk::mount(&data.join("pools/default"), 256);
+    let mut daemon = Daemon::stopped(&data, &[]);
+    daemon.up();
+    two_disks(&daemon);
+    for running in [false, true] {
+        if running {
+            daemon.run(&["start", "web"]);
+            daemon.vm_until("web", "running", |vm| state_of(vm) == "running");
+        }
+        disk.fill(0);
+        let late = daemon.cli(&["snapshot", "create", "web", "late"]);
+        let said = String::from_utf8_lossy(&late.stderr);
+        assert!(!late.status.success(), "running: {running}");
+        assert!(said.contains("the disk of the pool is full"), "running: {running}: {said}");
+        assert!(said.contains("remove volumes or images"), "running: {running}: {said}");
+        disk.make_room();
+        assert_eq!(tags(&disk.0), Vec::<String>::new(), "running: {running}");
+        daemon.run(&["snapshot", "delete", "web", "late", "--yes"]);
+        daemon.run(&["snapshot", "create", "web", "late"]);
+        assert_eq!(tags(&disk.0).len(), 2, "running: {running}: one on each disk");
+        daemon.run(&["snapshot", "delete", "web", "late", "--yes"]);
+        assert_eq!(tags(&disk.0), Vec::<String>::new(), "running: {running}");
+    }
+}
+
+#[test]
+fn a_restore_that_ends_between_two_disks_says_so_and_can_be_repeated() {
+    let dir = tempfile::tempdir().unwrap();
+    let tools = dir.path().join("tools");
+    std::fs::create_dir(&tools).unwrap();
+    let (second, full) = (tools.join("second"), tools.join("full"));
+    // While `full` is there, the pool fills up after the first disk has gone back.
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in snapshot*\" -a \"*)\n  \
+         if [ -e {full} ] && ! mkdir {second} 2>/dev/null; then\n    \
+         echo 'qemu-img: Could not apply snapshot: No space left on device' >&2; exit 1\n  \
+         fi;;\nesac\nexec {real} \"$@\"\n",
+        full = full.display(),
+        second = second.display(),
+        real = host("sh", &["-c", "command -v qemu-img"]).trim(),
+    );
+    let tool = tools.join("qemu-img");
+    std::fs::write(&tool, script).unwrap();
+    std::fs::set_permissions(&tool, PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+    let mut daemon = Daemon::stopped(&dir.path().join("data"), &[]).env("PATH", &path);
+    daemon.up();
+    two_disks(&daemon);
+    let write = |word: &str| {
+        daemon.run(&["start", "web"]);
+        let write = |device| format!("echo {word} | dd of={device} conv=fsync 2>/dev/null");
+        daemon.sh("web", &format!("{}; {}", write("/dev/vda"), write("/dev/vdb")));
+        daemon.run(&["stop", "web"]);
+    };
+    write("one");
+    daemon.run(&["snapshot", "create", "web", "one"]);
+    write("two");
+    File::create(&full).unwrap();
+    let failed = daemon.cli(&["snapshot", "restore", "web", "one", "--yes"]);
+    let said = String::from_utf8_lossy(&failed.stderr);
+    assert!(!failed.status.success());
+    assert!(said.contains("the disk of the pool is full"), "{said}");
+    assert!(said.contains("\"root\" went back to the snapshot and \"data\" did not"), "{said}");
+    assert!(said.contains("restore the snapshot again before the VM runs"), "{said}");
+    let read = || {
+        daemon.run(&["start", "web"]);
+        let read = daemon.sh("web", "head -n 1 /dev/vda /dev/vdb | grep -v '^==' | xargs");
+        daemon.run(&["stop", "web"]);
+        read
+    };
+    assert_eq!(read(), "one two\n", "as it was said");
+    std::fs::remove_file(&full).unwrap();
+    daemon.run(&["snapshot", "restore", "web", "one", "--yes"]);
+    assert_eq!(read(), "one one\n");
+}
+
+/// The VM `web`, stopped, with the disks `root` and `data`.
+fn two_disks(daemon: &Daemon) {
+    daemon.import_micro();
+    daemon.run(&["launch", "micro", "web", "--memory", "256MiB", "--disk", "32MiB"]);
+    daemon.run(&["volume", "create", "data", "--size", "32MiB"]);
+    daemon.run(&["stop", "web"]);
+    daemon.run(&["volume", "attach", "data", "web"]);
+}
+
+/// Names of the snapshots inside the volumes of a pool.
+pub fn tags(pool: &Path) -> Vec<String> {
+    let volumes = pool.join("volumes");
+    let mut tags = Vec::new();
+    for name in listed(&volumes) {
+        let path = volumes.join(name);
+        // Shared: a guest may have it.
+        let args = ["info", "-U", "-f", "qcow2", "--output=json", path.to_str().unwrap()];
+        let info: serde_json::Value = serde_json::from_str(&host("qemu-img", &args)).unwrap();
+        let snapshots = info["snapshots"].as_array().cloned().unwrap_or_default();
+        tags.extend(snapshots.iter().map(|it| it["name"].as_str().unwrap().to_owned()));
+    }
+    tags.sort();
+    tags
 }
 
 /// A file system of a few MiB, unmounted in the end.

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::super::{Drive, Handle, Snapshots, snapshot_missing, snapshot_of_raw};
 use super::QemuHypervisor;
 use super::guest::Guest;
+use crate::storage::fault;
 
 #[async_trait]
 impl Snapshots for QemuHypervisor {
@@ -47,11 +48,32 @@ impl Snapshots for QemuHypervisor {
                 return Err(snapshot_missing(drive, tag));
             }
         }
-        for drive in drives {
-            self.snapshot_command("-a", drive, tag).await?;
+        for (restored, drive) in drives.iter().enumerate() {
+            let done = self.snapshot_command("-a", drive, tag).await;
+            done.map_err(|error| half_restored(error, &drives[..restored], &drives[restored..]))?;
         }
         Ok(())
     }
+}
+
+/// Says which disks show the snapshot and which do not: together they are no moment of the VM.
+fn half_restored(error: Error, restored: &[Drive], others: &[Drive]) -> Error {
+    if restored.is_empty() {
+        return error;
+    }
+    let names = |drives: &[Drive]| {
+        let names = drives.iter().map(|drive| format!("\"{}\"", drive.serial));
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let message = format!(
+        "{}; of the VM's disks {} went back to the snapshot and {} did not",
+        error.message,
+        names(restored),
+        names(others)
+    );
+    let hint = error.hint.map(|hint| format!("{hint}; then ")).unwrap_or_default();
+    Error::new(error.code, message)
+        .hint(format!("{hint}restore the snapshot again before the VM runs"))
 }
 
 fn check_formats(drives: &[Drive]) -> Result<()> {
@@ -84,7 +106,11 @@ impl Guest {
         for drive in drives {
             self.delete_snapshot(drive, tag).await?;
         }
-        self.call("transaction", json!({"actions": actions})).await.map(drop)
+        let taken = self.call("transaction", json!({"actions": actions})).await;
+        taken.map(drop).map_err(|error| match drives.first() {
+            Some(drive) if fault::tells_full(&error.message) => fault::full(&drive.path),
+            _ => error,
+        })
     }
 
     async fn delete_snapshot(&self, drive: &Drive, tag: Uuid) -> Result<()> {
@@ -177,6 +203,9 @@ impl QemuHypervisor {
             return Ok(output.stdout);
         }
         let said = String::from_utf8_lossy(&output.stderr);
+        if fault::tells_full(&said) {
+            return Err(fault::full(&drive.path));
+        }
         let said = said.trim().trim_start_matches("qemu-img: ");
         Err(Error::unavailable(format!("disk \"{}\": {said}", drive.serial)))
     }
