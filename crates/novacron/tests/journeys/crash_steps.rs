@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::daemon::{Daemon, eventually, guest, listed, state_of};
+use crate::disk_full::tags;
 
 #[test]
 fn whatever_the_daemon_did_when_it_was_killed_comes_to_its_end() {
@@ -39,6 +40,46 @@ fn whatever_the_daemon_did_when_it_was_killed_comes_to_its_end() {
         }
         nothing_is_left(&daemon);
     }
+}
+
+#[test]
+fn a_snapshot_whose_daemon_was_killed_is_whole_or_gone() {
+    let rounds = if std::env::var_os("NOVACRON_NIGHTLY").is_some() { 40 } else { 8 };
+    let mut daemon = Daemon::start();
+    daemon.import_micro();
+    let launch = ["launch", "micro", "web", "--memory", "256MiB", "--cpus", "1", "--disk", "8MiB"];
+    daemon.run(&launch);
+    for round in 0..rounds {
+        // By QEMU while the guest runs, by qemu-img while it does not.
+        let running = round % 4 < 2;
+        let verb = if running { &["start", "web"][..] } else { &["stop", "web", "--force"] };
+        daemon.cli(verb);
+        let name = format!("s{round}");
+        killed_during(&mut daemon, round, 3, &["snapshot", "create", "web", &name]);
+        disks_hold_what_is_listed(&daemon, round);
+        if daemon.cli(&["snapshot", "show", "web", &name]).status.success() {
+            daemon.run(&["snapshot", "restore", "web", &name, "--yes", "--stop"]);
+            killed_during(&mut daemon, round, 5, &["snapshot", "delete", "web", &name, "--yes"]);
+            disks_hold_what_is_listed(&daemon, round);
+        }
+    }
+    daemon.vm_until("web", "settled", |vm| ["running", "stopped"].contains(&state_of(vm)));
+    daemon.run(&["delete", "web", "--yes", "--force"]);
+}
+
+/// Once everything has come to rest, each snapshot is ready, and the disk has it and no other one.
+fn disks_hold_what_is_listed(daemon: &Daemon, round: u64) {
+    settled(daemon);
+    let ready = |snapshots: &Value| {
+        let state = |snapshot: &Value| snapshot["status"]["state"] == "ready";
+        snapshots.as_array().unwrap().iter().all(state)
+    };
+    let snapshots = daemon.until(&["snapshot", "list", "web"], "ready", ready);
+    let uids = snapshots.as_array().unwrap().iter();
+    let mut uids: Vec<_> = uids.map(|it| it["meta"]["uid"].as_str().unwrap().to_owned()).collect();
+    uids.sort();
+    let pool = daemon.data().join("pools/default");
+    assert_eq!(tags(&pool), uids, "round {round}");
 }
 
 /// Starts the command, kills the daemon a little later (another moment in each round), and starts
