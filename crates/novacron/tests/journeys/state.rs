@@ -318,3 +318,37 @@ fn a_data_directory_moves_to_another_disk() {
     assert_eq!(moved.sh("web", "head -c 5 /dev/vda"), "moved");
     moved.run(&["launch", "micro", "second", "--memory", "256MiB"]);
 }
+
+#[test]
+fn a_state_restored_beside_copied_pools_has_its_vms() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut daemon = Daemon::stopped(&dir.path().join("data"), &[]);
+    daemon.up();
+    daemon.import_micro();
+    daemon.run(&["launch", "micro", "web", "--memory", "256MiB", "--disk", "16MiB"]);
+    daemon.sh("web", "echo moved | dd of=/dev/vda conv=fsync,notrunc 2>/dev/null");
+    daemon.run(&["snapshot", "create", "web", "before"]);
+    daemon.run(&["stop", "web", "--force", "--yes"]);
+    let file = dir.path().join("copy.backup");
+    daemon.run(&["state", "backup", file.to_str().unwrap()]);
+    daemon.stop();
+
+    let disk = SmallDisk::mount(&dir.path().join("new-disk"), 512);
+    let new = disk.0.join("novacron");
+    let done = restore(&file, &new, &[]);
+    assert!(done.status.success(), "{}", said(&done));
+    let pools = daemon.data().join("pools");
+    host("cp", &["-a", "--sparse=always", pools.to_str().unwrap(), new.to_str().unwrap()]);
+    fs::remove_dir_all(daemon.data()).unwrap();
+    let mut moved = Daemon::stopped(&new, &[]);
+    moved.up();
+    moved.run(&["start", "web"]);
+    moved.vm_until("web", "running", |vm| state_of(vm) == "running");
+    assert_eq!(moved.sh("web", "head -c 5 /dev/vda"), "moved");
+    moved.sh("web", "echo later | dd of=/dev/vda conv=fsync,notrunc 2>/dev/null");
+    moved.run(&["snapshot", "restore", "web", "before", "--yes", "--stop"]);
+    moved.vm_until("web", "running again", |vm| state_of(vm) == "running");
+    assert_eq!(moved.sh("web", "head -c 5 /dev/vda"), "moved");
+    moved.run(&["launch", "micro", "second", "--memory", "256MiB"]);
+    moved.run(&["delete", "web", "second", "--yes", "--force"]);
+}
