@@ -8,6 +8,7 @@
 pub mod contract;
 pub mod dir;
 pub mod fault;
+pub mod layers;
 pub mod qcow2;
 pub mod qemu_img;
 
@@ -32,6 +33,18 @@ pub struct VolumeWanted {
     /// What it starts with: a qcow2 volume lies over it, a raw volume is a copy.
     pub base: Option<Base>,
 }
+
+/// A volume of the same pool and format, whose content another one starts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Original {
+    pub uid: Uuid,
+    /// Tag of the snapshot that is copied; without one the present content is, and nobody may
+    /// write meanwhile.
+    pub snapshot: Option<Uuid>,
+}
+
+/// Told how many per cent are done.
+pub type Percent<'a> = &'a mut (dyn FnMut(u64) + Send);
 
 /// A disk that never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +71,16 @@ pub trait Pool: Send + Sync + 'static {
     /// Makes the volume exist and returns where. One that exists is left as it is, so a volume
     /// that was once ready and is lost must be asked for with [`Pool::volume`], which tells.
     async fn ensure_volume(&self, wanted: &VolumeWanted) -> Result<PathBuf>;
+
+    /// Makes the volume exist as an independent copy of `original`, over the same base, and returns
+    /// where. It is at least as large as the original. One that exists is left as it is. Dropped,
+    /// it leaves nothing behind.
+    async fn ensure_copy(
+        &self,
+        wanted: &VolumeWanted,
+        original: &Original,
+        progress: Percent<'_>,
+    ) -> Result<PathBuf>;
 
     /// Where an existing volume lies.
     async fn volume(&self, uid: Uuid, format: DiskFormat) -> Result<PathBuf>;

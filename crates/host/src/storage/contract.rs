@@ -2,6 +2,8 @@
 //! [`pool_contract`](crate::pool_contract), which makes a test of each. A breach panics. Left
 //! out: what only one kind of pool can show (its files, its full disk, its crash).
 
+mod copies;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -12,6 +14,8 @@ use novacron_model::volume::DiskFormat::{self, Qcow2, Raw};
 use uuid::Uuid;
 
 use super::{Base, Pool, VolumeWanted};
+
+pub use copies::*;
 
 /// A place in which pools of one kind can be opened.
 #[async_trait]
@@ -36,6 +40,10 @@ macro_rules! pool_contract {
             publishing_twice_keeps_the_first
             a_volume_has_its_images_size_unless_told
             a_raw_volume_needs_its_image_no_more
+            a_copy_is_independent_of_its_original
+            a_volume_copied_twice_is_copied_once
+            a_copy_may_be_larger_and_is_never_smaller
+            a_copy_of_what_is_lost_is_refused_and_leaves_nothing
             usage_is_told
         }
     };

@@ -10,6 +10,7 @@
 //! Whatever stands in `images` or `volumes` is complete: it was made in `incoming`, synced, and
 //! renamed. A qcow2 volume names its image by a relative path, so a pool can be moved.
 
+mod copy;
 mod files;
 
 use std::fs::{self, File, OpenOptions};
@@ -27,7 +28,7 @@ use uuid::Uuid;
 
 use self::files::{make_read_only, remove_any, sync_dir, sync_tree};
 use super::qemu_img::Format;
-use super::{Base, Pool, QemuImg, Usage, VolumeWanted, fault, qcow2};
+use super::{Base, Original, Percent, Pool, QemuImg, Usage, VolumeWanted, fault, qcow2};
 
 const MARKER: &str = "novacron-pool";
 const FORMATS: [DiskFormat; 2] = [DiskFormat::Qcow2, DiskFormat::Raw];
@@ -79,6 +80,12 @@ impl DirPool {
         self.inner.path.join("images").join(uid.to_string())
     }
 
+    /// In a folder of its own: a `qemu-img` that outlives a killed daemon by a moment finds no
+    /// place to write into once that folder has been swept.
+    fn begin(&self, volume: Uuid) -> Result<Making> {
+        Making::new(self.inner.path.join("incoming").join(volume.to_string()))
+    }
+
     /// Fills the file at `path`, which does not exist.
     async fn make_volume(&self, wanted: &VolumeWanted, path: &Path) -> Result<()> {
         let size = volume_size(wanted)?;
@@ -107,6 +114,28 @@ impl DirPool {
         })
         .await
     }
+
+    /// Makes a disk that nobody uses at least `size` large.
+    async fn enlarge(&self, disk: &Base, size: Bytes) -> Result<()> {
+        if disk_size(disk).await? >= size {
+            return Ok(());
+        }
+        if size > qcow2::SIZE_MAX {
+            return Err(too_large());
+        }
+        let format = disk.format;
+        if format == DiskFormat::Qcow2 {
+            self.inner.qemu_img.grow(&disk.path, size).await?;
+        }
+        let path = disk.path.clone();
+        blocking(move || {
+            let file = OpenOptions::new().write(true).open(&path);
+            let file = file.map_err(fault::at(&path, "open"))?;
+            let grown = if format == DiskFormat::Raw { file.set_len(size.0) } else { Ok(()) };
+            grown.and_then(|()| file.sync_all()).map_err(fault::at(&path, "grow"))
+        })
+        .await
+    }
 }
 
 #[async_trait]
@@ -131,19 +160,24 @@ impl Pool for DirPool {
         if path.exists() {
             return Ok(path);
         }
-        // In a folder of its own: a `qemu-img` that outlives a killed daemon by a moment finds no
-        // place to write into once that folder has been swept.
-        let making = Making::new(self.inner.path.join("incoming").join(wanted.uid.to_string()))?;
-        let file = making.0.join("disk");
-        self.make_volume(wanted, &file).await?;
-        let to = path.clone();
-        blocking(move || {
-            rename(&file, &to)?;
-            drop(making);
-            Ok(())
-        })
-        .await?;
-        Ok(path)
+        let making = self.begin(wanted.uid)?;
+        self.make_volume(wanted, &making.file()).await?;
+        making.finish(path).await
+    }
+
+    async fn ensure_copy(
+        &self,
+        wanted: &VolumeWanted,
+        original: &Original,
+        progress: Percent<'_>,
+    ) -> Result<PathBuf> {
+        let path = self.volume_path(wanted.uid, wanted.format);
+        if path.exists() {
+            return Ok(path);
+        }
+        let making = self.begin(wanted.uid)?;
+        self.copy_volume(wanted, original, &making.file(), progress).await?;
+        making.finish(path).await
     }
 
     async fn volume(&self, uid: Uuid, format: DiskFormat) -> Result<PathBuf> {
@@ -158,24 +192,7 @@ impl Pool for DirPool {
     async fn grow_volume(&self, uid: Uuid, format: DiskFormat, size: Bytes) -> Result<Bytes> {
         let path = self.volume(uid, format).await?;
         let disk = Base { path, format };
-        let now = disk_size(&disk).await?;
-        if now >= size {
-            return Ok(now);
-        }
-        if size > qcow2::SIZE_MAX {
-            return Err(too_large());
-        }
-        if format == DiskFormat::Qcow2 {
-            self.inner.qemu_img.grow(&disk.path, size).await?;
-        }
-        let path = disk.path.clone();
-        blocking(move || {
-            let file = OpenOptions::new().write(true).open(&path);
-            let file = file.map_err(fault::at(&path, "open"))?;
-            let grown = if format == DiskFormat::Raw { file.set_len(size.0) } else { Ok(()) };
-            grown.and_then(|()| file.sync_all()).map_err(fault::at(&path, "grow"))
-        })
-        .await?;
+        self.enlarge(&disk, size).await?;
         disk_size(&disk).await
     }
 
@@ -247,6 +264,22 @@ impl Making {
         remove_any(&path)?;
         fs::create_dir(&path).map_err(fault::at(&path, "make"))?;
         Ok(Self(path))
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("disk")
+    }
+
+    /// The commit point: the file, whole and durable, gets its final name. Whoever gives up
+    /// meanwhile removes the folder: after that the file appears nowhere any more.
+    async fn finish(&self, to: PathBuf) -> Result<PathBuf> {
+        let (folder, file) = (self.0.clone(), self.file());
+        blocking(move || {
+            rename(&file, &to)?;
+            remove_any(&folder)?;
+            Ok(to)
+        })
+        .await
     }
 }
 

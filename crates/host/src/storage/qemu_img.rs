@@ -1,7 +1,7 @@
 //! Running `qemu-img`: formats always named, never probed; bounded in memory, CPU, output and
 //! time; killed when its caller goes, or the daemon; its own words in the error.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -16,8 +16,9 @@ use rustix::process::{
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
+use uuid::Uuid;
 
-use super::fault;
+use super::{Base, Percent, fault, layers};
 
 /// Address space: caches and thread stacks of a conversion fit several times.
 const MEMORY_MAX: u64 = 4 << 30;
@@ -73,6 +74,43 @@ impl From<DiskFormat> for Format {
     }
 }
 
+/// What [`QemuImg::copy`] is to do.
+#[derive(Debug)]
+pub struct Copy<'a> {
+    pub from: &'a Path,
+    pub to: &'a Path,
+    pub format: DiskFormat,
+    /// What both lie over.
+    pub image: Option<&'a Base>,
+    /// Tag of the snapshot that is copied. It does not change while a guest writes into the disk, so
+    /// the guest's lock is passed by; without one, a disk in use is refused.
+    pub snapshot: Option<Uuid>,
+    /// Of the new disk.
+    pub size: Bytes,
+}
+
+impl Copy<'_> {
+    fn arguments(&self) -> Vec<OsString> {
+        let image = self.image.map(|image| (image.path.as_path(), image.format));
+        let mut args = vec!["convert", "-p", "-n", "--image-opts", "--target-image-opts"];
+        args.extend(self.snapshot.map(|_| "-U"));
+        let mut args: Vec<OsString> = args.into_iter().map(OsString::from).collect();
+        if let Some(tag) = self.snapshot {
+            args.extend(["-l".into(), format!("snapshot.name={tag}").into()]);
+        }
+        match image {
+            // Only what differs from it is written.
+            Some((path, format)) => {
+                args.extend(["-B".into(), path.into(), "-F".into(), format.as_str().into()]);
+            }
+            None => args.push("--target-is-zero".into()),
+        }
+        args.push(layers::options((self.from, self.format), image).into());
+        args.push(layers::options((self.to, self.format), image).into());
+        args
+    }
+}
+
 /// What `check` found in a disk that can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
@@ -119,9 +157,7 @@ impl QemuImg {
         size: Bytes,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<()> {
-        // the tables of a qcow2 disk take about a 8000th of its content
-        let output = size.0.saturating_add(size.0 / 1000).saturating_add(64 << 20);
-        let limits = Limits { output, time: time_for(size.0) };
+        let limits = Limits { output: room_for(size), time: time_for(size.0) };
         let args = ["convert", "-p", "-f", from.1.as_str(), "-O", to.1.as_str()].map(OsStr::new);
         let args = [args.as_slice(), &[from.0.as_os_str(), to.0.as_os_str()]].concat();
         let ended = self.run(&args, limits, progress).await?;
@@ -132,6 +168,19 @@ impl QemuImg {
             let message = format!("the image's disk cannot be read: {}", ended.words());
             return Err(Error::invalid("spec.source", message)
                 .hint("the file is damaged or cut short; compare it with the original"));
+        }
+        ended.succeeded("convert")
+    }
+
+    /// Copies what a disk itself holds into an empty disk of the same format that lies over the same
+    /// image; not yet durable. `progress` hears per cent.
+    pub async fn copy(&self, copy: &Copy<'_>, progress: Percent<'_>) -> Result<()> {
+        let limits = Limits { output: room_for(copy.size), time: time_for(copy.size.0) };
+        let args = copy.arguments();
+        let args: Vec<&OsStr> = args.iter().map(OsString::as_os_str).collect();
+        let ended = self.run(&args, limits, progress).await?;
+        if fault::tells_full(&ended.stderr) {
+            return Err(fault::full(copy.to));
         }
         ended.succeeded("convert")
     }
@@ -202,6 +251,11 @@ fn die_with(command: &mut Command, parent: Pid) {
     unsafe {
         command.pre_exec(ask);
     }
+}
+
+/// The tables of a qcow2 disk take about a 8000th of its content.
+fn room_for(size: Bytes) -> u64 {
+    size.0.saturating_add(size.0 / 1000).saturating_add(64 << 20)
 }
 
 fn time_for(bytes: u64) -> Duration {

@@ -22,6 +22,15 @@ pub fn command(name: &str, place: &Path) -> Command {
 /// Runs the ignored test `name` on a disk of its own with so many MiB, as a user who may do that
 /// or, without root, in a user namespace.
 pub fn on_small_disk(name: &str, mib: u32) {
+    mounted(name, &format!("-t tmpfs -o size={mib}m tmpfs"));
+}
+
+/// Runs the ignored test `name` on the file system in this file. Needs root.
+pub fn on_file_system(name: &str, disk: &Path) {
+    mounted(name, &format!("-o loop '{}'", disk.display()));
+}
+
+fn mounted(name: &str, what: &str) {
     let dir = tempfile::tempdir().unwrap();
     let inner = command(name, dir.path());
     let mut outer = Command::new("unshare");
@@ -29,7 +38,7 @@ pub fn on_small_disk(name: &str, mib: u32) {
     if !rustix::process::geteuid().is_root() {
         outer.args(["--user", "--map-root-user"]);
     }
-    let script = format!("mount -t tmpfs -o size={mib}m tmpfs \"$0\" && exec \"$@\"");
+    let script = format!("mount {what} \"$0\" && exec \"$@\"");
     outer.args(["sh", "-c", &script]).arg(dir.path());
     outer.arg(inner.get_program()).args(inner.get_args()).env(PLACE, dir.path());
     let output = outer.output().unwrap();

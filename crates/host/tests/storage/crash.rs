@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use novacron_host::image::{ImageFiles, Importer, Limits};
-use novacron_host::storage::{DirPool, Pool, QemuImg, VolumeWanted};
+use novacron_host::storage::{Base, DirPool, Original, Pool, QemuImg, VolumeWanted};
 use novacron_model::units::Bytes;
 use novacron_model::volume::DiskFormat::{Qcow2, Raw};
 use uuid::Uuid;
@@ -79,7 +79,7 @@ async fn inner_busy_pool() {
     let pool = Arc::new(DirPool::open(place.join("pool"), QemuImg::default()).await.unwrap());
     let importer = Importer::new(pool.clone(), QemuImg::default(), Limits::default());
     let (kept, _) = qcow2(&place, &[]);
-    let mut base = None;
+    let mut base: Option<Base> = None;
     for round in 0_u32.. {
         for format in [Qcow2, Raw] {
             let wanted = VolumeWanted {
@@ -89,6 +89,9 @@ async fn inner_busy_pool() {
                 base: base.clone(),
             };
             pool.ensure_volume(&wanted).await.unwrap();
+            let original = Original { uid: wanted.uid, snapshot: None };
+            let copy = VolumeWanted { uid: Uuid::now_v7(), ..wanted };
+            pool.ensure_copy(&copy, &original, &mut |_| ()).await.unwrap();
         }
         println!("busy");
         let content = if round % 2 == 0 { kept.clone() } else { noise(1 << 20) };

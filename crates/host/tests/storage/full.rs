@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use novacron_host::image::{Importer, Limits, Part};
-use novacron_host::storage::{Base, DirPool, Pool, QemuImg, VolumeWanted};
+use novacron_host::storage::{Base, DirPool, Original, Pool, QemuImg, VolumeWanted};
 use novacron_model::units::Bytes;
 use novacron_model::volume::DiskFormat::{Qcow2, Raw};
 use novacron_model::{Code, Result};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::again;
 use crate::image::{quiet, upload};
-use crate::tool::{names, noise, qemu_img};
+use crate::tool::{names, noise, qemu_img, run};
 
 #[test]
 fn a_full_pool_is_told_as_such() {
@@ -74,7 +74,18 @@ async fn inner_full_pool() {
     assert_full(pool.ensure_volume(&copy).await);
     assert!(names(&path.join("volumes")).is_empty() && names(&path.join("incoming")).is_empty());
     let overlay = VolumeWanted { format: Qcow2, ..copy.clone() };
-    pool.ensure_volume(&overlay).await.unwrap();
+    let path_of_overlay = pool.ensure_volume(&overlay).await.unwrap();
+
+    // It holds more of its own than a copy of it finds room for.
+    fs::remove_file(path.join("ballast")).unwrap();
+    let written = ["-f", "qcow2", "-c", "write -P 7 0 2M", path_of_overlay.to_str().unwrap()];
+    run("qemu-io", &written);
+    fs::write(path.join("ballast"), noise(1 << 20)).unwrap();
+    let original = Original { uid, snapshot: None };
+    let copy = VolumeWanted { uid: Uuid::now_v7(), ..overlay.clone() };
+    assert_full(pool.ensure_copy(&copy, &original, &mut |_| ()).await);
+    assert!(names(&path.join("incoming")).is_empty());
+    assert_eq!(names(&path.join("volumes")).len(), 1);
 
     // Not a byte is left: opening still works, making a volume does not, removing helps.
     while fs::write(path.join("ballast2"), noise(2 << 20)).is_ok() {}

@@ -4,6 +4,7 @@
 
 mod again;
 mod cloud_init;
+mod copies;
 mod crash;
 mod doctor;
 mod foreign;

@@ -31,7 +31,7 @@ fn wanted(format: DiskFormat, size: Bytes, base: Option<Base>) -> VolumeWanted {
 }
 
 /// An image of 3 MiB with noise in it, published in the pool.
-async fn image(pool: &DirPool) -> (Uuid, Base) {
+pub async fn image(pool: &DirPool) -> (Uuid, Base) {
     let image = Uuid::now_v7();
     let work = pool.staging(image).join("work");
     fs::create_dir_all(&work).unwrap();

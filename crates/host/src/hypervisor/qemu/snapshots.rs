@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::super::{Drive, Handle, Snapshots, snapshot_missing, snapshot_of_raw};
 use super::QemuHypervisor;
 use super::guest::Guest;
-use crate::storage::fault;
+use crate::storage::{fault, layers};
 
 #[async_trait]
 impl Snapshots for QemuHypervisor {
@@ -180,7 +180,9 @@ impl QemuHypervisor {
     async fn has_snapshot(&self, drive: &Drive, tag: Uuid) -> Result<bool> {
         let words = ["info", "--output=json", "--image-opts"].map(str::to_owned);
         // `info` leaves backing files closed and refuses options for them.
-        let told = self.qemu_img(&words, drive, own_options(drive)).await?;
+        let told = self
+            .qemu_img(&words, drive, layers::own_options((&drive.path, DiskFormat::Qcow2)))
+            .await?;
         let image: Value = serde_json::from_slice(&told).unwrap_or_default();
         Ok(names(&image).any(|name| name == tag.to_string()))
     }
@@ -211,19 +213,7 @@ impl QemuHypervisor {
     }
 }
 
-/// Every layer with its format, as for QEMU itself; commas are doubled.
 fn image_options(drive: &Drive) -> String {
-    let own = own_options(drive);
-    let Some((image, format)) = &drive.backing else { return own };
-    let (format, image) = (format.as_str(), doubled_commas(image));
-    format!("{own},backing.driver={format},backing.file.driver=file,backing.file.filename={image}")
-}
-
-/// The uppermost layer alone.
-fn own_options(drive: &Drive) -> String {
-    format!("driver=qcow2,file.driver=file,file.filename={}", doubled_commas(&drive.path))
-}
-
-fn doubled_commas(path: &Path) -> String {
-    path.to_string_lossy().replace(',', ",,")
+    let image = drive.backing.as_ref().map(|(path, format)| (path.as_path(), *format));
+    layers::options((&drive.path, DiskFormat::Qcow2), image)
 }
