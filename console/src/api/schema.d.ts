@@ -677,6 +677,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{project}/vms/{name}/clone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a VM like this one, with copies of its disks. */
+        post: operations["clone_vm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{project}/vms/{name}/detach": {
         parameters: {
             query?: never;
@@ -1241,6 +1261,14 @@ export interface components {
             /** @description Unique in the VM, also among its disks. */
             name: components["schemas"]["Name"];
         };
+        /** @description Body of `clone`. */
+        CloneRequest: {
+            /** @description Of the new VM. */
+            name: components["schemas"]["Name"];
+            /** @description What the new VM is to do: `stopped` unless said. */
+            run?: components["schemas"]["Run"];
+            snapshot?: components["schemas"]["Name"] | null;
+        };
         /**
          * @description Contents of the `cidata` disk. `user_data` as given wins over the other fields where both
          *     speak of the same thing.
@@ -1280,6 +1308,13 @@ export interface components {
          * @enum {string}
          */
         Consistency: "filesystem" | "crash";
+        /** @description The originals of a copy in the making. */
+        Copying: {
+            /** Format: uuid */
+            snapshot_uid?: string | null;
+            /** Format: uuid */
+            volume_uid: string;
+        };
         /** @description What a deletion takes along and what it leaves. */
         DeletePreview: {
             goes: components["schemas"]["ObjectRef"][];
@@ -2321,8 +2356,8 @@ export interface components {
         TaskStatus: {
             live?: components["schemas"]["Live"] | null;
             /**
-             * @description What was done, oldest first, at most 64 lines. Writer: the agent of the target's node, with
-             *     the report that ends its work; until then see `live`.
+             * @description What was done, oldest first, at most 64 lines. Writers: admission, with the task; then the
+             *     agent of the target's node, with the report that ends its work, until when see `live`.
              */
             log?: components["schemas"]["LogLine"][];
             outcome?: components["schemas"]["Outcome"] | null;
@@ -2542,6 +2577,14 @@ export interface components {
             };
             spec?: components["schemas"]["VolumeSpecPatch"];
         };
+        VolumeSource: {
+            snapshot?: components["schemas"]["Name"] | null;
+            volume: components["schemas"]["Name"];
+        };
+        VolumeSourcePatch: {
+            snapshot?: components["schemas"]["Name"] | null;
+            volume?: components["schemas"]["Name"];
+        };
         VolumeSpec: {
             format?: components["schemas"]["DiskFormat"];
             image?: components["schemas"]["ImageName"] | null;
@@ -2552,6 +2595,7 @@ export interface components {
              *     is zero until that is known.
              */
             size?: components["schemas"]["Bytes"];
+            source?: components["schemas"]["VolumeSource"] | null;
         };
         VolumeSpecPatch: {
             format?: components["schemas"]["DiskFormat"] | null;
@@ -2559,11 +2603,13 @@ export interface components {
             limits?: components["schemas"]["IoLimitsPatch"] | null;
             pool?: components["schemas"]["Name"] | null;
             size?: components["schemas"]["Bytes"] | null;
+            source?: components["schemas"]["VolumeSourcePatch"] | null;
         };
         /** @enum {string} */
         VolumeState: "creating" | "ready" | "growing" | "failed" | "deleting";
         VolumeStatus: {
             attachment?: components["schemas"]["Attachment"] | null;
+            copying?: components["schemas"]["Copying"] | null;
             data?: components["schemas"]["VolumeData"] | null;
             location?: components["schemas"]["Location"] | null;
             reason?: string | null;
@@ -4847,6 +4893,44 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["AttachRequest"];
+            };
+        };
+        responses: {
+            /** @description The task that carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            501: components["responses"]["Unsupported"];
+            503: components["responses"]["Unavailable"];
+            507: components["responses"]["StorageFull"];
+        };
+    };
+    clone_vm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloneRequest"];
             };
         };
         responses: {

@@ -16,6 +16,7 @@ mod access;
 mod actors;
 mod board;
 pub mod config;
+mod copy;
 mod figures;
 mod hold;
 mod host_report;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use novacron_host::hypervisor::Boot;
 use novacron_host::storage::Base;
+pub use novacron_host::storage::Original;
 use novacron_model::image::{ImageContent, Uploaded};
 use novacron_model::pool::{PoolSpec, PoolUsage};
 use novacron_model::task::Live;
@@ -38,6 +39,14 @@ pub trait Pool: Send + Sync + 'static {
 
     /// Makes the volume's file; one that exists is left as it is.
     async fn ensure_volume(&self, volume: &VolumeOrder) -> Result<()>;
+    /// Makes the volume's file as an independent copy of another volume's; one that exists is left
+    /// as it is. Dropped before, it leaves nothing behind.
+    async fn ensure_copy(
+        &self,
+        volume: &VolumeOrder,
+        original: &Original,
+        progress: Progress,
+    ) -> Result<()>;
     /// Where the volume's file lies; an error if it is gone.
     async fn volume(&self, uid: Uuid, format: DiskFormat) -> Result<PathBuf>;
     /// Makes a volume that no guest uses at least `size` large; returns its size then.

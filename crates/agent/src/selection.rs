@@ -114,11 +114,18 @@ fn hint_volume(node: &Arc<Node>, family: &Key, volume: &Object<Volume>) {
     if !volume::at_rest(volume) {
         wake(node, family);
     }
-    if let Some(attachment) = &volume.status.attachment
-        && let Ok(project) = project_of(family)
-    {
-        let vm = Key::from(key::object::<Vm>(Some(project), attachment.vm.as_str()));
-        hint_vm(node, &vm);
+    let Ok(project) = project_of(family) else { return };
+    let at = node.store.snapshot();
+    // Also the one that waits until its disk has been copied.
+    let source = volume.spec.source.as_ref().and_then(|source| {
+        object::get::<Volume>(&at, Some(project), source.volume.as_str()).ok().flatten()
+    });
+    let attachments = [
+        volume.status.attachment.as_ref(),
+        source.as_ref().and_then(|source| source.status.attachment.as_ref()),
+    ];
+    for attachment in attachments.into_iter().flatten() {
+        hint_vm(node, &Key::from(key::object::<Vm>(Some(project), attachment.vm.as_str())));
     }
 }
 

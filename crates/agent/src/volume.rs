@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::actors::Seat;
+use crate::copy::{self, Copied};
 use crate::node::{Node, project_of};
 use crate::pool::VolumeOrder;
 use crate::report;
@@ -97,8 +98,11 @@ async fn make(node: &Node, seat: &Seat, at: &Snapshot, volume: &Object<Volume>) 
     let made = ensure(node, seat, at, volume).await;
     let generation = volume.meta.generation;
     let (data, turn) = match made {
-        Ok(data) if data.grow_error.is_some() || data.limit_error.is_some() => (data, Turn::Retry),
-        Ok(data) => (data, Turn::Rest),
+        Ok(Ensured::Later(turn)) => return Ok(turn),
+        Ok(Ensured::Now(data)) if data.grow_error.is_some() || data.limit_error.is_some() => {
+            (data, Turn::Retry)
+        }
+        Ok(Ensured::Now(data)) => (data, Turn::Rest),
         Err(error) => {
             let again = worth_another_try(&error);
             let used = old.as_ref().map(|old| old.used).unwrap_or_default();
@@ -143,12 +147,18 @@ async fn make(node: &Node, seat: &Seat, at: &Snapshot, volume: &Object<Volume>) 
     }
 }
 
+enum Ensured {
+    Now(VolumeData),
+    /// Nothing is wrong, nothing is there: look again so.
+    Later(Turn),
+}
+
 async fn ensure(
     node: &Node,
     seat: &Seat,
     at: &Snapshot,
     volume: &Object<Volume>,
-) -> Result<VolumeData> {
+) -> Result<Ensured> {
     let pool = node.pool(at, volume.spec.pool.as_str()).await?;
     let (uid, format) = (volume.meta.uid, volume.spec.format);
     let old = volume.status.data.as_ref();
@@ -161,17 +171,25 @@ async fn ensure(
             None => None,
         };
         let order = VolumeOrder { uid, size: volume.spec.size, format, image };
-        node.board.step(uid, step::MAKE_DISK);
-        let made = pool.ensure_volume(&order).await;
-        node.board.pause(uid);
-        made?;
+        if volume.spec.source.is_none() {
+            node.board.step(uid, step::MAKE_DISK);
+            let made = pool.ensure_volume(&order).await;
+            node.board.pause(uid);
+            made?;
+        } else {
+            match copy::make(node, seat, pool.as_ref(), volume, &order).await? {
+                Copied::Whole => {}
+                Copied::InUse => return Ok(Ensured::Later(Turn::Retry)),
+                Copied::GivenUp => return Ok(Ensured::Later(Turn::Rest)),
+            }
+        }
     }
     let (grown, limited) = follow(node, seat, uid).await?;
     let (size, grow_error) = match grown {
         Ok(size) => (Some(size), None),
         Err(error) => (old.and_then(|old| old.size), Some(error)),
     };
-    Ok(VolumeData {
+    Ok(Ensured::Now(VolumeData {
         size,
         grow_error,
         limit_error: limited.err(),
@@ -179,7 +197,7 @@ async fn ensure(
         used: pool.volume_used(uid).await?,
         error: None,
         observed_generation: volume.meta.generation,
-    })
+    }))
 }
 
 /// Makes the disk as large as the spec says and holds a running guest to its limits; does nothing

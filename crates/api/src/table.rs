@@ -4,7 +4,9 @@
 use std::fmt;
 
 use novacron_control::Resource;
-use novacron_model::request::{AttachRequest, DetachRequest, RestoreRequest, StopRequest};
+use novacron_model::request::{
+    AttachRequest, CloneRequest, DetachRequest, RestoreRequest, StopRequest,
+};
 use novacron_model::{
     Image, Kind, NameRule, Network, Node, Pool, Project, Scope, Snapshot, Task, Token, Vm, Volume,
 };
@@ -136,6 +138,12 @@ const VM_VERBS: &[Verb] = &[
     verb("resume", "Lets a paused guest go on.", None, Answer::Task),
     verb("revert", "Takes back the changes that wait for a restart.", None, Answer::Object),
     verb("restore", "Goes back to a snapshot.", Some(body::<RestoreRequest>(true)), Answer::Task),
+    verb(
+        "clone",
+        "Makes a VM like this one, with copies of its disks.",
+        Some(body::<CloneRequest>(true)),
+        Answer::Task,
+    ),
     verb("attach", "Attaches a volume.", Some(body::<AttachRequest>(true)), Answer::Task),
     verb("detach", "Detaches a volume.", Some(body::<DetachRequest>(true)), Answer::Task),
 ];

@@ -67,6 +67,7 @@ impl Order {
             (Vm::KIND, "stop") => Self::with(body, vm::stop),
             (Vm::KIND, "restart") => Self::with(body, vm::restart),
             (Vm::KIND, "restore") => Self::with(body, vm::restore),
+            (Vm::KIND, "clone") => Self::with(body, vm::clone),
             (Vm::KIND, "attach") => Self::with(body, vm::attach),
             (Vm::KIND, "detach") => Self::with(body, vm::detach),
             (Node::KIND, "stop-guests") => {
@@ -114,7 +115,7 @@ mod tests {
     fn every_verb_of_the_table_leads_somewhere() {
         for row in table::rows() {
             for verb in row.verbs {
-                let body = serde_json::json!({ "volume": "a", "snapshot": "a" });
+                let body = serde_json::json!({ "volume": "a", "snapshot": "a", "name": "a" });
                 let order = Order::read(row.kind, verb.name, body);
                 let lost = order.is_err_and(|refusal| refusal.status.is_server_error());
                 assert!(!lost, "{} {}", row.kind, verb.name);

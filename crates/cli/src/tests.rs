@@ -64,6 +64,8 @@ fn every_noun_understands_its_verbs() {
         "volume create data --size 20GiB",
         "volume create copy --image debian",
         "volume resize data 40GiB",
+        "volume clone data data2 --snapshot before --size 40GiB",
+        "clone web web2 --snapshot before --start",
         "volume attach data web",
         "volume detach data web",
         "volume list --label a=b --sort -created",

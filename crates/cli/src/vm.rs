@@ -11,6 +11,7 @@ use crate::session::Session;
 use crate::table::{Column, NONE, age, joined, labels, size, text};
 use crate::verbs::{DeleteArgs, ListArgs, delete, edit, list};
 
+mod clone;
 mod console;
 mod create;
 mod exec;
@@ -63,6 +64,8 @@ pub enum VmCommand {
     Launch(Box<create::LaunchArgs>),
     /// Create a VM without starting it
     Create(Box<create::CreateArgs>),
+    /// Create a VM like another one, with copies of its disks
+    Clone(clone::CloneArgs),
     /// List VMs
     List(ListArgs),
     /// Show one VM
@@ -125,6 +128,7 @@ pub async fn run(session: &Session, command: VmCommand) -> Result<()> {
     match command {
         VmCommand::Launch(args) => create::launch(session, &args).await,
         VmCommand::Create(args) => create::create(session, &args).await,
+        VmCommand::Clone(args) => clone::clone(session, &args).await,
         VmCommand::List(args) => list::list(session, &NOUN, &args, |_| true).await,
         VmCommand::Show { name } => session.show(&NOUN, &session.read(&NOUN, &name).await?),
         VmCommand::Top(args) => figures::vms(session, &args).await,

@@ -31,6 +31,7 @@ pub const NOUN: Noun = Noun::of::<Volume>(&[
     Column::new("Pool", |volume, _| text(volume, "/spec/pool")),
     Column::new("VM", |volume, _| text(volume, "/status/attachment/vm")),
     Column::new("Image", |volume, _| text(volume, "/spec/image")),
+    Column::detail("Copy of", |volume, _| source(volume)),
     Column::new("Age", |volume, now| age(volume, "/meta/created", now)).right(),
     Column::detail("Node", |volume, _| text(volume, "/status/location/node")),
     Column::detail("Labels", |volume, _| labels(volume)),
@@ -42,6 +43,8 @@ pub const NOUN: Noun = Noun::of::<Volume>(&[
 pub enum VolumeCommand {
     /// Create a volume
     Create(CreateArgs),
+    /// Copy a volume that no running VM has, or one of a snapshot
+    Clone(CloneArgs),
     /// List volumes
     List(ListArgs),
     /// Show one volume
@@ -154,6 +157,26 @@ pub struct CreateArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub struct CloneArgs {
+    /// Name of the volume to copy
+    #[arg(value_name = "VOLUME")]
+    from: String,
+    /// Name of the new volume
+    #[arg(value_name = "NEW")]
+    name: String,
+    /// Copy what it was at this snapshot of its VM, which may run
+    #[arg(long)]
+    snapshot: Option<String>,
+    /// Larger size for the copy (40GiB)
+    #[arg(long, value_name = "SIZE", value_parser = typed::<Bytes>)]
+    size: Option<Bytes>,
+    #[command(flatten)]
+    labels: LabelArgs,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct ResizeArgs {
     /// Name of the volume
     #[arg(value_name = "VOLUME")]
@@ -175,6 +198,7 @@ enum DiskFormat {
 pub async fn run(session: &Session, command: VolumeCommand) -> Result<()> {
     match command {
         VolumeCommand::Create(args) => create(session, &args).await,
+        VolumeCommand::Clone(args) => clone(session, &args).await,
         VolumeCommand::List(args) => list::list(session, &NOUN, &args, |_| true).await,
         VolumeCommand::Show { name } => session.show(&NOUN, &session.read(&NOUN, &name).await?),
         VolumeCommand::Set { name, limits, labels } => {
@@ -208,6 +232,19 @@ async fn create(session: &Session, args: &CreateArgs) -> Result<()> {
     task::conclude(session, answer, &args.wait, &sentence, Some((&NOUN, &args.name))).await
 }
 
+async fn clone(session: &Session, args: &CloneArgs) -> Result<()> {
+    let from = session.read(&NOUN, &args.from).await?;
+    let mut source = json!({"volume": args.from});
+    put(&mut source, "snapshot", args.snapshot.as_deref());
+    // A copy is like its source.
+    let (pool, format) = (&from["spec"]["pool"], &from["spec"]["format"]);
+    let mut spec = json!({"source": source, "pool": pool, "format": format});
+    put(&mut spec, "size", args.size.map(|size| size.0));
+    let answer = session.create(&NOUN, &draft(&args.name, &args.labels, &spec)).await?;
+    let sentence = format!("{} created", NOUN.called(&args.name));
+    task::conclude(session, answer, &args.wait, &sentence, Some((&NOUN, &args.name))).await
+}
+
 async fn resize(session: &Session, args: &ResizeArgs) -> Result<()> {
     let patch = json!({"spec": {"size": args.size.0}});
     let call = Call::patch(NOUN.path(&session.project, &args.name), &patch);
@@ -230,6 +267,15 @@ async fn resize(session: &Session, args: &ResizeArgs) -> Result<()> {
             .hint("it is tried again by itself; `novacron volume show` tells when it has"));
     }
     session.report(&format!("{called} has {size}"), &volume)
+}
+
+/// `data`, `data at before`: also after that has changed or is gone.
+fn source(volume: &Value) -> String {
+    let of = text(volume, "/spec/source/volume");
+    match text(volume, "/spec/source/snapshot").as_str() {
+        NONE => of,
+        snapshot => format!("{of} at {snapshot}"),
+    }
 }
 
 fn number(object: &Value, pointer: &str) -> u64 {

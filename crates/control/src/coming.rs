@@ -11,6 +11,7 @@ use novacron_store::{Key, Precondition, Snapshot, Txn, object};
 use uuid::Uuid;
 
 use crate::admission::{Home, kept_by_project, rewrite};
+use crate::copying;
 use crate::index::{self, row};
 use crate::placing::LOCATION;
 use crate::vm::put_spec;
@@ -55,6 +56,11 @@ pub(crate) fn of_vm(at: &Snapshot, home: &Home, vm: &Object<Vm>) -> Result<Comin
 
 /// For a volume without a node.
 pub(crate) fn of_volume(at: &Snapshot, home: &Home, volume: &Object<Volume>) -> Result<Coming> {
+    match copying::source(at, home, volume) {
+        Ok(Some(source)) => return Ok(copying::of_source(&source)),
+        Err(error) => return Ok(Coming::Failed(error)),
+        Ok(None) => {}
+    }
     let Some(name) = &volume.spec.image else { return Ok(Coming::Here) };
     let image = get(at, home, name)?;
     let coming = of_image(image.as_ref());

@@ -8,12 +8,13 @@
 //! | [`POOL`] = pool name | spec of volumes, images | what keeps a pool |
 //! | [`NETWORK`] = network uid | spec of VMs | what keeps a network |
 //! | [`IMAGE`] = image uid | spec of VMs, volumes | what keeps an image |
+//! | [`COPIES`] = uid of a volume or snapshot | `volume#copying` | what is being copied from it |
 //! | [`VM`] = VM uid | spec of snapshots | a VM's snapshots, also for its schedule |
 //! | [`LEAVING`] = VM uid | `volume#attachment` | volumes that a VM is giving up |
 //! | [`PORT`] = see [`crate::vm`] | spec of VMs | who holds a port of the host |
 //! | [`TARGET`] = uid | spec of tasks | tasks about an object, also past ones |
 //! | [`TASK`] = [`OPEN`] | `task#open` | tasks that have not ended |
-//! | [`WAITS_ON`] = family key | `task#open`, `vm#releasing` | whom to wake when that family changes |
+//! | [`WAITS_ON`] = family key | `task#open`, `vm#releasing`, `volume#copying` | whom to wake when that family changes |
 //! | [`PENDING`] = [`OPEN`] | `vm#placement` | VMs that wait for a node |
 //! | [`novacron_model::token::HASH_INDEX`] = hex SHA-256 | spec of tokens | the token of a secret |
 
@@ -22,6 +23,7 @@ pub const PROJECT: &str = "project";
 pub const POOL: &str = "pool";
 pub const NETWORK: &str = "network";
 pub const IMAGE: &str = "image";
+pub const COPIES: &str = novacron_model::key::COPIES_INDEX;
 pub const VM: &str = "vm";
 pub const LEAVING: &str = "leaving";
 pub const PORT: &str = "port";

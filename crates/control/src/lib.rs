@@ -46,6 +46,7 @@ pub mod admission;
 pub mod bootstrap;
 pub mod capacity;
 pub mod coming;
+mod copying;
 pub mod image;
 pub mod index;
 mod journal;

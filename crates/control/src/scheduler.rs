@@ -16,7 +16,7 @@ use crate::index::{self, OPEN, row};
 use crate::journal::{self, Note, SCHEDULER, called};
 use crate::plan::Plan;
 use crate::vm::{PLACEMENT, cpu_share};
-use crate::{capacity, placing};
+use crate::{capacity, copying, placing};
 
 /// Pending VMs are looked at again this often, whatever woke nobody; at whole minutes, so that
 /// many looks leave one timer.
@@ -75,6 +75,11 @@ fn ties(at: &Snapshot, home: &Home, vm: &Object<Vm>) -> Result<Ties> {
         if let Some(location) = &volume.status.location {
             ties.fixed.push((called(&volume.reference()), location.node.clone()));
             continue;
+        }
+        if let Some(source) = copying::source(at, home, &volume)?
+            && let Some(location) = &source.status.location
+        {
+            ties.fixed.push((called(&source.reference()), location.node.clone()));
         }
         images.extend(volume.spec.image.clone());
         let family = key::object::<Volume>(Some(home.uid), volume.name());

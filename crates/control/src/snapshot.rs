@@ -11,7 +11,7 @@ use crate::admission::{
 };
 use crate::index::{self, row};
 use crate::plan::Plan;
-use crate::{placing, task};
+use crate::{copying, placing, task};
 
 impl Resource for Snapshot {
     fn create(request: &mut Request<'_>, draft: Draft<Self>) -> Result<Admitted> {
@@ -67,6 +67,7 @@ impl Resource for Snapshot {
             return task::again(request, old, Action::Delete);
         }
         let mut txn = Txn::new();
+        copying::none_from(request.at, &mut txn, old)?;
         let task = placing::begin_deletion(request, &mut txn, old)?;
         Ok(Admitted::task(txn, task))
     }

@@ -19,6 +19,7 @@ use crate::{coming, scheduler};
 
 mod attach;
 mod check;
+mod clone;
 mod create;
 mod delete;
 mod disks;
@@ -31,6 +32,7 @@ mod update;
 mod verbs;
 
 pub use attach::{attach, detach};
+pub use clone::clone;
 pub use update::revert;
 pub use verbs::{pause, reset, restart, restore, resume, start, stop};
 pub(crate) use verbs::{stop_order, turn};

@@ -13,7 +13,7 @@ use crate::admission::{
 use crate::coming::{self, Coming, is_awaited};
 use crate::index::{self, Row, row};
 use crate::plan::Plan;
-use crate::{placing, published, reference, task};
+use crate::{copying, placing, published, reference, task};
 
 /// Status section that says which VM holds a volume.
 pub(crate) const ATTACHMENT: &str = "attachment";
@@ -26,10 +26,15 @@ impl Resource for Volume {
         let mut txn = Txn::new();
         let mut spec = draft.spec;
         published::settle(request, &mut txn, &mut spec.image, "spec.image")?;
-        let rows = settle(request, &mut txn, &request.home()?, &mut spec, "spec")?;
+        let home = request.home()?;
+        let copying = copying::settle(request, &mut txn, &home, &mut spec, "spec")?;
+        let rows = settle(request, &mut txn, &home, &mut spec, "spec")?;
         let meta = request.new_meta::<Self>(&mut txn, draft.meta)?;
         let volume = Object::<Self> { meta, spec, status: VolumeStatus::default() };
         request.put_new(&mut txn, &volume, rows)?;
+        if let Some(copying) = &copying {
+            copying::begin(&mut txn, request.at, &home, &volume, copying)?;
+        }
         let task = task::begin(request, &mut txn, Action::Create, &volume, 0)?;
         Ok(Admitted::task(txn, task))
     }
@@ -44,15 +49,17 @@ impl Resource for Volume {
             ("spec.pool", old.spec.pool != new.spec.pool),
             ("spec.format", old.spec.format != new.spec.format),
             ("spec.image", old.spec.image != new.spec.image),
+            ("spec.source", old.spec.source != new.spec.source),
         ];
         if let Some((field, _)) = changed.iter().find(|(_, changed)| *changed) {
             return Err(fixed(field).hint("create another volume"));
         }
+        let mut txn = Txn::new();
         if old.spec.size != new.spec.size {
             check_grown(old, new.spec.size)?;
+            copying::none_from(request.at, &mut txn, old)?;
         }
         check_limits(new.spec.limits.as_ref(), "spec.limits")?;
-        let mut txn = Txn::new();
         request.put_changed(&mut txn, old, &new, None)?;
         Ok(Admitted::done(txn))
     }
@@ -67,6 +74,7 @@ impl Resource for Volume {
         }
         let mut txn = Txn::new();
         held_by_none(request, &mut txn, old)?;
+        copying::none_from(request.at, &mut txn, old)?;
         let task = placing::begin_deletion(request, &mut txn, old)?;
         Ok(Admitted::task(txn, task))
     }
@@ -243,7 +251,7 @@ pub(crate) fn plan(at: &Snapshot, family: &str) -> Result<Plan> {
         return Ok(txn.map(Plan::commit).unwrap_or_default());
     }
     if located {
-        return Ok(Plan::default());
+        return Ok(copying::finish(family, &volume).map(Plan::commit).unwrap_or_default());
     }
     let home = Home::of(at, &volume)?;
     if coming::of_volume(at, &home, &volume)? != Coming::Here {
@@ -260,7 +268,7 @@ pub(crate) fn plan(at: &Snapshot, family: &str) -> Result<Plan> {
 }
 
 /// Where a volume goes: with its VM (the scheduler places both, if neither has a node), else
-/// beside its image, else where there is room.
+/// beside what it is copied from or its image, else where there is room.
 fn node_for(at: &Snapshot, volume: &Object<Volume>) -> Result<Option<Name>> {
     let home = Home::of(at, volume)?;
     if let Some(attachment) = &volume.status.attachment {
@@ -268,6 +276,9 @@ fn node_for(at: &Snapshot, volume: &Object<Volume>) -> Result<Option<Name>> {
         if let Some(vm) = vm.filter(|vm| vm.meta.uid == attachment.vm_uid) {
             return Ok(vm.status.placement.and_then(|placement| placement.node));
         }
+    }
+    if let Some(source) = copying::source(at, &home, volume)? {
+        return Ok(source.status.location.map(|location| location.node));
     }
     if let Some(image) = &volume.spec.image {
         let image = object::get::<Image>(at, Some(home.uid), image.as_str())?;

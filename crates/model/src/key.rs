@@ -14,8 +14,12 @@ pub const CLUSTER: &str = "-";
 /// by `vm#placement`, `volume#location` and `image#location`.
 pub const NODE_INDEX: &str = "node";
 
+/// The index under which a volume or a snapshot finds what is being copied from it: (`copies`, its
+/// uid), carried by `volume#copying`.
+pub const COPIES_INDEX: &str = "copies";
+
 /// The index under which a family finds what waits for it to change: (`waits-on`, the family's key),
-/// carried by `task#open` and `vm#releasing`.
+/// carried by `task#open`, `vm#releasing` and `volume#copying`.
 pub const WAITS_ON: &str = "waits-on";
 
 /// The section that an agent puts, empty, once nothing of a deleted object is left on its node;

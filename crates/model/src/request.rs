@@ -9,7 +9,7 @@ use crate::meta::{Kind, Meta, ObjectRef};
 use crate::name::Name;
 use crate::token::TokenSpec;
 use crate::units::{Bytes, Seconds, Time};
-use crate::vm::Protocol;
+use crate::vm::{Protocol, Run};
 
 /// What a client sends to create an object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,6 +62,20 @@ pub struct RestoreRequest {
     /// Stop a VM that runs, and let it run again afterwards; otherwise such a VM is refused.
     #[serde(default)]
     pub stop: bool,
+}
+
+/// Body of `clone`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CloneRequest {
+    /// Of the new VM.
+    pub name: Name,
+    /// The snapshot to clone, without the VM's name. Absent: the disks as they are, of a VM that is
+    /// stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Name>,
+    /// What the new VM is to do: `stopped` unless said.
+    #[serde(default)]
+    pub run: Run,
 }
 
 /// What a deletion takes along and what it leaves.

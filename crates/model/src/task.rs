@@ -65,8 +65,8 @@ pub struct TaskStatus {
     /// Writer: the task controller, once, at the end.
     #[serde(default)]
     pub outcome: Option<Outcome>,
-    /// What was done, oldest first, at most 64 lines. Writer: the agent of the target's node, with
-    /// the report that ends its work; until then see `live`.
+    /// What was done, oldest first, at most 64 lines. Writers: admission, with the task; then the
+    /// agent of the target's node, with the report that ends its work, until when see `live`.
     #[serde(default)]
     pub log: Vec<LogLine>,
     /// Flows from the agent while the task runs; never stored.
@@ -135,6 +135,7 @@ pub mod step {
     pub const STOP: &str = "waiting for the guest to stop";
     pub const CLEAN_UP: &str = "cleaning up";
     pub const MAKE_DISK: &str = "making the disk";
+    pub const COPY_DISK: &str = "copying the disk";
     pub const GROW_DISK: &str = "growing the disk";
     pub const TAKE_SNAPSHOT: &str = "taking";
     pub const DELETE_SNAPSHOT: &str = "deleting";

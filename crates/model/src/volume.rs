@@ -52,6 +52,10 @@ pub struct VolumeSpec {
     /// Image whose content it starts with. A qcow2 volume is an overlay over the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageName>,
+    /// Volume whose content it starts with, as a copy that is independent once it is ready. Pool and
+    /// format are the source's, as is the size unless a larger one is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<VolumeSource>,
     /// What a guest may ask of it; absent: as much as the host gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<IoLimits>,
@@ -67,6 +71,15 @@ pub struct IoLimits {
     /// Bytes per second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<Bytes>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VolumeSource {
+    pub volume: Name,
+    /// A snapshot of the VM that has the volume, without the VM's name. Absent: the present content,
+    /// which no guest may be changing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Name>,
 }
 
 pub(crate) fn default_pool() -> Name {
@@ -108,6 +121,10 @@ pub struct VolumeStatus {
     /// most one VM has it.
     #[serde(default)]
     pub attachment: Option<Attachment>,
+    /// What it is being copied from; that must stay as it is meanwhile. Writer: admission, once; the
+    /// volume controller takes it away when the copy is ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copying: Option<Copying>,
     /// Which node holds it. Writer: the volume controller, once.
     #[serde(default)]
     pub location: Option<Location>,
@@ -162,6 +179,14 @@ pub struct Attachment {
     /// The VM gives it up; it is free once the running guest has let go of it, or has ended.
     #[serde(default)]
     pub leaving: bool,
+}
+
+/// The originals of a copy in the making.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Copying {
+    pub volume_uid: Uuid,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_uid: Option<Uuid>,
 }
 
 /// The node that holds a file.

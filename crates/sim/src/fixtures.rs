@@ -28,6 +28,7 @@ pub async fn fixtures(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<()
         pool: Name::new("default")?,
         format: DiskFormat::Qcow2,
         image: None,
+        source: None,
         limits: None,
     };
     make::<Volume>(&hand, "data", volume).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use novacron_agent::pool::{ImageFiles, ImageOrder, Part, Progress, Source, VolumeOrder};
+use novacron_agent::pool::{ImageFiles, ImageOrder, Original, Part, Progress, Source, VolumeOrder};
 use novacron_agent::{Pool, Pools};
 use novacron_host::hypervisor::Boot;
 use novacron_host::storage::Base;
@@ -39,6 +39,8 @@ struct State {
     images: BTreeMap<Uuid, ImageContent>,
     /// How often each volume was made from nothing.
     made: BTreeMap<Uuid, u32>,
+    /// What is being copied just now.
+    read: Vec<Original>,
     full: bool,
     open: BTreeSet<String>,
 }
@@ -67,6 +69,12 @@ impl SimPools {
     /// How often a volume was made from nothing.
     pub fn made(&self, uid: Uuid) -> u32 {
         self.lock().made.get(&uid).copied().unwrap_or(0)
+    }
+
+    /// Whether a volume's present content is being copied just now.
+    pub fn is_read(&self, uid: Uuid) -> bool {
+        let state = self.lock();
+        state.read.iter().any(|original| original.uid == uid && original.snapshot.is_none())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -101,6 +109,28 @@ impl Pools for SimPools {
     }
 }
 
+/// A copy under way; ends when dropped.
+struct Reading<'a> {
+    all: &'a SimPools,
+    original: Original,
+}
+
+impl<'a> Reading<'a> {
+    fn begin(all: &'a SimPools, original: Original) -> Self {
+        all.lock().read.push(original);
+        Self { all, original }
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        let mut state = self.all.lock();
+        if let Some(at) = state.read.iter().position(|read| *read == self.original) {
+            state.read.swap_remove(at);
+        }
+    }
+}
+
 struct SimPool {
     path: PathBuf,
     all: SimPools,
@@ -121,6 +151,26 @@ impl Pool for SimPool {
             *state.made.entry(volume.uid).or_default() += 1;
         }
         Ok(())
+    }
+
+    async fn ensure_copy(
+        &self,
+        volume: &VolumeOrder,
+        original: &Original,
+        progress: Progress,
+    ) -> Result<()> {
+        if self.all.lock().volumes.contains_key(&volume.uid) {
+            return Ok(());
+        }
+        let _reading = Reading::begin(&self.all, *original);
+        for step in 0..STEPS {
+            self.volume(original.uid, volume.format).await?;
+            progress(Live::at(steps::COPY_DISK, volume.size.0 / STEPS * step, volume.size.0));
+            tokio::time::sleep(STEP).await;
+            self.all.check_space()?;
+        }
+        let size = volume.size.max(self.all.size(original.uid));
+        self.ensure_volume(&VolumeOrder { size, ..volume.clone() }).await
     }
 
     async fn volume(&self, uid: Uuid, format: DiskFormat) -> Result<PathBuf> {

@@ -9,11 +9,12 @@ use novacron_host::image::{self, ImageFiles as HostFiles, Importer, Limits};
 use novacron_host::storage::{DirPool, Pool as HostPool, QemuImg, VolumeWanted};
 use novacron_model::image::{ImageContent, Uploaded};
 use novacron_model::pool::{PoolSpec, PoolUsage};
+use novacron_model::task::{Live, step};
 use novacron_model::volume::DiskFormat;
 use novacron_model::{Bytes, Error, Result};
 use uuid::Uuid;
 
-use super::{ImageFiles, ImageOrder, Part, Pool, Pools, Progress, Source, VolumeOrder};
+use super::{ImageFiles, ImageOrder, Original, Part, Pool, Pools, Progress, Source, VolumeOrder};
 
 /// Opens directories; a pool without a path of its own lies under `<data>/pools`.
 pub struct HostPools {
@@ -69,6 +70,20 @@ impl Pool for Dir {
     async fn ensure_volume(&self, volume: &VolumeOrder) -> Result<()> {
         let VolumeOrder { uid, size, format, image } = volume.clone();
         self.pool.ensure_volume(&VolumeWanted { uid, format, size, base: image }).await.map(drop)
+    }
+
+    async fn ensure_copy(
+        &self,
+        volume: &VolumeOrder,
+        original: &Original,
+        progress: Progress,
+    ) -> Result<()> {
+        let VolumeOrder { uid, size, format, image } = volume.clone();
+        let wanted = VolumeWanted { uid, format, size, base: image };
+        let mut hear = |percent: u64| {
+            progress(Live::at(step::COPY_DISK, size.0 / 100 * percent, size.0));
+        };
+        self.pool.ensure_copy(&wanted, original, &mut hear).await.map(drop)
     }
 
     async fn volume(&self, uid: Uuid, format: DiskFormat) -> Result<PathBuf> {

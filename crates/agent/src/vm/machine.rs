@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::view::Disks;
 use crate::config::CidataOrder;
+use crate::copy;
 use crate::node::{Node, project_of};
 
 /// Whether all volumes of a VM are ready here.
@@ -21,7 +22,7 @@ pub(crate) fn disks(node: &Node, at: &Snapshot, family: &Key, vm: &Object<Vm>) -
     for disk in &vm.spec.disks {
         match volume_of(at, family, disk) {
             Err(error) => return Disks::Failed(error.message),
-            Ok(volume) => match readiness(node, vm, &volume) {
+            Ok(volume) => match readiness(node, at, vm, &volume) {
                 Disks::Ready => {}
                 other => return other,
             },
@@ -30,7 +31,7 @@ pub(crate) fn disks(node: &Node, at: &Snapshot, family: &Key, vm: &Object<Vm>) -
     Disks::Ready
 }
 
-fn readiness(node: &Node, vm: &Object<Vm>, volume: &Object<Volume>) -> Disks {
+fn readiness(node: &Node, at: &Snapshot, vm: &Object<Vm>, volume: &Object<Volume>) -> Disks {
     let name = volume.name();
     let status = &volume.status;
     if status.attachment.as_ref().is_none_or(|attachment| attachment.vm_uid != vm.meta.uid) {
@@ -44,6 +45,9 @@ fn readiness(node: &Node, vm: &Object<Vm>, volume: &Object<Volume>) -> Disks {
     }
     if status.location.as_ref().is_none_or(|location| location.node != node.config.node) {
         return Disks::Failed(format!("volume \"{name}\" lies on another node"));
+    }
+    if let Some(copy) = copy::under_way(at, volume) {
+        return Disks::Waiting(format!("volume \"{name}\" is being copied into \"{copy}\""));
     }
     Disks::Ready
 }

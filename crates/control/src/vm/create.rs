@@ -9,7 +9,7 @@ use novacron_store::{Txn, object};
 use super::{check, disks, hardware, schedule};
 use crate::admission::{Admitted, Home, Request};
 use crate::index::{self, row};
-use crate::{published, reference, task, volume};
+use crate::{copying, published, reference, task, volume};
 
 pub(super) fn create(request: &mut Request<'_>, draft: Draft<Vm>) -> Result<Admitted> {
     let home = request.home()?;
@@ -62,7 +62,7 @@ fn image(
     reference::image_to_come(request, txn, home, name, "spec.image").map(Some)
 }
 
-fn attach_all(
+pub(super) fn attach_all(
     request: &Request<'_>,
     txn: &mut Txn,
     home: &Home,
@@ -73,6 +73,9 @@ fn attach_all(
         object::create(txn, Some(home.uid), &made, rows)?;
         let family = key::object::<Volume>(Some(home.uid), made.name());
         volume::attach(txn, request.at, &family, vm)?;
+        if let Some(copying) = &made.status.copying {
+            copying::begin(txn, request.at, home, &made, copying)?;
+        }
     }
     for family in disks.taken {
         volume::attach(txn, request.at, &family, vm)?;

@@ -8,7 +8,7 @@ use novacron_store::{Snapshot as At, Txn, object};
 use super::is_live;
 use crate::admission::{Admitted, DeleteOptions, Home, Request};
 use crate::index;
-use crate::{placing, task};
+use crate::{copying, placing, task};
 
 pub(super) fn delete(
     request: &mut Request<'_>,
@@ -28,6 +28,7 @@ pub(super) fn delete(
             .hint("stop it first, or delete it with --force"));
     }
     let mut txn = Txn::new();
+    copying::none_of_disks(request.at, &mut txn, &request.home()?, old)?;
     let task = placing::begin_deletion(request, &mut txn, old)?;
     Ok(Admitted::task(txn, task))
 }

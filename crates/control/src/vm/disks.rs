@@ -15,11 +15,13 @@ pub(super) const DISKS_MAX: usize = 16;
 /// A virtio disk's serial number has 20 bytes (VIRTIO 1.2, `VIRTIO_BLK_ID_BYTES`).
 pub(super) const NAME_BYTES_MAX: usize = 20;
 
+/// A volume that is made with a VM, and its index rows.
+pub(super) type Made = (Object<Volume>, Vec<Row>);
+
 /// The volumes of a new VM.
 #[derive(Default)]
 pub(super) struct Disks {
-    /// Made with the VM: object and index rows.
-    pub made: Vec<(Object<Volume>, Vec<Row>)>,
+    pub made: Vec<Made>,
     /// Keys of those that existed.
     pub taken: Vec<String>,
 }
@@ -149,7 +151,7 @@ fn make(
     disk: &mut Disk,
     path: &str,
     image: Option<&Object<Image>>,
-) -> Result<(Object<Volume>, Vec<Row>)> {
+) -> Result<Made> {
     let mut spec = volume_spec(disk, image)?;
     if spec.size == Bytes(0) && spec.image.is_none() {
         let message = format!("disk \"{}\" needs a size", disk.name);
@@ -188,5 +190,5 @@ fn volume_spec(disk: &Disk, image: Option<&Object<Image>>) -> Result<VolumeSpec>
         None => Name::new(pool::DEFAULT)?,
     };
     let size = disk.size.unwrap_or(default_size);
-    Ok(VolumeSpec { size, pool, format: DiskFormat::Qcow2, image: from, limits: None })
+    Ok(VolumeSpec { size, pool, format: DiskFormat::Qcow2, image: from, source: None, limits: None })
 }

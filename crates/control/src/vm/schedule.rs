@@ -26,9 +26,9 @@ use super::node;
 use crate::admission::{Home, Request, Resource, unchanged, unchanged_record};
 use crate::index;
 use crate::journal::{self, Note, SCHEDULE, called};
-use crate::placing;
 use crate::plan::Plan;
 use crate::published::Published;
+use crate::{copying, placing};
 
 /// Status section with what came of the schedule.
 const SECTION: &str = "schedule";
@@ -309,9 +309,10 @@ impl Scene<'_> {
                 (created < next, created, snapshot.meta.name.clone())
             });
             let beyond = own.len().saturating_sub(keep);
-            let gone = own.into_iter().take(beyond).find(|snapshot| !self.is_restored(snapshot));
+            let gone = own.into_iter().take(beyond).find(|snapshot| !self.is_in_use(snapshot));
             let Some(gone) = gone else { continue };
             let mut txn = self.remove(gone)?;
+            copying::none_from(self.at, &mut txn, gone)?;
             unchanged(&mut txn, Some(self.home.uid), self.vm);
             // A restore that is asked for meanwhile keeps it.
             unchanged_record(&mut txn, self.at, &key::section(self.family, super::ORDERS));
@@ -324,6 +325,11 @@ impl Scene<'_> {
             return Ok(Some(txn));
         }
         Ok(None)
+    }
+
+    fn is_in_use(&self, snapshot: &Object<Snapshot>) -> bool {
+        let copied = copying::none_from(self.at, &mut Txn::new(), snapshot).is_err();
+        copied || self.is_restored(snapshot)
     }
 
     fn is_restored(&self, snapshot: &Object<Snapshot>) -> bool {

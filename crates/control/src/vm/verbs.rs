@@ -4,14 +4,13 @@ use novacron_model::request::{RestoreRequest, StopRequest};
 use novacron_model::snapshot::SnapshotState;
 use novacron_model::task::Action;
 use novacron_model::vm::{Orders, Run, StopOrder, VmState};
-use novacron_model::{Error, Node, Object, Result, Seconds, Snapshot, Vm, key};
+use novacron_model::{Error, Node, Object, Result, Seconds, Vm, key};
 use novacron_store::{Txn, object};
 
 use super::{ORDERS, is_live, is_stopped, put_spec};
 use crate::admission::{Admitted, Request, check_alive, unchanged};
-use crate::index::{self, row};
 use crate::journal::called;
-use crate::task;
+use crate::{copying, task};
 
 const TIMEOUT_MAX: Seconds = Seconds(24 * 3600);
 
@@ -102,11 +101,7 @@ pub fn restore(
     check_alive(vm)?;
     let home = request.home()?;
     let name = format!("{}.{}", vm.name(), body.snapshot);
-    let snapshot = object::get::<Snapshot>(request.at, Some(home.uid), &name)?;
-    let mine = row(index::VM, &vm.meta.uid);
-    let family = key::object::<Snapshot>(Some(home.uid), &name);
-    let carries = request.at.get(&family).is_some_and(|record| record.index.contains(&mine));
-    let snapshot = snapshot.filter(|_| carries);
+    let snapshot = copying::of_vm(request.at, &home, vm, &name)?;
     let snapshot = snapshot.ok_or_else(|| Error::not_found("snapshot", &name).at("snapshot"))?;
     if snapshot.status.state != SnapshotState::Ready {
         let message = format!("snapshot \"{name}\" is not ready");
@@ -129,6 +124,7 @@ pub fn restore(
     let order = orders.restore;
     let mut admitted = put(request, vm, vm.clone(), &orders, Action::Restore, order)?;
     unchanged(&mut admitted.txn, Some(home.uid), &snapshot);
+    copying::none_of_disks(request.at, &mut admitted.txn, &home, vm)?;
     Ok(admitted)
 }
 

@@ -4,6 +4,7 @@
 
 mod bridges;
 mod clock;
+mod clones;
 mod crash_steps;
 mod daemon;
 mod daemon_dies;
