@@ -2292,6 +2292,7 @@ export interface components {
             reason?: string | null;
             /** @description Derived from the rest. */
             state?: components["schemas"]["SnapshotState"];
+            taken_for?: components["schemas"]["ObjectRef"] | null;
         };
         StopOrder: {
             /** @description Cut the power when the time is up; otherwise the task fails and the guest runs on. */

@@ -38,9 +38,11 @@ pub(crate) async fn make(
         None => node.turns.take(vec![original.uid]).await,
         Some(_) => Vec::new(),
     };
-    if original.snapshot.is_none() && is_in_use(node, seat.family(), source, copying).await? {
+    let source = source_of(node, seat.family(), source, copying)?;
+    if original.snapshot.is_none() && is_in_use(node, &source).await? {
         return Ok(Copied::InUse);
     }
+    inherit(node, &source, volume).await?;
     node.board.set(order.uid, Live::at(step::COPY_DISK, 0, order.size.0));
     let copied = tokio::select! {
         copied = pool.ensure_copy(order, &original, progress(node, order.uid)) => {
@@ -73,24 +75,37 @@ fn parts(volume: &Object<Volume>) -> Result<(&VolumeSource, &Copying)> {
     })
 }
 
-/// Whether a guest has the source, though its VM was stopped when the copy was asked for: it is
-/// still on its way down, or was just being started.
-async fn is_in_use(
+/// The volume that is copied.
+fn source_of(
     node: &Node,
     family: &Key,
     source: &VolumeSource,
     copying: &Copying,
-) -> Result<bool> {
+) -> Result<Object<Volume>> {
     let (at, project) = (node.store.snapshot(), project_of(family)?);
     let found = object::expect::<Volume>(&at, Some(project), source.volume.as_str())?;
-    if found.meta.uid != copying.volume_uid {
-        let message = format!("volume \"{}\" is another one than was to be copied", source.volume);
-        return Err(Error::conflict(message));
+    if found.meta.uid == copying.volume_uid {
+        return Ok(found);
     }
-    match &found.status.attachment {
+    let message = format!("volume \"{}\" is another one than was to be copied", source.volume);
+    Err(Error::conflict(message))
+}
+
+/// Whether a guest has the source, though its VM was stopped when the copy was asked for: it is
+/// still on its way down, or was just being started.
+async fn is_in_use(node: &Node, source: &Object<Volume>) -> Result<bool> {
+    match &source.status.attachment {
         Some(attachment) => Ok(node.config.hypervisor.find(attachment.vm_uid).await?.is_some()),
         None => Ok(false),
     }
+}
+
+/// A disk that is cloned with its VM takes along what belongs to it: the source's VM stays until the
+/// copy is ready.
+async fn inherit(node: &Node, source: &Object<Volume>, copy: &Object<Volume>) -> Result<()> {
+    let ends = source.status.attachment.as_ref().zip(copy.status.attachment.as_ref());
+    let Some((from, to)) = ends else { return Ok(()) };
+    node.config.hypervisor.inherit(from.vm_uid, to.vm_uid).await
 }
 
 /// The name of the volume that this one's present content is being copied into.

@@ -86,6 +86,10 @@ async fn delete(node: &Node, seat: &Seat, at: &Snapshot, volume: &Object<Volume>
     }
     let pool = node.pool(at, volume.spec.pool.as_str()).await?;
     pool.delete_volume(volume.meta.uid).await?;
+    if let (Some(_), Some(attachment)) = (&volume.spec.source, &volume.status.attachment) {
+        // The copy may have brought this along after its VM had gone.
+        node.config.hypervisor.forget(attachment.vm_uid).await?;
+    }
     let txn = report::cleaned(node, at, seat.family(), volume.meta.uid, SECTION)?;
     let turn = committed(seat, node.commit(txn).await);
     node.board.clear(volume.meta.uid);
@@ -100,9 +104,9 @@ async fn make(node: &Node, seat: &Seat, at: &Snapshot, volume: &Object<Volume>) 
     let (data, turn) = match made {
         Ok(Ensured::Later(turn)) => return Ok(turn),
         Ok(Ensured::Now(data)) if data.grow_error.is_some() || data.limit_error.is_some() => {
-            (data, Turn::Retry)
+            (*data, Turn::Retry)
         }
-        Ok(Ensured::Now(data)) => (data, Turn::Rest),
+        Ok(Ensured::Now(data)) => (*data, Turn::Rest),
         Err(error) => {
             let again = worth_another_try(&error);
             let used = old.as_ref().map(|old| old.used).unwrap_or_default();
@@ -148,7 +152,7 @@ async fn make(node: &Node, seat: &Seat, at: &Snapshot, volume: &Object<Volume>) 
 }
 
 enum Ensured {
-    Now(VolumeData),
+    Now(Box<VolumeData>),
     /// Nothing is wrong, nothing is there: look again so.
     Later(Turn),
 }
@@ -189,7 +193,7 @@ async fn ensure(
         Ok(size) => (Some(size), None),
         Err(error) => (old.and_then(|old| old.size), Some(error)),
     };
-    Ok(Ensured::Now(VolumeData {
+    Ok(Ensured::Now(Box::new(VolumeData {
         size,
         grow_error,
         limit_error: limited.err(),
@@ -197,7 +201,7 @@ async fn ensure(
         used: pool.volume_used(uid).await?,
         error: None,
         observed_generation: volume.meta.generation,
-    }))
+    })))
 }
 
 /// Makes the disk as large as the spec says and holds a running guest to its limits; does nothing

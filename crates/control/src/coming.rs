@@ -56,10 +56,8 @@ pub(crate) fn of_vm(at: &Snapshot, home: &Home, vm: &Object<Vm>) -> Result<Comin
 
 /// For a volume without a node.
 pub(crate) fn of_volume(at: &Snapshot, home: &Home, volume: &Object<Volume>) -> Result<Coming> {
-    match copying::source(at, home, volume) {
-        Ok(Some(source)) => return Ok(copying::of_source(&source)),
-        Err(error) => return Ok(Coming::Failed(error)),
-        Ok(None) => {}
+    if let Some(coming) = copying::coming(at, home, volume)? {
+        return Ok(coming);
     }
     let Some(name) = &volume.spec.image else { return Ok(Coming::Here) };
     let image = get(at, home, name)?;
@@ -196,7 +194,8 @@ fn get(at: &Snapshot, home: &Home, name: &ImageName) -> Result<Option<Object<Ima
     object::get::<Image>(at, Some(home.uid), name.as_str())
 }
 
-/// The image that the target of a task waits for: its progress is the task's.
+/// What the target of a task waits for, with a progress that is the task's: an image that comes, or
+/// the copy that a disk is made by.
 pub fn awaited_by(at: &Snapshot, task: &TaskSpec) -> Option<Uuid> {
     let target = &task.target;
     if !matches!(task.action, Action::Create | Action::Start) {
@@ -204,11 +203,23 @@ pub fn awaited_by(at: &Snapshot, task: &TaskSpec) -> Option<Uuid> {
     }
     let project = object::get::<Project>(at, None, target.project.as_ref()?.as_str()).ok()??;
     let scope = Some(project.meta.uid);
-    let image = match target.kind.as_str() {
-        Vm::KIND => object::get::<Vm>(at, scope, &target.name).ok()??.spec.image,
-        Volume::KIND => object::get::<Volume>(at, scope, &target.name).ok()??.spec.image,
-        _ => None,
-    }?;
-    let image = object::get::<Image>(at, scope, image.as_str()).ok()??;
-    is_awaited(&image).then_some(image.meta.uid)
+    let (image, disks) = match target.kind.as_str() {
+        Vm::KIND => {
+            let spec = object::get::<Vm>(at, scope, &target.name).ok()??.spec;
+            (spec.image, spec.disks)
+        }
+        Volume::KIND => {
+            (object::get::<Volume>(at, scope, &target.name).ok()??.spec.image, Vec::new())
+        }
+        _ => return None,
+    };
+    let image = image.and_then(|name| object::get::<Image>(at, scope, name.as_str()).ok()?);
+    if let Some(image) = image.filter(is_awaited) {
+        return Some(image.meta.uid);
+    }
+    let volumes = disks
+        .into_iter()
+        .filter_map(|disk| object::get::<Volume>(at, scope, disk.volume?.as_str()).ok()?);
+    let mut copies = volumes.filter(|volume| volume.status.copying.is_some());
+    copies.next().map(|volume| volume.meta.uid)
 }

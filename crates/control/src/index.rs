@@ -14,7 +14,7 @@
 //! | [`PORT`] = see [`crate::vm`] | spec of VMs | who holds a port of the host |
 //! | [`TARGET`] = uid | spec of tasks | tasks about an object, also past ones |
 //! | [`TASK`] = [`OPEN`] | `task#open` | tasks that have not ended |
-//! | [`WAITS_ON`] = family key | `task#open`, `vm#releasing`, `volume#copying` | whom to wake when that family changes |
+//! | [`WAITS_ON`] = family key | `task#open`, `vm#releasing`, `volume#copying`, `snapshot#taken_for` | whom to wake when that family changes |
 //! | [`PENDING`] = [`OPEN`] | `vm#placement` | VMs that wait for a node |
 //! | [`novacron_model::token::HASH_INDEX`] = hex SHA-256 | spec of tokens | the token of a secret |
 

@@ -39,7 +39,7 @@ pub fn plan_all(at: &At, family: &Key, now: Time) -> Plan {
         Vm::KIND => vm::plan(at, name, now),
         Volume::KIND => volume::plan(at, name),
         Image::KIND => image::plan(at, name),
-        Snapshot::KIND => snapshot::plan(at, name),
+        Snapshot::KIND => snapshot::plan(at, name, now),
         Task::KIND => task::plan(at, name, now),
         Token::KIND => object::by_key::<Token>(at, name)
             .map(|token| token.map(|token| token::plan(at, &token, now)).unwrap_or_default()),
@@ -52,6 +52,9 @@ pub fn plan_all(at: &At, family: &Key, now: Time) -> Plan {
 pub fn related(at: &At, family: &Key) -> Vec<Key> {
     let name = family.as_str();
     let mut related = at.indexed(index::WAITS_ON, name, "");
+    let copies = related.iter().filter(|waiting| kind(waiting.as_str()) == Volume::KIND);
+    let around: Vec<Key> = copies.flat_map(|copy| around(at, copy.as_str())).collect();
+    related.extend(around);
     match kind(name) {
         Node::KIND => {
             related.extend(at.indexed(index::PENDING, OPEN, ""));
@@ -79,6 +82,13 @@ pub fn related(at: &At, family: &Key) -> Vec<Key> {
         _ => {}
     }
     related
+}
+
+/// Whom it concerns that a copy need not wait any more, or waits in vain: its VM and its tasks.
+fn around(at: &At, copy: &str) -> Vec<Key> {
+    let mut around = at.indexed(index::WAITS_ON, copy, "");
+    around.extend(waiting_vm(at, copy));
+    around
 }
 
 /// The VM that waits for a volume which has no node.

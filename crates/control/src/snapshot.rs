@@ -1,9 +1,9 @@
 //! Snapshots of a VM's disks: taken and deleted by the VM's node, gone with the VM.
 
-use novacron_model::request::Draft;
+use novacron_model::request::{Draft, DraftMeta};
 use novacron_model::snapshot::{SnapshotSpec, SnapshotStatus};
 use novacron_model::task::Action;
-use novacron_model::{Error, Kind, Node, Object, Result, Snapshot, Vm, key};
+use novacron_model::{Error, Kind, Name, Node, Object, Result, Snapshot, Time, Vm, key};
 use novacron_store::{Key, Snapshot as At, Txn, object};
 
 use crate::admission::{
@@ -24,19 +24,12 @@ impl Resource for Snapshot {
         }
         let vm = object::get::<Vm>(request.at, Some(home.uid), draft.spec.vm.as_str())?;
         let vm = vm.ok_or_else(|| Error::not_found("vm", draft.spec.vm.as_str()).at("spec.vm"))?;
-        check_alive(&vm)?;
-        check_power(request.at, &vm)?;
         if draft.spec.parent.is_some() {
             return Err(Error::invalid("spec.parent", "what a snapshot comes from is known")
                 .hint("leave it out"));
         }
-        let spec = SnapshotSpec { parent: parent(request.at, &vm), ..draft.spec };
         let mut txn = Txn::new();
-        unchanged(&mut txn, Some(home.uid), &vm);
-        let meta = request.new_meta::<Self>(&mut txn, draft.meta)?;
-        let snapshot = Object::<Self> { meta, spec, status: SnapshotStatus::default() };
-        let rows = vec![kept_by_project(&home), row(index::VM, &vm.meta.uid)];
-        request.put_new(&mut txn, &snapshot, rows)?;
+        let snapshot = take(request, &mut txn, &vm, draft.meta)?;
         let task = task::begin(request, &mut txn, Action::Snapshot, &snapshot, 0)?;
         Ok(Admitted::task(txn, task))
     }
@@ -71,6 +64,25 @@ impl Resource for Snapshot {
         let task = placing::begin_deletion(request, &mut txn, old)?;
         Ok(Admitted::task(txn, task))
     }
+}
+
+/// A new snapshot of a VM, which its node then takes.
+pub(crate) fn take(
+    request: &mut Request<'_>,
+    txn: &mut Txn,
+    vm: &Object<Vm>,
+    draft: DraftMeta,
+) -> Result<Object<Snapshot>> {
+    check_alive(vm)?;
+    check_power(request.at, vm)?;
+    let home = request.home()?;
+    unchanged(txn, Some(home.uid), vm);
+    let meta = request.new_meta::<Snapshot>(txn, draft)?;
+    let spec = SnapshotSpec { vm: Name::new(vm.name())?, parent: parent(request.at, vm) };
+    let snapshot = Object::<Snapshot> { meta, spec, status: SnapshotStatus::default() };
+    let rows = vec![kept_by_project(&home), row(index::VM, &vm.meta.uid)];
+    request.put_new(txn, &snapshot, rows)?;
+    Ok(snapshot)
 }
 
 /// What the disks of a VM go on from now: its newest snapshot, or the one that they have gone back to
@@ -115,14 +127,16 @@ pub(crate) fn vm_of(family: &str) -> Option<Key> {
 }
 
 /// Removes a deleted snapshot when it is out of the disks. One whose VM is gone went with it.
-pub(crate) fn plan(at: &At, family: &str) -> Result<Plan> {
+/// One that was taken for a clone goes with its last copy.
+pub(crate) fn plan(at: &At, family: &str, now: Time) -> Result<Plan> {
     let Some(snapshot) = object::by_key::<Snapshot>(at, family)? else {
         return Ok(Plan::default());
     };
-    if snapshot.meta.deleting.is_none() {
-        return Ok(Plan::default());
-    }
     let home = crate::admission::Home::of(at, &snapshot)?;
+    if snapshot.meta.deleting.is_none() {
+        let served = copying::served(at, &home, &snapshot, now)?;
+        return Ok(served.map(Plan::commit).unwrap_or_default());
+    }
     let vm = object::get::<Vm>(at, Some(home.uid), snapshot.spec.vm.as_str())?;
     let mine = row(index::VM, &vm.as_ref().map(|vm| vm.meta.uid).unwrap_or_default());
     let alive = at.get(family).is_some_and(|record| record.index.contains(&mine));

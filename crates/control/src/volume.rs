@@ -27,7 +27,7 @@ impl Resource for Volume {
         let mut spec = draft.spec;
         published::settle(request, &mut txn, &mut spec.image, "spec.image")?;
         let home = request.home()?;
-        let copying = copying::settle(request, &mut txn, &home, &mut spec, "spec")?;
+        let copying = copying::settle(request, &mut txn, &home, &mut spec, "spec", None)?;
         let rows = settle(request, &mut txn, &home, &mut spec, "spec")?;
         let meta = request.new_meta::<Self>(&mut txn, draft.meta)?;
         let volume = Object::<Self> { meta, spec, status: VolumeStatus::default() };

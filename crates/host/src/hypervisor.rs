@@ -199,6 +199,12 @@ pub trait Hypervisor: Send + Sync + 'static {
     /// Ends the process now and returns once it is gone. Nothing is left but disks and logs.
     async fn destroy(&self, handle: &Handle) -> Result<()>;
 
+    /// Gives VM `to`, a clone that was never started, what the driver keeps beside disks for VM `from`
+    /// and what may be the same in both: UEFI variables. Leaves alone what `to` has already.
+    async fn inherit(&self, _from: Uuid, _to: Uuid) -> Result<()> {
+        Ok(())
+    }
+
     /// Removes what the driver keeps for a VM (run directory, logs). The process must be gone.
     async fn forget(&self, uid: Uuid) -> Result<()>;
 

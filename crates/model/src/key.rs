@@ -19,7 +19,8 @@ pub const NODE_INDEX: &str = "node";
 pub const COPIES_INDEX: &str = "copies";
 
 /// The index under which a family finds what waits for it to change: (`waits-on`, the family's key),
-/// carried by `task#open`, `vm#releasing` and `volume#copying`.
+/// carried by `task#open`, `vm#releasing`, `volume#copying` and
+/// `snapshot#taken_for`.
 pub const WAITS_ON: &str = "waits-on";
 
 /// The section that an agent puts, empty, once nothing of a deleted object is left on its node;

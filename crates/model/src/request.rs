@@ -69,8 +69,8 @@ pub struct RestoreRequest {
 pub struct CloneRequest {
     /// Of the new VM.
     pub name: Name,
-    /// The snapshot to clone, without the VM's name. Absent: the disks as they are, of a VM that is
-    /// stopped.
+    /// The snapshot to clone, without the VM's name. Absent: the disks as they are; of a VM that is not
+    /// stopped, a snapshot is taken for it that goes afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<Name>,
     /// What the new VM is to do: `stopped` unless said.

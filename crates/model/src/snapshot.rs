@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::error::Error;
-use crate::meta::{Kind, Meta, NameRule, Scope};
+use crate::meta::{Kind, Meta, NameRule, ObjectRef, Scope};
 use crate::name::Name;
 use crate::units::Time;
 
@@ -51,6 +51,9 @@ pub struct SnapshotStatus {
     /// Writer: the agent of the VM's node.
     #[serde(default)]
     pub data: Option<SnapshotData>,
+    /// The clone that it was taken for, with whose last copy it goes. Writer: admission, once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_for: Option<ObjectRef>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -158,11 +158,13 @@ impl TaskSpec {
     }
 
     /// `live` with its step's place among [`Self::steps`]. What arrives from a client stands where a
-    /// download would, and what is unpacked where a disk is converted.
+    /// download would, what is unpacked where a disk is converted, and who waits for a disk may wait
+    /// for a copy.
     pub fn place(&self, mut live: Live) -> Live {
         let known = match live.step.as_str() {
             step::RECEIVE => step::DOWNLOAD,
             step::UNPACK => step::CONVERT,
+            step::COPY_DISK => step::WAIT_FOR_DISKS,
             other => other,
         };
         let steps = self.steps();
@@ -191,6 +193,7 @@ mod tests {
         assert_eq!(place(Action::Create, "vm", step::START), (2, 2));
         assert_eq!(place(Action::Import, "image", step::RECEIVE), (1, 3));
         assert_eq!(place(Action::Import, "image", step::UNPACK), (3, 3));
+        assert_eq!(place(Action::Create, "vm", step::COPY_DISK), (1, 2));
         assert_eq!(place(Action::Stop, "vm", step::STOP), (0, 0));
         assert_eq!(place(Action::Create, "vm", "thinking"), (0, 0));
     }

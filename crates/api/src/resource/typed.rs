@@ -8,7 +8,7 @@ use novacron_control::{DeleteOptions, Request, Resource, coming};
 use novacron_model::catalogue::{CatalogueEntry, is_entry};
 use novacron_model::meta::check_name;
 use novacron_model::request::{DeletePreview, Draft};
-use novacron_model::task::{Live, TaskSpec};
+use novacron_model::task::{Live, TaskSpec, step};
 use novacron_model::{Code, Error, Object, Task, key};
 use novacron_store::{Record, Snapshot, object};
 use serde_json::Value;
@@ -180,8 +180,15 @@ fn shown<K: Resource>(api: &Api, at: &Snapshot, mut object: Object<K>) -> Answer
 /// How far a running task has come.
 pub fn live(api: &Api, task: &TaskSpec) -> Option<Live> {
     let own = api.gateway.live(task.target.uid).map(|live| task.place(live));
-    // Of an image that it waits for, the progress is its own.
-    own.or_else(|| api.gateway.live(coming::awaited_by(&api.store.snapshot(), task)?))
+    // Of an image or a disk that it waits for, the progress is its own.
+    let awaited = || api.gateway.live(coming::awaited_by(&api.store.snapshot(), task)?);
+    match own {
+        Some(own) if own.step == step::WAIT_FOR_DISKS => {
+            let shown = awaited().map(|live| Live { log: own.log.clone(), ..task.place(live) });
+            shown.or(Some(own))
+        }
+        own => own.or_else(awaited),
+    }
 }
 
 impl IfMatch {

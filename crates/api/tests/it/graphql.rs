@@ -74,6 +74,28 @@ async fn graphql_does_what_rest_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_vm_is_cloned_either_way() {
+    let server = Server::start().await;
+    server.post(VMS, json!({"meta": {"name": "web"}, "spec": {"cpus": 3}})).await;
+    let mutation = r#"mutation { cloneVm(name: "web", input: { name: "web2" }) {
+        spec { action target { name } } } }"#;
+    let made = data(&server, mutation, json!({})).await;
+    assert_eq!(made["cloneVm"]["spec"]["target"]["name"], "web2");
+    let path = format!("{VMS}/web/clone");
+    let task = server.post(&path, json!({"name": "web3"})).await.expect(StatusCode::ACCEPTED);
+    assert_eq!(
+        (&task["spec"]["action"], &task["spec"]["target"]["name"]),
+        (&json!("create"), &json!("web3"))
+    );
+    for name in ["web2", "web3"] {
+        let clone = server.get(&format!("{VMS}/{name}")).await.body;
+        assert_eq!(clone["spec"]["cpus"], 3, "{clone}");
+    }
+    server.post(&path, json!({})).await.problem(400, "name");
+    server.post(&path, json!({"name": "web2"})).await.problem(409, "name");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn graphql_reaches_every_kind_and_verb() {
     let server = Server::start().await;
     let fields = async |root: &str| -> Vec<String> {

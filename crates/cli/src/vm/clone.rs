@@ -13,7 +13,7 @@ use crate::task;
 
 #[derive(Debug, Clone, Args)]
 pub struct CloneArgs {
-    /// Name of the VM to clone; it must be stopped, unless a snapshot is cloned
+    /// Name of the VM to clone; of one that runs a snapshot is taken, which goes afterwards
     #[arg(value_name = "VM")]
     from: String,
     /// Name of the new VM
@@ -38,7 +38,7 @@ pub async fn clone(session: &Session, args: &CloneArgs) -> Result<()> {
     if session.is_table() {
         let lines = answer.value.pointer("/status/log").and_then(Value::as_array);
         let texts = lines.into_iter().flatten().filter_map(|line| line["text"].as_str());
-        texts.for_each(|text| output::note(text));
+        texts.for_each(output::note);
     }
     let done = if args.start { "is running" } else { "created" };
     let sentence = format!("{} {done}", NOUN.called(&args.name));

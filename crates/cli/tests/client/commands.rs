@@ -276,6 +276,39 @@ async fn resize_waits_until_the_volume_has_grown_or_cannot() {
 }
 
 #[tokio::test]
+async fn a_clone_says_what_it_has_not() {
+    let server = Server::start(|seen| match seen.path.as_str() {
+        path if path.contains("/tasks/") => ok(task("succeeded", Value::Null)),
+        _ => {
+            let mut begun = task("running", Value::Null);
+            begun["status"]["log"] =
+                json!([{"time": "2026-01-01T00:00:00Z", "text": "port 80 stays"}]);
+            Reply::Json(202, vec![], begun)
+        }
+    });
+    let did = run(&server, "clone web web2 --snapshot before --start").await;
+    assert_eq!((did.code, did.out.as_str()), (0, "VM \"web2\" is running\n"), "{did:?}");
+    assert!(did.err.contains("port 80 stays"), "{did:?}");
+    let sent = server.shared.only("POST /v1/projects/default/vms/web/clone").json();
+    assert_eq!(sent, json!({"name": "web2", "snapshot": "before", "run": "running"}));
+    run(&server, "clone web web3 --no-wait").await;
+    assert!(server.shared.lines().iter().any(|line| line.ends_with("/vms/web/clone")));
+}
+
+#[tokio::test]
+async fn a_copy_of_a_volume_is_like_its_source() {
+    let server = Server::start(|_| {
+        ok(json!({"meta": {"name": "data"}, "spec": {"pool": "fast", "format": "raw"}}))
+    });
+    let did = run(&server, "volume clone data data2 --size 2GiB").await;
+    assert_eq!(did.code, 0, "{did:?}");
+    let sent = server.shared.only("POST /v1/projects/default/volumes").json();
+    let source = json!({"volume": "data"});
+    let spec = json!({"source": source, "pool": "fast", "format": "raw", "size": 2_u64 << 30});
+    assert_eq!(sent, json!({"meta": {"name": "data2"}, "spec": spec}));
+}
+
+#[tokio::test]
 async fn a_volume_is_attached_through_its_vm() {
     let server = Server::start(|_| ok(json!({})));
     assert_eq!(run(&server, "volume attach data web --disk d1").await.code, 0);

@@ -7,11 +7,11 @@ use novacron_model::request::{CloneRequest, DraftMeta};
 use novacron_model::task::{Action, LogLine};
 use novacron_model::vm::{Disk, Run, VmSpec, VmStatus};
 use novacron_model::volume::{VolumeSource, VolumeSpec, VolumeStatus};
-use novacron_model::{Error, Name, Object, Result, Task, Time, Vm, Volume, key};
+use novacron_model::{Error, Name, Object, Result, Snapshot, Task, Vm, Volume, key};
 use novacron_store::{Txn, object};
 
 use super::create::attach_all;
-use super::{disks, hardware};
+use super::{disks, hardware, is_stopped};
 use crate::admission::{Admitted, Home, Request, check_alive, unchanged};
 use crate::{copying, task, volume};
 
@@ -20,9 +20,6 @@ pub fn clone(request: &mut Request<'_>, vm: &Object<Vm>, body: &CloneRequest) ->
     check_alive(vm)?;
     if body.run == Run::Paused {
         return Err(Error::invalid("run", "a new VM is running or stopped"));
-    }
-    if body.snapshot.is_none() {
-        copying::check_stopped(vm)?;
     }
     let home = request.home()?;
     let mut txn = Txn::new();
@@ -33,17 +30,33 @@ pub fn clone(request: &mut Request<'_>, vm: &Object<Vm>, body: &CloneRequest) ->
         annotations: vm.meta.annotations.clone(),
     };
     let meta = request.new_meta::<Vm>(&mut txn, draft).map_err(|error| error.at("name"))?;
-    let (mut spec, log) = spec_from(vm, body.run, request.now);
+    let taken = match &body.snapshot {
+        None if !is_stopped(vm) && !vm.spec.disks.is_empty() => {
+            Some(copying::take(request, &mut txn, vm, &meta)?)
+        }
+        _ => None,
+    };
+    let (mut spec, mut log) = spec_from(vm, body.run);
+    log.extend(
+        taken.as_ref().map(|taken| {
+            format!("snapshot \"{}\" is taken for it and goes afterwards", taken.name())
+        }),
+    );
     let rows = hardware::rows(request.at, &mut txn, &home, &mut spec, None)?;
     let mut made = disks::Disks::default();
     for disk in &mut spec.disks {
-        made.made.push(copy(request, &mut txn, &home, body, disk)?);
+        made.made.push(copy(request, &mut txn, &home, body, taken.as_ref(), disk)?);
     }
     let new = Object::<Vm> { meta, spec, status: VmStatus::default() };
     request.put_new(&mut txn, &new, rows)?;
     attach_all(request, &mut txn, &home, &new, made)?;
+    if let Some(taken) = &taken {
+        copying::taken_for(&mut txn, request.at, &home, taken, &new)?;
+    }
     let task = task::begin(request, &mut txn, Action::Create, &new, 0)?;
     if !log.is_empty() {
+        let line = |text| LogLine { time: request.now, text };
+        let log: Vec<_> = log.into_iter().map(line).collect();
         let family = key::object::<Task>(Some(home.uid), &task.to_string());
         object::put_section(&mut txn, request.at, &family, "log", &log, Vec::new())?;
     }
@@ -51,7 +64,7 @@ pub fn clone(request: &mut Request<'_>, vm: &Object<Vm>, body: &CloneRequest) ->
 }
 
 /// What the new VM has of the old one, and in words what it has not.
-fn spec_from(vm: &Object<Vm>, run: Run, now: Time) -> (VmSpec, Vec<LogLine>) {
+fn spec_from(vm: &Object<Vm>, run: Run) -> (VmSpec, Vec<String>) {
     let mut spec = VmSpec { run, protected: false, ..vm.spec.clone() };
     if let Some(told) = &mut spec.cloud_init {
         told.hostname = None;
@@ -66,7 +79,7 @@ fn spec_from(vm: &Object<Vm>, run: Run, now: Time) -> (VmSpec, Vec<LogLine>) {
     if spec.tpm {
         log.push("the TPM begins empty".to_owned());
     }
-    (spec, log.into_iter().map(|text| LogLine { time: now, text }).collect())
+    (spec, log)
 }
 
 /// The volume that a disk of the new VM has, which goes with it.
@@ -75,17 +88,19 @@ fn copy(
     txn: &mut Txn,
     home: &Home,
     body: &CloneRequest,
+    taken: Option<&Object<Snapshot>>,
     disk: &mut Disk,
 ) -> Result<disks::Made> {
     let missing = || Error::internal(format!("disk \"{}\" has no volume", disk.name));
     let volume = disk.volume.clone().ok_or_else(missing)?;
     let of = object::expect::<Volume>(request.at, Some(home.uid), volume.as_str())?;
-    let source = Some(VolumeSource { volume, snapshot: body.snapshot.clone() });
+    let own = taken.and_then(|taken| Name::new(taken.name().split_once('.')?.1).ok());
+    let snapshot = body.snapshot.clone().or(own);
+    let source = Some(VolumeSource { volume, snapshot });
     let mut spec = VolumeSpec { source, ..of.spec.clone() };
-    let copying = copying::settle(request, txn, home, &mut spec, "").map_err(|error| Error {
-        field: body.snapshot.as_ref().map(|_| "snapshot".to_owned()),
-        ..error
-    })?;
+    let field = body.snapshot.as_ref().map(|_| "snapshot".to_owned());
+    let copying = copying::settle(request, txn, home, &mut spec, "", taken)
+        .map_err(|error| Error { field, ..error })?;
     let rows = volume::settle(request, txn, home, &mut spec, "spec")?;
     let name = format!("{}-{}", body.name, disk.name);
     let draft = DraftMeta { name, labels: of.meta.labels, annotations: of.meta.annotations };

@@ -62,7 +62,11 @@ fn work_on_snapshot(world: &mut World, snapshot: &Object<Snapshot>) -> bool {
     if snapshot.status.data.is_some() {
         return false;
     }
-    world.report(&family, "data", &json!({"taken": world.now.to_string()}));
+    let vm = world.find::<Vm>(snapshot.spec.vm.as_str());
+    let disks = vm.map(|vm| vm.spec.disks).unwrap_or_default();
+    let volumes: Vec<_> = disks.into_iter().filter_map(|disk| disk.volume).collect();
+    let data = json!({"taken": world.now.to_string(), "volumes": volumes});
+    world.report(&family, "data", &data);
     true
 }
 

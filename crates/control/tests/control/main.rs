@@ -6,6 +6,7 @@
 mod admission;
 mod agent;
 mod catalogue;
+mod clones;
 mod deletion;
 mod hardware;
 mod hotplug;

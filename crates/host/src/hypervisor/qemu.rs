@@ -280,6 +280,13 @@ impl Hypervisor for QemuHypervisor {
         guest.run.clear()
     }
 
+    async fn inherit(&self, from: Uuid, to: Uuid) -> Result<()> {
+        let gate = self.shared.gate(to);
+        let _turn = gate.lock().await;
+        let keep = |uid| Keep::new(&self.shared.config.data_dir, uid);
+        keep(to).inherit(&keep(from))
+    }
+
     async fn forget(&self, uid: Uuid) -> Result<()> {
         let gate = self.shared.gate(uid);
         let _turn = gate.lock().await;

@@ -19,7 +19,7 @@ fn launched() -> Daemon {
 fn a_clone_starts_with_its_sources_content_and_shares_nothing() {
     let daemon = launched();
     daemon.sh("web", &format!("echo one | {WRITE}"));
-    let said = daemon.refused(4, &["clone", "web", "web2"]);
+    let said = daemon.refused(4, &["volume", "clone", "web-root", "copy"]);
     assert!(said.contains("VM \"web\" is running"), "{said}");
     assert!(said.contains("or clone one of its snapshots with --snapshot"), "{said}");
     daemon.run(&["stop", "web"]);
@@ -65,6 +65,18 @@ fn a_snapshot_of_a_running_vm_is_cloned_while_it_writes_on() {
     let info = Command::new("qemu-img").args(["info", "-U", "--output=json"]).arg(path).output();
     let info: serde_json::Value = serde_json::from_slice(&info.unwrap().stdout).unwrap();
     assert!(info.get("snapshots").is_none(), "{info}");
+}
+
+#[test]
+fn a_running_vm_is_cloned_by_a_snapshot_that_goes_again() {
+    let daemon = launched();
+    daemon.sh("web", &format!("echo one | {WRITE}"));
+    let output = daemon.cli(&["clone", "web", "web2", "--start"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("is taken for it"), "{said}");
+    daemon.sh("web", &format!("echo two | {WRITE}"));
+    assert_eq!(daemon.sh("web2", "head -n 1 /dev/vda"), "one\n");
+    daemon.until(&["snapshot", "list"], "no snapshot", |list| list.as_array().unwrap().is_empty());
 }
 
 #[test]

@@ -27,6 +27,12 @@ fn whatever_the_daemon_did_when_it_was_killed_comes_to_its_end() {
             killed_during(&mut daemon, round, 5, &["stop", &name, "--force", "--timeout", "1s"]);
             settled(&daemon);
             one_process(&daemon, &name);
+            killed_during(&mut daemon, round, 13, &["clone", &name, "copy"]);
+            settled(&daemon);
+            if daemon.cli(&["vm", "show", "copy"]).status.success() {
+                daemon.vm_until("copy", "whole", |vm| state_of(vm) == "stopped");
+                daemon.run(&["delete", "copy", "--yes"]);
+            }
             killed_during(&mut daemon, round, 7, &["delete", &name, "--yes", "--force"]);
             settled(&daemon);
             // The kill may have come before the request: then the VM is whole, and is deleted now.

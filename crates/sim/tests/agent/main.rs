@@ -5,6 +5,7 @@
 mod access;
 mod bridges;
 mod chaos;
+mod copies;
 mod figures;
 mod files;
 mod hold;

@@ -58,7 +58,7 @@ impl Stage {
         let uid = Uuid::now_v7();
         let txn = register(&at, clock.now(), uid, &machine.name, NodeSpec::default()).unwrap();
         store.commit(txn).await.unwrap();
-        let mut witness = Witness::new(machine.world.clone());
+        let mut witness = Witness::new(machine.world.clone(), machine.pools.clone());
         prepare(&mut witness);
         let hand = Hand { store: everyone, clock };
         let witness = Arc::new(witness);

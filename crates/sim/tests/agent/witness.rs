@@ -15,6 +15,7 @@ use novacron_host::hypervisor::{
 use novacron_host::{Capabilities, Handle, Hypervisor, Machine, Observed, Stop};
 use novacron_model::Result;
 use novacron_model::volume::IoLimits;
+use novacron_sim::SimPools;
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -24,6 +25,7 @@ const TAKES: Duration = Duration::from_millis(3);
 pub struct Witness {
     driver: SimHypervisor,
     world: SimWorld,
+    pools: SimPools,
     seen: Mutex<Seen>,
     /// A planted fault: guests that were started are never found again.
     pub blind: bool,
@@ -39,9 +41,9 @@ struct Seen {
 }
 
 impl Witness {
-    pub fn new(world: SimWorld) -> Self {
+    pub fn new(world: SimWorld, pools: SimPools) -> Self {
         let driver = SimHypervisor::new(world.clone());
-        Self { driver, world, seen: Mutex::default(), blind: false }
+        Self { driver, world, pools, seen: Mutex::default(), blind: false }
     }
 
     /// The machine has no rights to use bridges.
@@ -72,10 +74,18 @@ impl Witness {
         self.seen.lock().unwrap()
     }
 
+    fn is_read(&self, drive: &Path) -> bool {
+        let uid = drive.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+        uid.is_some_and(|uid| self.pools.is_read(uid))
+    }
+
     fn note_start(&self, machine: &Machine) {
         let mut seen = self.seen();
         if self.world.guests().contains(&machine.uid) {
             seen.violations.push(format!("{} was started while it runs", machine.name));
+        }
+        if machine.drives.iter().any(|drive| self.is_read(&drive.path)) {
+            seen.violations.push(format!("{} was started while a disk is copied", machine.name));
         }
         let epoch = seen.epochs.entry(machine.uid).or_default();
         if machine.epoch < *epoch {

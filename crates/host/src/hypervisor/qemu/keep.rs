@@ -27,6 +27,9 @@ const UEFI_SECURE: [(&str, &str); 3] = [
     ("/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd", "/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd"),
 ];
 
+const VARIABLES: &str = "variables.fd";
+const VARIABLES_SECURE: &str = "variables-secure.fd";
+
 /// Where UEFI firmware lies on this machine.
 pub(crate) fn uefi() -> Option<&'static str> {
     find(&UEFI).map(|(code, _)| code)
@@ -50,8 +53,8 @@ impl Keep {
     pub fn firmware(&self, firmware: Firmware) -> Result<Option<FirmwareFiles>> {
         let (found, name) = match firmware {
             Firmware::Bios => return Ok(None),
-            Firmware::Uefi => (find(&UEFI), "variables.fd"),
-            Firmware::UefiSecure => (find(&UEFI_SECURE), "variables-secure.fd"),
+            Firmware::Uefi => (find(&UEFI), VARIABLES),
+            Firmware::UefiSecure => (find(&UEFI_SECURE), VARIABLES_SECURE),
         };
         let Some((code, template)) = found else {
             return Err(Error::unsupported("this node has no UEFI firmware")
@@ -64,6 +67,20 @@ impl Keep {
                 .map_err(|error| io_failed("write the UEFI variables in", &self.path, &error))?;
         }
         Ok(Some(FirmwareFiles { code: code.into(), variables }))
+    }
+
+    /// Takes over the UEFI variables of another VM, unless there are own ones: boot entries and
+    /// enrolled keys belong to what is on the disks. A TPM's state is one machine's alone.
+    pub fn inherit(&self, from: &Self) -> Result<()> {
+        for name in [VARIABLES, VARIABLES_SECURE] {
+            let (theirs, ours) = (from.path.join(name), self.path.join(name));
+            if theirs.exists() && !ours.exists() {
+                self.create()?;
+                copy(&theirs, &ours)
+                    .map_err(|error| io_failed("copy UEFI variables to", &self.path, &error))?;
+            }
+        }
+        Ok(())
     }
 
     /// Where the TPM's state lies, if it ever had one.
@@ -118,6 +135,13 @@ mod tests {
         fs::write(&plain.variables, "written by the guest").unwrap();
         let again = keep.firmware(Firmware::Uefi).unwrap().unwrap();
         assert_eq!(fs::read(again.variables).unwrap(), b"written by the guest");
+        let clone = Keep::new(data.path(), Uuid::max());
+        for own in ["written by the guest", "its own"] {
+            clone.inherit(&keep).unwrap();
+            let variables = clone.firmware(Firmware::Uefi).unwrap().unwrap().variables;
+            assert_eq!(fs::read(&variables).unwrap(), own.as_bytes());
+            fs::write(variables, "its own").unwrap();
+        }
         keep.remove().unwrap();
         keep.remove().unwrap();
         assert!(!data.path().join("vms").join(Uuid::nil().to_string()).exists());
