@@ -4,6 +4,7 @@
 //! was measured in turn with it (A B A B …), and beside the disk's own fdatasync rate.
 
 mod calibration;
+mod clone;
 mod commits;
 mod console;
 mod create;
@@ -39,6 +40,9 @@ pub fn run(args: &Args) -> Result<()> {
     let mut report = Report::new(calibration::fdatasync_rate()?);
     if wanted("create") {
         create::measure(&mut report)?;
+    }
+    if wanted("clone") {
+        clone::measure(&mut report)?;
     }
     if wanted("import") {
         import::measure(&mut report)?;
