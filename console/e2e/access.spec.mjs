@@ -37,6 +37,7 @@ const DIALOGS = [
   ['/tokens', 'token', button('Create a token')],
   ['/p/default/vms', 'menu', button('More for hello')],
   ['/p/default/vms', 'bulk', (page) => page.getByLabel('Select all VMs').check()],
+  [VM, 'clone', entry('More for hello', /^Clone/)],
   [VM, 'label', entry('More for hello', /^Label/)],
   [VM, 'delete', entry('More for hello', /^Delete/)],
   [`${VM}/snapshots`, 'take', button('Take a snapshot')],

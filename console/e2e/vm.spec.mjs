@@ -152,7 +152,7 @@ test('tasks and events tell the story', async () => {
   await picture(page, 'events')
 })
 
-test('a volume is created, given to a running VM and taken from it, made larger and limited', async () => {
+test('a volume is created, given to a running VM and taken from it, changed and cloned', async () => {
   await page.goto(`${world.base}/p/default/volumes`)
   await page.getByRole('button', { name: 'Create a volume' }).click()
   await page.getByLabel('Name').fill('data')
@@ -173,7 +173,31 @@ test('a volume is created, given to a running VM and taken from it, made larger 
   await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click()
   await page.locator('tr[data-name="data"]').getByText('3 GiB').waitFor()
   assert.match(await world.cli('volume', 'show', 'data'), /500 IO\/s/)
+  await page.getByRole('button', { name: 'Clone data' }).click()
+  await page.getByRole('textbox', { name: 'Name' }).fill('data')
+  await page.getByRole('dialog').getByRole('button', { name: 'Clone' }).click()
+  await page.getByRole('dialog').getByText('exists already').first().waitFor()
+  await page.getByRole('textbox', { name: 'Name' }).fill('data2')
+  await page.getByRole('dialog').getByRole('button', { name: 'Clone' }).click()
+  await page.locator('tr[data-name="data2"]').getByText('ready').waitFor()
   await picture(page, 'volumes')
+})
+
+test('a stopped VM is cloned, and a running one by a snapshot that goes again', async () => {
+  const more = async (vm) => {
+    await page.goto(`${world.base}/p/default/vms`)
+    await page.getByRole('button', { name: `More for ${vm}` }).click()
+    await page.getByRole('menuitem', { name: 'Clone' }).click()
+  }
+  for (const from of ['from-cli', 'web']) {
+    await more(from)
+    await page.getByRole('textbox', { name: 'Name' }).fill('copy')
+    await page.getByLabel('Start it').check()
+    await page.getByRole('dialog').getByText('web is not stopped').waitFor({ state: from === 'web' ? 'visible' : 'detached' })
+    await page.getByRole('dialog').getByRole('button', { name: 'Clone' }).click()
+    await state('copy').and(page.locator('[data-state=running]')).waitFor()
+    await world.cli('delete', 'copy', '--yes', '--force')
+  }
 })
 
 test('volumes and images say what holds them', async () => {

@@ -19,6 +19,11 @@ export function restoreVm(vm: Vm, snapshot: string, stop: boolean): Promise<Task
   return begin(vm, 'restore', { snapshot, stop })
 }
 
+/** Makes a VM `name`, from the disks as they are or at a snapshot, which is named without the VM. */
+export function cloneVm(vm: Vm, name: string, snapshot: string | undefined, start: boolean): Promise<Task> {
+  return begin(vm, 'clone', { name, snapshot, run: start ? 'running' : 'stopped' })
+}
+
 async function begin(vm: Vm, verb: string, body: object): Promise<Task> {
   const path = `${objectPath('vm', vm.meta.project ?? '', vm.meta.name)}/${verb}`
   const task = await request<Task>('POST', path, { body })

@@ -1,5 +1,5 @@
 // What can be done with one VM, as a menu.
-import { Camera, Ellipsis, Shield, ShieldOff, Tag, Trash2 } from 'lucide-react'
+import { Camera, Copy, Ellipsis, Shield, ShieldOff, Tag, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { patchVm } from '../../api/actions'
 import { noteObject } from '../../api/cache'
@@ -10,6 +10,7 @@ import { Menu } from '../../components/Menu'
 import { notifyError } from '../../components/notices'
 import { verbsFor } from '../../components/state'
 import { TakeSnapshot } from '../vm/snapshots/TakeSnapshot'
+import { CloneVm } from './CloneVm'
 import { LabelDialog } from './LabelDialog'
 import { powerItems } from './powerItems'
 
@@ -22,7 +23,7 @@ interface Props {
 }
 
 export function VmMenu({ vm, className, rest, onDeleted }: Props) {
-  const [over, setOver] = useState<'snapshot' | 'label' | 'delete'>()
+  const [over, setOver] = useState<'snapshot' | 'clone' | 'label' | 'delete'>()
   const close = () => setOver(undefined)
   const verbs = verbsFor(vm)
   const size = 14
@@ -38,12 +39,14 @@ export function VmMenu({ vm, className, rest, onDeleted }: Props) {
         items={[
           ...(rest ? [] : powerItems(vm)),
           { label: 'Take a snapshot …', icon: <Camera size={size} />, onSelect: () => setOver('snapshot') },
+          { label: 'Clone …', icon: <Copy size={size} />, onSelect: () => setOver('clone') },
           { label: 'Label …', icon: <Tag size={size} />, onSelect: () => setOver('label') },
           { label: vm.spec.protected ? 'Lift the protection' : 'Protect', icon: vm.spec.protected ? <ShieldOff size={size} /> : <Shield size={size} />, onSelect: protect },
           { label: 'Delete …', icon: <Trash2 size={size} />, onSelect: () => setOver('delete'), danger: true },
         ]}
       />
       {over === 'snapshot' && <TakeSnapshot vms={[vm]} onClose={close} />}
+      {over === 'clone' && <CloneVm vm={vm} onClose={close} />}
       {over === 'label' && <LabelDialog vms={[vm]} onClose={close} />}
       {over === 'delete' && (
         <DeleteDialog

@@ -1,4 +1,4 @@
-// The list of volumes: create, change, delete, attach, detach.
+// The list of volumes: create, clone, change, delete, attach, detach.
 import { Link } from '@tanstack/react-router'
 import { Link2, Unlink } from 'lucide-react'
 import { useState } from 'react'
@@ -17,6 +17,7 @@ import { StateMark } from '../../components/StateMark'
 import type { Column } from '../../components/table/columns'
 import { ListPage } from '../../components/table/ListPage'
 import { AttachDialog } from './AttachDialog'
+import { CloneButton } from './CloneVolume'
 import { CreateVolume } from './CreateVolume'
 import { ChangeButton } from './ChangeVolume'
 import { snapshotCounts } from './snapshots'
@@ -48,7 +49,7 @@ const columns = (snapshots: (volume: string) => number): Column<Volume>[] => [
   },
   { id: 'node', title: 'Node', width: '6rem', choice: 'hidden', cell: (volume) => volume.status.location?.node ?? <Dash /> },
   ageColumn(),
-  { id: 'actions', title: '', width: '6.5rem', narrow: true, right: true, cell: (volume) => <Actions volume={volume} /> },
+  { id: 'actions', title: '', width: '8.5rem', narrow: true, right: true, cell: (volume) => <Actions volume={volume} /> },
 ]
 
 function AttachedTo({ volume }: { volume: Volume }) {
@@ -82,6 +83,7 @@ function Actions({ volume }: { volume: Volume }) {
           <Link2 size={14} aria-hidden="true" />
         </button>
       )}
+      <CloneButton volume={volume} />
       <ChangeButton volume={volume} />
       <RowDelete target={refOf('volume', volume)} />
       {attaching && <AttachDialog volume={volume} onClose={() => setAttaching(false)} />}

@@ -23,6 +23,12 @@ export function snapshotsOf(vm: Vm, all: readonly Snapshot[]): Snapshot[] {
   return own.sort((a, b) => takenAt(b).localeCompare(takenAt(a)) || b.meta.name.localeCompare(a.meta.name))
 }
 
+/** Own names of those that can be gone back to or cloned, the newest first. */
+export function readyOf(vm: string | undefined, all: readonly Snapshot[]): string[] {
+  const ready = all.filter((snapshot) => snapshot.spec.vm === vm && snapshot.status.state === 'ready')
+  return ready.sort((a, b) => takenAt(b).localeCompare(takenAt(a))).map(ownName)
+}
+
 /** `2026-01-31-0915`, and `-2` after it when that is taken: names that sort by time. */
 export function proposeSnapshotName(now: Date, taken: readonly string[]): string {
   const two = (count: number) => String(count).padStart(2, '0')
