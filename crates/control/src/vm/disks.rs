@@ -190,5 +190,12 @@ fn volume_spec(disk: &Disk, image: Option<&Object<Image>>) -> Result<VolumeSpec>
         None => Name::new(pool::DEFAULT)?,
     };
     let size = disk.size.unwrap_or(default_size);
-    Ok(VolumeSpec { size, pool, format: DiskFormat::Qcow2, image: from, source: None, limits: None })
+    Ok(VolumeSpec {
+        size,
+        pool,
+        format: DiskFormat::Qcow2,
+        image: from,
+        source: None,
+        limits: None,
+    })
 }
