@@ -267,7 +267,7 @@ fn nothing_that_is_being_copied_changes_or_goes() {
     world.delete::<Volume>("spare", false).unwrap();
     world.run();
     assert_eq!(
-        world.list::<Volume>().iter().map(|volume| volume.name()).collect::<Vec<_>>(),
+        world.list::<Volume>().iter().map(novacron_model::Object::name).collect::<Vec<_>>(),
         ["copy2", "data"]
     );
 }
