@@ -16,6 +16,7 @@ mod access;
 mod actors;
 mod board;
 pub mod config;
+mod export;
 mod figures;
 mod hold;
 mod host_report;
@@ -36,7 +37,8 @@ use std::sync::Arc;
 
 use novacron_model::image::Uploaded;
 use novacron_model::task::Live;
-use novacron_model::{Image, Object, Result};
+use novacron_model::volume::DiskFormat;
+use novacron_model::{Image, Object, Result, Volume};
 use novacron_store::Store;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -44,7 +46,7 @@ use uuid::Uuid;
 pub use access::Duplex;
 pub use config::{AgentConfig, Cidata, CidataOrder, Clock, HostFacts, Timing};
 pub use node::NODE_SPAN;
-pub use pool::{ByteStream, Pool, Pools};
+pub use pool::{ByteStream, Content, Pool, Pools};
 
 use node::Node;
 
@@ -123,6 +125,16 @@ impl AgentHandle {
     /// How far an image's upload has come.
     pub async fn uploaded(&self, image: &Object<Image>) -> Result<Uploaded> {
         upload::uploaded(&self.node, image).await
+    }
+
+    /// One file with what a volume holds, or one of its snapshots; it lies ready when this returns.
+    pub async fn export_volume(
+        &self,
+        volume: &Object<Volume>,
+        snapshot: Option<&str>,
+        into: DiskFormat,
+    ) -> Result<Content> {
+        export::volume(&self.node, volume, snapshot, into).await
     }
 
     /// How many objects are being worked on: none for VMs at rest.

@@ -42,6 +42,8 @@ pub trait Pool: Send + Sync + 'static {
     async fn volume(&self, uid: Uuid, format: DiskFormat) -> Result<PathBuf>;
     /// Makes a volume that no guest uses at least `size` large; returns its size then.
     async fn grow_volume(&self, uid: Uuid, format: DiskFormat, size: Bytes) -> Result<Bytes>;
+    /// One file with a volume's content, or a snapshot's. Dropped, it leaves nothing behind.
+    async fn export_volume(&self, export: &ExportOrder) -> Result<Content>;
     /// Bytes that it takes.
     async fn volume_used(&self, uid: Uuid) -> Result<Bytes>;
     async fn delete_volume(&self, uid: Uuid) -> Result<()>;
@@ -78,6 +80,28 @@ pub struct VolumeOrder {
     pub format: DiskFormat,
     /// The image whose content it starts with, with its pool's file.
     pub image: Option<Base>,
+}
+
+/// An export as it is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportOrder {
+    /// Of the volume.
+    pub uid: Uuid,
+    /// Of the volume.
+    pub format: DiskFormat,
+    /// The image beneath a qcow2 volume.
+    pub backing: Option<Base>,
+    /// The tag of a snapshot; without one no guest may use the volume meanwhile.
+    pub snapshot: Option<Uuid>,
+    /// Of the file that is made.
+    pub into: DiskFormat,
+}
+
+/// A file on its way out.
+pub struct Content {
+    pub size: Bytes,
+    /// So many bytes, or an error at the end of fewer.
+    pub bytes: ByteStream,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

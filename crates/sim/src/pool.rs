@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use novacron_agent::pool::{ImageFiles, ImageOrder, Part, Progress, Source, VolumeOrder};
+use novacron_agent::pool::{
+    Content, ExportOrder, ImageFiles, ImageOrder, Part, Progress, Source, VolumeOrder,
+};
 use novacron_agent::{Pool, Pools};
 use novacron_host::hypervisor::Boot;
 use novacron_host::storage::Base;
@@ -140,6 +142,13 @@ impl Pool for SimPool {
         Ok(now.max(size))
     }
 
+    async fn export_volume(&self, export: &ExportOrder) -> Result<Content> {
+        self.volume(export.uid, export.format).await?;
+        self.all.check_space()?;
+        let bytes = format!("volume {} as {}", export.uid, export.into.as_str());
+        Ok(content(bytes.into()))
+    }
+
     async fn volume_used(&self, uid: Uuid) -> Result<Bytes> {
         Ok(Bytes(self.all.lock().volumes.get(&uid).map_or(0, |size| size.0 / 10)))
     }
@@ -245,6 +254,11 @@ impl Pool for SimPool {
         let iso = (content.kind == ImageKind::Iso).then(|| dir.join("cd.iso"));
         Ok(ImageFiles { disk: (content.kind == ImageKind::Disk).then_some(disk), iso, boot })
     }
+}
+
+fn content(bytes: bytes::Bytes) -> Content {
+    let size = Bytes(bytes.len() as u64);
+    Content { size, bytes: futures::stream::iter([Ok(bytes)]).boxed() }
 }
 
 /// Pretends to download. What ends in `.tar` is a bundle, in `.iso` an ISO; what ends in `missing` is not there.

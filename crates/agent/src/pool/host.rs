@@ -1,19 +1,30 @@
 //! Pools of `host::storage`: directories on this machine.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use novacron_host::catalogue::Catalogue;
 use novacron_host::image::{self, ImageFiles as HostFiles, Importer, Limits};
-use novacron_host::storage::{DirPool, Pool as HostPool, QemuImg, VolumeWanted};
+use novacron_host::storage::{
+    DirPool, ExportWanted, Exported, Pool as HostPool, QemuImg, VolumeWanted,
+};
 use novacron_model::image::{ImageContent, Uploaded};
 use novacron_model::pool::{PoolSpec, PoolUsage};
 use novacron_model::volume::DiskFormat;
 use novacron_model::{Bytes, Error, Result};
+use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
-use super::{ImageFiles, ImageOrder, Part, Pool, Pools, Progress, Source, VolumeOrder};
+use super::{
+    ByteStream, Content, ExportOrder, ImageFiles, ImageOrder, Part, Pool, Pools, Progress, Source,
+    VolumeOrder,
+};
+
+/// Each read of a file is a trip to another thread, so few and long ones are fast.
+const READ: usize = 1 << 20;
 
 /// Opens directories; a pool without a path of its own lies under `<data>/pools`.
 pub struct HostPools {
@@ -77,6 +88,13 @@ impl Pool for Dir {
 
     async fn grow_volume(&self, uid: Uuid, format: DiskFormat, size: Bytes) -> Result<Bytes> {
         self.pool.grow_volume(uid, format, size).await
+    }
+
+    async fn export_volume(&self, export: &ExportOrder) -> Result<Content> {
+        let ExportOrder { uid, format, backing, snapshot, into } = export.clone();
+        let wanted = ExportWanted { volume: uid, format, backing, snapshot, into };
+        let Exported { file, size } = self.pool.export_volume(&wanted).await?;
+        Ok(Content { size, bytes: reading(file) })
     }
 
     async fn volume_used(&self, uid: Uuid) -> Result<Bytes> {
@@ -147,4 +165,10 @@ impl Pool for Dir {
         })?;
         Ok(ImageFiles { disk: files.disk, iso: files.iso, boot: files.boot })
     }
+}
+
+fn reading(file: File) -> ByteStream {
+    let chunks = ReaderStream::with_capacity(tokio::fs::File::from_std(file), READ);
+    let broken = |error| Error::internal(format!("the pool cannot be read: {error}"));
+    chunks.map(move |chunk| chunk.map_err(broken)).boxed()
 }

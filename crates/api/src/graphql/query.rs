@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_graphql::dynamic::{Field, FieldFuture, FieldValue, Object, ResolverContext, TypeRef};
-use novacron_model::{Image, Kind, Node, Vm};
+use novacron_model::{Image, Kind, Node, Vm, Volume};
 use serde_json::Value;
 
 use super::figures;
@@ -186,6 +186,8 @@ pub(super) fn stream_urls(name: &str, object: Object) -> Object {
         (Image::PLURAL, &["content"])
     } else if name == object_name(Node::KIND) {
         (Node::PLURAL, &["logs"])
+    } else if name == object_name(Volume::KIND) {
+        (Volume::PLURAL, &["export"])
     } else {
         return object;
     };

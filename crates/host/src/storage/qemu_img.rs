@@ -1,6 +1,8 @@
 //! Running `qemu-img`: formats always named, never probed; bounded in memory, CPU, output and
 //! time; killed when its caller goes, or the daemon; its own words in the error.
 
+mod flatten;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -17,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+pub use self::flatten::Layers;
 use super::fault;
 
 /// Address space: caches and thread stacks of a conversion fit several times.
@@ -119,9 +122,7 @@ impl QemuImg {
         size: Bytes,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<()> {
-        // the tables of a qcow2 disk take about a 8000th of its content
-        let output = size.0.saturating_add(size.0 / 1000).saturating_add(64 << 20);
-        let limits = Limits { output, time: time_for(size.0) };
+        let limits = Limits { output: output_max(size), time: time_for(size.0) };
         let args = ["convert", "-p", "-f", from.1.as_str(), "-O", to.1.as_str()].map(OsStr::new);
         let args = [args.as_slice(), &[from.0.as_os_str(), to.0.as_os_str()]].concat();
         let ended = self.run(&args, limits, progress).await?;
@@ -202,6 +203,12 @@ fn die_with(command: &mut Command, parent: Pid) {
     unsafe {
         command.pre_exec(ask);
     }
+}
+
+/// Bytes of a file with the content of a disk.
+fn output_max(size: Bytes) -> u64 {
+    // the tables of a qcow2 disk take about a 8000th of its content
+    size.0.saturating_add(size.0 / 1000).saturating_add(64 << 20)
 }
 
 fn time_for(bytes: u64) -> Duration {

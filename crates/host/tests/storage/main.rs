@@ -6,6 +6,7 @@ mod again;
 mod cloud_init;
 mod crash;
 mod doctor;
+mod export;
 mod foreign;
 mod full;
 mod hostile;

@@ -5,6 +5,7 @@
 mod access;
 mod bridges;
 mod chaos;
+mod exports;
 mod figures;
 mod files;
 mod hold;
