@@ -1,7 +1,9 @@
-//! Exports: the content of a volume, or of a snapshot of it, on its way to a client.
+//! Exports: the content of a volume, of a whole VM, or of a snapshot, on its way to a client.
 //!
 //! It is read while the volume's turn is held, so that no guest starts on it and no snapshot goes
 //! beneath it. What is sent then lies in the pool under no name and goes with the client.
+
+pub(crate) mod vm;
 
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use crate::node::{Node, family_of, project_of};
 use crate::pool::{Content, ExportOrder};
 use crate::volume::image_disk;
 
-/// Waits for its turn, and for other exports of this node: each takes the room of a copy.
+/// Waits for other exports of this node, each of which takes the room of a copy, and for its turn.
 pub(crate) async fn volume(
     node: &Arc<Node>,
     volume: &Object<Volume>,
@@ -24,9 +26,10 @@ pub(crate) async fn volume(
 ) -> Result<Content> {
     let family = family_of(&node.store.snapshot(), volume)?;
     let staged = async {
-        let _turn = node.turns.take(vec![volume.meta.uid]).await;
+        // Before the turn, which keeps guests from starting.
         let permit = node.exports.acquire().await;
         let _permit = permit.map_err(|_| ending())?;
+        let _turn = node.turns.take(vec![volume.meta.uid]).await;
         // It may have been started or deleted meanwhile.
         let at = node.store.snapshot();
         let volume = now(&at, &family, volume)?;
@@ -68,9 +71,15 @@ fn now(at: &Snapshot, family: &Key, asked: &Object<Volume>) -> Result<Object<Vol
     let volume = volume.filter(|volume| volume.meta.uid == asked.meta.uid);
     let volume = volume.filter(|volume| volume.meta.deleting.is_none());
     let volume = volume.ok_or_else(|| Error::not_found(Volume::KIND, name))?;
+    check_ready(&volume)?;
+    Ok(volume)
+}
+
+fn check_ready(volume: &Object<Volume>) -> Result<()> {
     if volume.status.data.as_ref().is_some_and(|data| data.ready.is_some()) {
-        return Ok(volume);
+        return Ok(());
     }
+    let name = volume.name();
     Err(Error::conflict(format!("volume \"{name}\" is not ready"))
         .hint(format!("`novacron volume show {name}` says why")))
 }
@@ -80,9 +89,13 @@ async fn idle(node: &Node, volume: &Object<Volume>) -> Result<()> {
     let Some(attachment) = &volume.status.attachment else { return Ok(()) };
     match node.config.hypervisor.find(attachment.vm_uid).await? {
         None => Ok(()),
-        Some(_) => Err(Error::conflict(format!("VM \"{}\" is running", attachment.vm))
-            .hint("stop it first, or name a snapshot with --snapshot")),
+        Some(_) => Err(running(attachment.vm.as_str())),
     }
+}
+
+fn running(vm: &str) -> Error {
+    Error::conflict(format!("VM \"{vm}\" is running"))
+        .hint("stop it first, or name a snapshot with --snapshot")
 }
 
 /// The snapshot of the volume's VM with this name, or of any VM as `VM.SNAPSHOT`.

@@ -38,7 +38,7 @@ use std::sync::Arc;
 use novacron_model::image::Uploaded;
 use novacron_model::task::Live;
 use novacron_model::volume::DiskFormat;
-use novacron_model::{Image, Object, Result, Volume};
+use novacron_model::{Image, Object, Result, Vm, Volume};
 use novacron_store::Store;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -135,6 +135,11 @@ impl AgentHandle {
         into: DiskFormat,
     ) -> Result<Content> {
         export::volume(&self.node, volume, snapshot, into).await
+    }
+
+    /// A whole VM, or what one of its snapshots holds, as a bundle that can be imported.
+    pub async fn export_vm(&self, vm: &Object<Vm>, snapshot: Option<&str>) -> Result<Content> {
+        export::vm::export(&self.node, vm, snapshot).await
     }
 
     /// How many objects are being worked on: none for VMs at rest.

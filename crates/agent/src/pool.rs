@@ -1,6 +1,7 @@
 //! What the agent needs of a node's pools. `host::storage` does it with files, `sim` in memory.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use novacron_model::image::{ImageContent, Uploaded};
 use novacron_model::pool::{PoolSpec, PoolUsage};
 use novacron_model::task::Live;
 use novacron_model::volume::DiskFormat;
-use novacron_model::{Bytes, Result};
+use novacron_model::{Bytes, Name, Result};
 use uuid::Uuid;
 
 mod host;
@@ -70,6 +71,8 @@ pub trait Pool: Send + Sync + 'static {
     async fn delete_image(&self, uid: Uuid) -> Result<()>;
     /// Where a ready image lies and what it is made of.
     async fn image(&self, uid: Uuid) -> Result<ImageFiles>;
+    /// The content of one of these files.
+    async fn read(&self, file: &Path) -> Result<Content>;
 }
 
 /// A volume as it is to be.
@@ -125,7 +128,10 @@ pub enum Source {
 /// A ready image as machines and volumes need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFiles {
+    /// Of several the first.
     pub disk: Option<Base>,
+    /// All disks of a whole VM.
+    pub disks: BTreeMap<Name, Base>,
     /// The file of an ISO: raw, read-only, and no base for a volume.
     pub iso: Option<PathBuf>,
     pub boot: Boot,

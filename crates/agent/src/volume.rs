@@ -213,8 +213,12 @@ pub(crate) async fn image_disk(
     let image = object::expect::<Image>(at, Some(project_of(family)?), name.as_str())?;
     let pool = node.pool(at, image.spec.pool.as_str()).await?;
     let files = pool.image(image.meta.uid).await?;
-    let bare = || Error::conflict(format!("image \"{name}\" has no disk"));
-    files.disk.ok_or_else(bare).map(Some)
+    let Some(wanted) = &spec.image_disk else {
+        let bare = || Error::conflict(format!("image \"{name}\" has no disk"));
+        return files.disk.ok_or_else(bare).map(Some);
+    };
+    let absent = || Error::conflict(format!("image \"{name}\" has no disk \"{wanted}\""));
+    files.disks.get(wanted).cloned().ok_or_else(absent).map(Some)
 }
 
 /// Disks become free and pools come back; a wrong order stays wrong until it is changed.

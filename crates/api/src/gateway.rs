@@ -63,6 +63,9 @@ pub trait Gateway: Send + Sync + 'static {
         into: DiskFormat,
     ) -> Result<Content>;
 
+    /// A whole VM, or what one of its snapshots holds, as a bundle that can be imported.
+    async fn export_vm(&self, vm: &Object<Vm>, snapshot: Option<&str>) -> Result<Content>;
+
     /// Takes the content of an image whose source is `upload`; returns once all bytes have
     /// arrived. The import goes on as the image's task.
     async fn upload(

@@ -80,6 +80,7 @@ fn guests() -> Router<Arc<Api>> {
     Router::new()
         .route(&format!("{vm}/exec"), post(guests::exec))
         .route(&format!("{vm}/files"), get(guests::pull).put(guests::push))
+        .route(&format!("{vm}/export"), get(exports::of_vm))
         .route(&format!("{vm}/figures"), get(figures::vm))
         .route(&format!("{vm}/logs"), get(logs::of_vm))
         .route(&format!("{vm}/tickets"), post(consoles::ticket))

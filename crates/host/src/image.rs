@@ -14,6 +14,7 @@ mod busy;
 mod detect;
 mod fetch;
 mod iso;
+pub mod pack;
 mod part;
 mod receive;
 mod record;
@@ -31,9 +32,10 @@ use futures::stream::BoxStream;
 use novacron_model::image::Uploaded;
 use novacron_model::task::{Live, step as steps};
 use novacron_model::units::Bytes;
-use novacron_model::{Code, Error, Result};
+use novacron_model::{Code, Error, Name, Result};
 use uuid::Uuid;
 
+use self::bundle::Bundle;
 use self::busy::{Busies, Busy};
 use self::detect::Detected;
 use self::part::Cut;
@@ -42,6 +44,7 @@ use self::sink::{Sink, Written};
 use crate::storage::qemu_img::{Check, Format};
 use crate::storage::{Pool, QemuImg, fault};
 
+pub use self::bundle::machine_in;
 pub(crate) use self::fetch::{Unreached, text as fetch_text};
 pub(crate) use self::part::is_stale;
 pub use self::part::{KEPT, Part};
@@ -297,26 +300,47 @@ impl Importer {
         match detect::detect(&source)? {
             Detected::Bundle => {
                 step(progress, steps::UNPACK);
-                let bundle = bundle::unpack(&source, &work.path, self.limits.virtual_size).await?;
-                if let Some(disk) = &bundle.disk {
-                    record.virtual_size = self.make_disk(disk, &work.path, progress).await?;
-                    std::fs::remove_file(disk).map_err(fault::at(disk, "remove"))?;
-                }
+                let mut bundle =
+                    bundle::unpack(&source, &work.path, self.limits.virtual_size).await?;
+                record.virtual_size = self.make_disks(&mut bundle, &work.path, progress).await?;
                 record.set_bundle(bundle);
             }
             Detected::Iso => {
                 keep(&source, &work.path.join(CD))?;
                 record.set_iso();
             }
-            _ => record.virtual_size = self.make_disk(&source, &work.path, progress).await?,
+            _ => {
+                let disk = work.path.join(DISK);
+                record.virtual_size = self.make_disk(&source, &disk, progress).await?;
+            }
         }
         record.write(&work.path)?;
         self.pool.publish_image(image, &work.path).await
     }
 
-    /// Makes `disk.qcow2` in `work` from a file of unknown content; returns its virtual size.
-    async fn make_disk(&self, from: &Path, work: &Path, progress: Progress<'_>) -> Result<Bytes> {
-        let to = work.join(DISK);
+    /// Makes a bundle's disks in `work`; returns the size of the first, zero if there is none.
+    async fn make_disks(
+        &self,
+        bundle: &mut Bundle,
+        work: &Path,
+        progress: Progress<'_>,
+    ) -> Result<Bytes> {
+        let mut sizes = Vec::new();
+        for disk in &bundle.disks {
+            let file = disk.name.as_ref().map_or_else(|| DISK.to_owned(), disk_file);
+            sizes.push(self.make_disk(&disk.path, &work.join(file), progress).await?);
+            std::fs::remove_file(&disk.path).map_err(fault::at(&disk.path, "remove"))?;
+        }
+        // What a disk has counts, not what the bundle says of it.
+        let told = bundle.machine.iter_mut().flat_map(|machine| &mut machine.disks);
+        for (disk, size) in told.zip(&sizes) {
+            disk.size = *size;
+        }
+        Ok(sizes.first().copied().unwrap_or_default())
+    }
+
+    /// Makes the disk `to` from a file of unknown content; returns its virtual size.
+    async fn make_disk(&self, from: &Path, to: &Path, progress: Progress<'_>) -> Result<Bytes> {
         let (format, size, as_is) = match detect::detect(from)? {
             Detected::Qcow2(header) => (Format::Qcow2, header.virtual_size, header.is_plain()),
             Detected::Raw(size) => (Format::Raw, size, false),
@@ -335,20 +359,24 @@ impl Importer {
         }
         if format == Format::Qcow2 {
             let clean = self.qemu_img.check(from).await? == Check::Clean;
-            if clean && as_is && std::fs::hard_link(from, &to).is_ok() {
+            if clean && as_is && std::fs::hard_link(from, to).is_ok() {
                 return Ok(size);
             }
         }
         let mut percent = |done| report(progress, steps::CONVERT, done, 100);
         percent(0);
-        let to = (to.as_path(), Format::Qcow2);
-        self.qemu_img.convert((from, format), to, size, &mut percent).await?;
+        self.qemu_img.convert((from, format), (to, Format::Qcow2), size, &mut percent).await?;
         Ok(size)
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The file of a whole VM's disk.
+fn disk_file(name: &Name) -> String {
+    format!("disk-{name}.qcow2")
 }
 
 /// Gives a file that stays as it came its name in the image; the file system copies it where it

@@ -49,6 +49,9 @@ pub struct VolumeSpec {
     /// Image whose content it starts with. A qcow2 volume is an overlay over the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageName>,
+    /// Which disk of the image, where that is of a whole VM; the first unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_disk: Option<Name>,
 }
 
 pub(crate) fn default_pool() -> Name {

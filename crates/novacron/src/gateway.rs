@@ -168,6 +168,11 @@ impl Gateway for LocalGateway {
         Ok(Content { size: content.size.0, bytes: content.bytes })
     }
 
+    async fn export_vm(&self, vm: &Object<Vm>, snapshot: Option<&str>) -> Result<Content> {
+        let content = self.of_vm(vm)?.export_vm(vm, snapshot).await?;
+        Ok(Content { size: content.size.0, bytes: content.bytes })
+    }
+
     async fn upload(
         &self,
         image: &Object<Image>,

@@ -28,6 +28,7 @@ pub async fn fixtures(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<()
         pool: Name::new("default")?,
         format: DiskFormat::Qcow2,
         image: None,
+        image_disk: None,
     };
     make::<Volume>(&hand, "data", volume).await?;
     let vms = [("web", Run::Running, 8080), ("db", Run::Running, 5432), ("build", Run::Stopped, 0)];

@@ -1,7 +1,7 @@
 //! Pools of `host::storage`: directories on this machine.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,7 +9,7 @@ use futures::StreamExt;
 use novacron_host::catalogue::Catalogue;
 use novacron_host::image::{self, ImageFiles as HostFiles, Importer, Limits};
 use novacron_host::storage::{
-    DirPool, ExportWanted, Exported, Pool as HostPool, QemuImg, VolumeWanted,
+    DirPool, ExportWanted, Exported, Pool as HostPool, QemuImg, VolumeWanted, fault,
 };
 use novacron_model::image::{ImageContent, Uploaded};
 use novacron_model::pool::{PoolSpec, PoolUsage};
@@ -148,6 +148,7 @@ impl Pool for Dir {
             sha256: files.sha256,
             size: files.size,
             virtual_size: files.virtual_size,
+            machine: files.machine,
             error: None,
         })
     }
@@ -163,7 +164,19 @@ impl Pool for Dir {
             Error::unavailable(format!("the files of image {uid} are gone"))
                 .hint("import the image again")
         })?;
-        Ok(ImageFiles { disk: files.disk, iso: files.iso, boot: files.boot })
+        let HostFiles { disk, disks, iso, boot, .. } = files;
+        Ok(ImageFiles { disk, disks, iso, boot })
+    }
+
+    async fn read(&self, file: &Path) -> Result<Content> {
+        let path = file.to_owned();
+        let open = move || {
+            let file = File::open(&path).map_err(fault::at(&path, "read"))?;
+            let size = file.metadata().map_err(fault::at(&path, "read"))?.len();
+            Ok(Content { size: Bytes(size), bytes: reading(file) })
+        };
+        let lost = |error| Error::internal(format!("work on the pool was lost: {error}"));
+        tokio::task::spawn_blocking(open).await.map_err(lost)?
     }
 }
 

@@ -181,7 +181,7 @@ pub(super) fn stream_urls(name: &str, object: Object) -> Object {
         return object.field(backup_url());
     }
     let (plural, streams): (_, &[&str]) = if name == object_name(Vm::KIND) {
-        (Vm::PLURAL, &["serial", "screen", "logs", "files"])
+        (Vm::PLURAL, &["serial", "screen", "logs", "files", "export"])
     } else if name == object_name(Image::KIND) {
         (Image::PLURAL, &["content"])
     } else if name == object_name(Node::KIND) {

@@ -20,6 +20,7 @@ pub(super) fn add(paths: &mut Map<String, Value>) {
         .at(paths, "get", &format!("{VM}/serial"));
     socket("screen", "Opens the screen (RFB).").at(paths, "get", &format!("{VM}/screen"));
     export_volume().at(paths, "get", "/v1/projects/{project}/volumes/{name}/export");
+    export_vm().at(paths, "get", &format!("{VM}/export"));
     upload().at(paths, "put", CONTENT);
     uploaded().at(paths, "get", CONTENT);
 }
@@ -107,11 +108,24 @@ fn export_volume() -> Operation {
         .problems(&[404, 409, 422, 503, 507])
 }
 
+fn export_vm() -> Operation {
+    guest("export_vm", "Sends a whole VM as one file that can be imported as an image.")
+        .describe(EXPORT_VM)
+        .query("snapshot", &json!({ "type": "string" }), SNAPSHOT)
+        .answer(200, "A tar archive.", &[("application/octet-stream", Value::Null)])
+        .problems(&[503, 507])
+}
+
+const EXPORT_VM: &str = "A tar archive of what the VM is like and all its disks, without passwords, \
+    media in drives, UEFI variables and the TPM's state. Sent as the content of an image it becomes \
+    one of kind `bundle` with a `machine`, from which VMs are made. It is put together on the node \
+    first, which takes the room of a copy of the disks until the client has it. The VM must be \
+    stopped, or a snapshot named.";
 const EXPORT: &str = "The file names no other and is as long as `Content-Length` says. It is put \
     together on the node first, which takes the room of a copy until the client has it. The VM must \
     be stopped, or a snapshot named.";
-const SNAPSHOT: &str = "A snapshot of the volume's VM that is read in place of what the volume \
-    holds now.";
+const SNAPSHOT: &str = "A snapshot of the VM (`SNAPSHOT` or `VM.SNAPSHOT`) that is read in place of \
+    what the disks hold now.";
 
 fn upload() -> Operation {
     let bytes = json!({ "type": "integer", "minimum": 0, "maximum": i64::MAX });

@@ -2,7 +2,7 @@
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use novacron_model::{Name, Object, Volume};
+use novacron_model::{Name, Object, Vm, Volume};
 use novacron_store::object;
 
 use super::call::Call;
@@ -19,6 +19,14 @@ pub async fn of_volume(call: Call) -> Answer<Response> {
     let volume = find::<Volume>(&call)?;
     let content = call.api.gateway.export_volume(&volume, snapshot, format).await?;
     Ok(file(&call, content, &named(&call.name, snapshot, format.as_str())))
+}
+
+pub async fn of_vm(call: Call) -> Answer<Response> {
+    let params = call.params(&["snapshot"])?;
+    let snapshot = snapshot(&params)?;
+    let vm = find::<Vm>(&call)?;
+    let content = call.api.gateway.export_vm(&vm, snapshot).await?;
+    Ok(file(&call, content, &named(&call.name, snapshot, "tar")))
 }
 
 fn find<K: novacron_control::Resource>(call: &Call) -> Answer<Object<K>> {

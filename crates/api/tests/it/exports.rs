@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::harness::{Answer, Server};
+use crate::harness::{Answer, Server, VMS};
 
 const VOLUMES: &str = "/v1/projects/default/volumes";
 
@@ -32,6 +32,18 @@ async fn a_volume_is_exported_as_a_file_with_a_name() {
     {
         server.get(&format!("{path}{query}")).await.problem(400, field);
     }
+    let draft = json!({ "meta": { "name": "web" }, "spec": {} });
+    server.post(VMS, draft).await.expect(StatusCode::CREATED);
+    let vm = format!("{VMS}/web/export");
+    let response = server.request(Method::GET, &format!("{vm}?snapshot=before"));
+    let response = response.send().await.unwrap();
+    let name = response.headers()["content-disposition"].to_str().unwrap().to_owned();
+    assert_eq!(name, "attachment; filename=\"web-before.tar\"");
+    assert_eq!(response.text().await.unwrap(), "web at before");
+    server.get(&format!("{vm}?format=qcow2")).await.problem(400, "format");
+    server.get(&format!("{VMS}/absent/export")).await.problem(404, "");
+    let bare = server.anonymous(Method::GET, &vm).send().await.unwrap();
+    Answer::of(bare).await.problem(401, "");
     server.get(&format!("{VOLUMES}/absent/export")).await.problem(404, "");
     let bare = server.anonymous(Method::GET, &path).send().await.unwrap();
     Answer::of(bare).await.problem(401, "");

@@ -1,17 +1,18 @@
 //! What a pool keeps about an image, beside its files, and what is read back from there.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use novacron_model::image::ImageKind;
+use novacron_model::image::{ImageKind, ImageMachine};
 use novacron_model::units::Bytes;
 use novacron_model::volume::DiskFormat;
-use novacron_model::{Error, Result};
+use novacron_model::{Error, Name, Result};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::bundle::{self, Bundle};
-use super::{Arrival, CD, DISK};
+use super::{Arrival, CD, DISK, disk_file};
 use crate::hypervisor::Boot;
 use crate::storage::{Base, Pool, fault};
 
@@ -30,8 +31,12 @@ pub struct ImageFiles {
     pub virtual_size: Bytes,
     /// What the bundle says of itself; empty for a disk.
     pub os: String,
-    /// What volumes of this image lie over.
+    /// What volumes of this image lie over; the first of several.
     pub disk: Option<Base>,
+    /// All disks of a whole VM.
+    pub disks: BTreeMap<Name, Base>,
+    /// What the VM was like.
+    pub machine: Option<ImageMachine>,
     /// The CD that a machine reads as it is.
     pub iso: Option<PathBuf>,
     pub boot: Boot,
@@ -62,6 +67,8 @@ pub struct Record {
     os: String,
     #[serde(default)]
     kernel: Option<Kernel>,
+    #[serde(default)]
+    machine: Option<ImageMachine>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -81,13 +88,17 @@ impl Record {
             virtual_size: Bytes(0),
             os: String::new(),
             kernel: None,
+            machine: None,
         }
     }
 
     pub fn set_bundle(&mut self, bundle: Bundle) {
         self.kind = ImageKind::Bundle;
         self.os = bundle.os;
-        self.kernel = Some(Kernel { initrd: bundle.initrd, cmdline: bundle.cmdline });
+        let kernel = bundle.kernel;
+        self.kernel =
+            kernel.map(|kernel| Kernel { initrd: kernel.initrd, cmdline: kernel.cmdline });
+        self.machine = bundle.machine;
     }
 
     pub fn set_iso(&mut self) {
@@ -102,7 +113,14 @@ impl Record {
     }
 
     fn files(self, dir: &Path) -> ImageFiles {
-        let disk = Base { path: dir.join(DISK), format: DiskFormat::Qcow2 };
+        let base = |file: String| Base { path: dir.join(file), format: DiskFormat::Qcow2 };
+        let names: Vec<Name> = self
+            .machine
+            .iter()
+            .flat_map(|machine| &machine.disks)
+            .map(|disk| disk.name.clone())
+            .collect();
+        let first = names.first().map_or_else(|| DISK.to_owned(), disk_file);
         let boot = match self.kernel {
             None => Boot::Firmware,
             Some(kernel) => Boot::Kernel {
@@ -117,7 +135,9 @@ impl Record {
             size: self.size,
             virtual_size: self.virtual_size,
             os: self.os,
-            disk: (self.virtual_size > Bytes(0)).then_some(disk),
+            disk: (self.virtual_size > Bytes(0)).then(|| base(first)),
+            disks: names.into_iter().map(|name| (name.clone(), base(disk_file(&name)))).collect(),
+            machine: self.machine,
             iso: (self.kind == ImageKind::Iso).then(|| dir.join(CD)),
             boot,
         }

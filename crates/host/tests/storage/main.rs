@@ -16,3 +16,4 @@ mod pool;
 mod published;
 mod tool;
 mod web;
+mod whole_vm;
