@@ -18,6 +18,7 @@ import type { Column } from '../../components/table/columns'
 import { ListPage } from '../../components/table/ListPage'
 import { AttachDialog } from './AttachDialog'
 import { CreateVolume } from './CreateVolume'
+import { ExportVolumeButton } from '../exports/ExportVolume'
 import { ResizeButton } from './ResizeVolume'
 import { snapshotCounts } from './snapshots'
 
@@ -48,7 +49,7 @@ const columns = (snapshots: (volume: string) => number): Column<Volume>[] => [
   },
   { id: 'node', title: 'Node', width: '6rem', choice: 'hidden', cell: (volume) => volume.status.location?.node ?? <Dash /> },
   ageColumn(),
-  { id: 'actions', title: '', width: '6.5rem', narrow: true, right: true, cell: (volume) => <Actions volume={volume} /> },
+  { id: 'actions', title: '', width: '8.5rem', narrow: true, right: true, cell: (volume) => <Actions volume={volume} /> },
 ]
 
 function AttachedTo({ volume }: { volume: Volume }) {
@@ -82,6 +83,7 @@ function Actions({ volume }: { volume: Volume }) {
         </button>
       )}
       <ResizeButton volume={volume} />
+      <ExportVolumeButton volume={volume} />
       <RowDelete target={refOf('volume', volume)} />
       {attaching && <AttachDialog volume={volume} onClose={() => setAttaching(false)} />}
     </span>
