@@ -128,6 +128,13 @@ export function logPath(object: string, source: string | undefined, tail: number
   return `${object}/logs?${query}`
 }
 
+/** Where the file of an object's export comes from. */
+export function exportPath(object: string, choice: { format?: string; snapshot?: string }): string {
+  const given = Object.entries(choice).filter((pair): pair is [string, string] => pair[1] !== undefined)
+  const query = new URLSearchParams(given).toString()
+  return `${object}/export${query && `?${query}`}`
+}
+
 export async function signIn(code: string): Promise<void> {
   await send('POST', '/v1/session', { body: { code } })
 }

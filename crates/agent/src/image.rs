@@ -166,6 +166,7 @@ fn failed(error: &Error) -> ImageContent {
         sha256: String::new(),
         size: Bytes(0),
         virtual_size: Bytes(0),
+        machine: None,
         error: Some(error.clone()),
     }
 }

@@ -17,6 +17,7 @@ mod actors;
 mod board;
 pub mod config;
 mod copy;
+mod export;
 mod figures;
 mod hold;
 mod host_report;
@@ -37,7 +38,8 @@ use std::sync::Arc;
 
 use novacron_model::image::Uploaded;
 use novacron_model::task::Live;
-use novacron_model::{Image, Object, Result};
+use novacron_model::volume::DiskFormat;
+use novacron_model::{Image, Object, Result, Vm, Volume};
 use novacron_store::Store;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -45,7 +47,7 @@ use uuid::Uuid;
 pub use access::Duplex;
 pub use config::{AgentConfig, Cidata, CidataOrder, Clock, HostFacts, Timing};
 pub use node::NODE_SPAN;
-pub use pool::{ByteStream, Pool, Pools};
+pub use pool::{ByteStream, Content, Pool, Pools};
 
 use node::Node;
 
@@ -124,6 +126,21 @@ impl AgentHandle {
     /// How far an image's upload has come.
     pub async fn uploaded(&self, image: &Object<Image>) -> Result<Uploaded> {
         upload::uploaded(&self.node, image).await
+    }
+
+    /// One file with what a volume holds, or one of its snapshots; it lies ready when this returns.
+    pub async fn export_volume(
+        &self,
+        volume: &Object<Volume>,
+        snapshot: Option<&str>,
+        into: DiskFormat,
+    ) -> Result<Content> {
+        export::volume(&self.node, volume, snapshot, into).await
+    }
+
+    /// A whole VM, or what one of its snapshots holds, as a bundle that can be imported.
+    pub async fn export_vm(&self, vm: &Object<Vm>, snapshot: Option<&str>) -> Result<Content> {
+        export::vm::export(&self.node, vm, snapshot).await
     }
 
     /// How many objects are being worked on: none for VMs at rest.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
-use novacron_model::{Error, Pool as PoolKind, Result, Time};
+use novacron_model::{Error, Kind, Name, Object, Pool as PoolKind, Project, Result, Time, key};
 use novacron_store::{CommitError, Key, Snapshot, Store, Txn, object};
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,9 @@ use crate::pool::Pool;
 use crate::turns::Turns;
 use crate::upload::Uploads;
 use crate::vm_log::VmLogs;
+
+/// Exports that may be prepared at the same moment: each reads and writes a whole disk.
+const EXPORTS: usize = 2;
 
 /// Guests that may be started at the same moment: after a host's boot there may be hundreds.
 const STARTS: usize = 8;
@@ -40,6 +43,7 @@ pub(crate) struct Node {
     pub meter: Meter,
     pub turns: Turns,
     pub starts: Semaphore,
+    pub exports: Semaphore,
     /// By uid.
     pools: Mutex<HashMap<Uuid, OpenedOnce>>,
     tasks: TaskTracker,
@@ -66,6 +70,7 @@ impl Node {
             meter: Meter::default(),
             turns: Turns::default(),
             starts: Semaphore::new(STARTS),
+            exports: Semaphore::new(EXPORTS),
             pools: Mutex::default(),
             tasks: TaskTracker::new(),
             ending: CancellationToken::new(),
@@ -118,6 +123,13 @@ impl Node {
         let slot = self.pools.lock().await.entry(wanted.meta.uid).or_default().clone();
         slot.get_or_try_init(|| self.config.pools.open(name, &wanted.spec)).await.cloned()
     }
+}
+
+/// The family of an object as the API shows it.
+pub(crate) fn family_of<K: Kind>(at: &Snapshot, object: &Object<K>) -> Result<Key> {
+    let project = object.meta.project.as_ref().map(Name::as_str).unwrap_or_default();
+    let project = object::expect::<Project>(at, None, project)?;
+    Ok(Key::from(key::object::<K>(Some(project.meta.uid), object.name())))
 }
 
 /// The uid of the project that a family belongs to.

@@ -1,6 +1,7 @@
 //! What the agent needs of a node's pools. `host::storage` does it with files, `sim` in memory.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,7 +13,7 @@ use novacron_model::image::{ImageContent, Uploaded};
 use novacron_model::pool::{PoolSpec, PoolUsage};
 use novacron_model::task::Live;
 use novacron_model::volume::DiskFormat;
-use novacron_model::{Bytes, Result};
+use novacron_model::{Bytes, Name, Result};
 use uuid::Uuid;
 
 mod host;
@@ -51,6 +52,8 @@ pub trait Pool: Send + Sync + 'static {
     async fn volume(&self, uid: Uuid, format: DiskFormat) -> Result<PathBuf>;
     /// Makes a volume that no guest uses at least `size` large; returns its size then.
     async fn grow_volume(&self, uid: Uuid, format: DiskFormat, size: Bytes) -> Result<Bytes>;
+    /// One file with a volume's content, or a snapshot's. Dropped, it leaves nothing behind.
+    async fn export_volume(&self, export: &ExportOrder) -> Result<Content>;
     /// Bytes that it takes.
     async fn volume_used(&self, uid: Uuid) -> Result<Bytes>;
     async fn delete_volume(&self, uid: Uuid) -> Result<()>;
@@ -77,6 +80,8 @@ pub trait Pool: Send + Sync + 'static {
     async fn delete_image(&self, uid: Uuid) -> Result<()>;
     /// Where a ready image lies and what it is made of.
     async fn image(&self, uid: Uuid) -> Result<ImageFiles>;
+    /// The content of one of these files.
+    async fn read(&self, file: &Path) -> Result<Content>;
 }
 
 /// A volume as it is to be.
@@ -87,6 +92,28 @@ pub struct VolumeOrder {
     pub format: DiskFormat,
     /// The image whose content it starts with, with its pool's file.
     pub image: Option<Base>,
+}
+
+/// An export as it is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportOrder {
+    /// Of the volume.
+    pub uid: Uuid,
+    /// Of the volume.
+    pub format: DiskFormat,
+    /// The image beneath a qcow2 volume.
+    pub backing: Option<Base>,
+    /// The tag of a snapshot; without one no guest may use the volume meanwhile.
+    pub snapshot: Option<Uuid>,
+    /// Of the file that is made.
+    pub into: DiskFormat,
+}
+
+/// A file on its way out.
+pub struct Content {
+    pub size: Bytes,
+    /// So many bytes, or an error at the end of fewer.
+    pub bytes: ByteStream,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +137,10 @@ pub enum Source {
 /// A ready image as machines and volumes need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFiles {
+    /// Of several the first.
     pub disk: Option<Base>,
+    /// All disks of a whole VM.
+    pub disks: BTreeMap<Name, Base>,
     /// The file of an ISO: raw, read-only, and no base for a volume.
     pub iso: Option<PathBuf>,
     pub boot: Boot,

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use novacron_model::image::{ImageSource, Uploaded};
-use novacron_model::{Error, Image, Kind, Name, Object, Project, Result, key};
+use novacron_model::{Error, Image, Kind, Object, Result};
 use novacron_store::{Key, Snapshot, object};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::image::{is_deleted, order, progress};
-use crate::node::Node;
+use crate::node::{Node, family_of};
 use crate::pool::{ByteStream, Part, Source};
 use crate::selection;
 
@@ -56,7 +56,7 @@ pub(crate) async fn whole(
 ) -> Result<()> {
     let coming = Coming::begin(node, image)?;
     let at = node.store.snapshot();
-    let family = family(&at, image)?;
+    let family = family_of(&at, image)?;
     check(&at, &family, image)?;
     let pool = node.pool(&at, image.spec.pool.as_str()).await?;
     let (order, source) = (order(image), Source::Upload { length, content });
@@ -70,7 +70,7 @@ pub(crate) async fn whole(
 /// Takes a part of the content. The import goes on once all is here.
 pub(crate) async fn part(node: &Arc<Node>, image: &Object<Image>, part: Part) -> Result<Uploaded> {
     let at = node.store.snapshot();
-    let family = family(&at, image)?;
+    let family = family_of(&at, image)?;
     if let Some(done) = finished(&at, &family, image)?
         && (part.offset, part.total) == (done.offset.0, done.offset.0)
     {
@@ -93,7 +93,7 @@ pub(crate) async fn part(node: &Arc<Node>, image: &Object<Image>, part: Part) ->
 
 pub(crate) async fn uploaded(node: &Arc<Node>, image: &Object<Image>) -> Result<Uploaded> {
     let at = node.store.snapshot();
-    let family = family(&at, image)?;
+    let family = family_of(&at, image)?;
     if let Some(done) = finished(&at, &family, image)? {
         return Ok(done);
     }
@@ -175,12 +175,6 @@ fn finished(at: &Snapshot, family: &Key, image: &Object<Image>) -> Result<Option
     let content = now.and_then(|now| now.status.content);
     let ready = content.filter(|content| content.ready.is_some());
     Ok(ready.map(|content| Uploaded { offset: content.size, complete: true }))
-}
-
-fn family(at: &Snapshot, image: &Object<Image>) -> Result<Key> {
-    let project = image.meta.project.as_ref().map(Name::as_str).unwrap_or_default();
-    let project = object::expect::<Project>(at, None, project)?;
-    Ok(Key::from(key::object::<Image>(Some(project.meta.uid), image.name())))
 }
 
 /// Whether the image, as it is now, takes content.

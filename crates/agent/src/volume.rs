@@ -7,9 +7,9 @@ use novacron_host::Handle;
 use novacron_host::storage::Base;
 use novacron_model::event::Level;
 use novacron_model::task::step;
-use novacron_model::volume::VolumeData;
+use novacron_model::volume::{VolumeData, VolumeSpec};
 use novacron_model::{Bytes, Code, Error, Image, Object, Result, Volume};
-use novacron_store::{Snapshot, object};
+use novacron_store::{Key, Snapshot, object};
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -170,10 +170,7 @@ async fn ensure(
         // A file that was lost must not come back empty.
         pool.volume(uid, format).await?;
     } else {
-        let image = match &volume.spec.image {
-            Some(image) => Some(image_disk(node, seat, at, image.as_str()).await?),
-            None => None,
-        };
+        let image = image_disk(node, at, seat.family(), &volume.spec).await?;
         let order = VolumeOrder { uid, size: volume.spec.size, format, image };
         if volume.spec.source.is_none() {
             node.board.step(uid, step::MAKE_DISK);
@@ -268,17 +265,23 @@ async fn limit(
     hotplug.limit(handle, &path, limits).await
 }
 
-/// The disk of the image that a volume starts from.
+/// The disk of the image that a volume starts from, where it does from any.
 pub(crate) async fn image_disk(
     node: &Node,
-    seat: &Seat,
     at: &Snapshot,
-    name: &str,
-) -> Result<Base> {
-    let image = object::expect::<Image>(at, Some(project_of(seat.family())?), name)?;
+    family: &Key,
+    spec: &VolumeSpec,
+) -> Result<Option<Base>> {
+    let Some(name) = &spec.image else { return Ok(None) };
+    let image = object::expect::<Image>(at, Some(project_of(family)?), name.as_str())?;
     let pool = node.pool(at, image.spec.pool.as_str()).await?;
     let files = pool.image(image.meta.uid).await?;
-    files.disk.ok_or_else(|| Error::conflict(format!("image \"{name}\" has no disk")))
+    let Some(wanted) = &spec.image_disk else {
+        let bare = || Error::conflict(format!("image \"{name}\" has no disk"));
+        return files.disk.ok_or_else(bare).map(Some);
+    };
+    let absent = || Error::conflict(format!("image \"{name}\" has no disk \"{wanted}\""));
+    files.disks.get(wanted).cloned().ok_or_else(absent).map(Some)
 }
 
 /// Disks become free and pools come back; a wrong order stays wrong until it is changed.

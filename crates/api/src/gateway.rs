@@ -8,7 +8,8 @@ use novacron_model::figures::{Hour, Reading};
 use novacron_model::image::Uploaded;
 use novacron_model::request::{ExecRequest, ExecResult, LogSource};
 use novacron_model::task::Live;
-use novacron_model::{Image, Node, Object, Result, Time, Vm};
+use novacron_model::volume::DiskFormat;
+use novacron_model::{Image, Node, Object, Result, Time, Vm, Volume};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -19,6 +20,13 @@ pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 pub type ByteStream = BoxStream<'static, Result<Bytes>>;
+
+/// A file on its way out.
+pub struct Content {
+    /// In bytes.
+    pub size: u64,
+    pub bytes: ByteStream,
+}
 
 #[async_trait]
 pub trait Gateway: Send + Sync + 'static {
@@ -46,6 +54,17 @@ pub trait Gateway: Send + Sync + 'static {
     async fn push(&self, vm: &Object<Vm>, path: &str, content: ByteStream) -> Result<()>;
 
     async fn pull(&self, vm: &Object<Vm>, path: &str) -> Result<ByteStream>;
+
+    /// One file with what a volume holds, or one of its snapshots.
+    async fn export_volume(
+        &self,
+        volume: &Object<Volume>,
+        snapshot: Option<&str>,
+        into: DiskFormat,
+    ) -> Result<Content>;
+
+    /// A whole VM, or what one of its snapshots holds, as a bundle that can be imported.
+    async fn export_vm(&self, vm: &Object<Vm>, snapshot: Option<&str>) -> Result<Content>;
 
     /// Takes the content of an image whose source is `upload`; returns once all bytes have
     /// arrived. The import goes on as the image's task.

@@ -3,6 +3,7 @@
 pub mod call;
 pub mod consoles;
 pub mod events;
+pub mod exports;
 pub mod figures;
 pub mod guests;
 pub mod logs;
@@ -79,11 +80,13 @@ fn guests() -> Router<Arc<Api>> {
     Router::new()
         .route(&format!("{vm}/exec"), post(guests::exec))
         .route(&format!("{vm}/files"), get(guests::pull).put(guests::push))
+        .route(&format!("{vm}/export"), get(exports::of_vm))
         .route(&format!("{vm}/figures"), get(figures::vm))
         .route(&format!("{vm}/logs"), get(logs::of_vm))
         .route(&format!("{vm}/tickets"), post(consoles::ticket))
         .route(&format!("{vm}/serial"), get(consoles::serial))
         .route(&format!("{vm}/screen"), get(consoles::screen))
+        .route("/v1/projects/{project}/volumes/{name}/export", get(exports::of_volume))
         .route(
             "/v1/projects/{project}/images/{name}/content",
             put(uploads::upload).get(uploads::uploaded),

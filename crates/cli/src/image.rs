@@ -15,7 +15,7 @@ pub mod catalogue;
 mod import;
 mod upload;
 
-pub use import::bring;
+pub use import::{bring, bring_vm};
 
 pub const NOUN: Noun = Noun::of::<Image>(&[
     Column::new("Name", |image, _| text(image, "/meta/name")),

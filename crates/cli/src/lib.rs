@@ -16,6 +16,7 @@ use clap_complete::Shell;
 mod args;
 mod client;
 mod context;
+mod download;
 mod event;
 mod failure;
 mod figures;

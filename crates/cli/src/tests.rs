@@ -50,6 +50,8 @@ fn the_noun_vm_may_be_left_out() {
         "screen web",
         "exec web -- uname -a",
         "logs web --follow",
+        "export web web.tar --snapshot before",
+        "import web.tar web2 --start",
         "file push ./a web:/etc/a",
         "file pull web:/etc/a",
     ] {

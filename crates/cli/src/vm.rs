@@ -24,6 +24,7 @@ mod screen;
 mod set;
 mod ssh_keys;
 pub mod terminal;
+mod transfer;
 
 pub use hardware::pending;
 
@@ -119,6 +120,10 @@ pub enum VmCommand {
     Exec(exec::ExecArgs),
     /// Print what the serial line or QEMU wrote
     Logs(logs::LogsArgs),
+    /// Save a stopped VM, or a snapshot of it, as one file that `import` takes
+    Export(transfer::ExportArgs),
+    /// Make a VM from a file that `export` has saved
+    Import(Box<transfer::ImportArgs>),
     /// Copy files into and out of the guest
     #[command(subcommand)]
     File(file::FileCommand),
@@ -147,6 +152,8 @@ pub async fn run(session: &Session, command: VmCommand) -> Result<()> {
         VmCommand::Screen(args) => screen::screen(session, &args).await,
         VmCommand::Exec(args) => exec::exec(session, &args).await,
         VmCommand::Logs(args) => logs::logs(session, &args).await,
+        VmCommand::Export(args) => transfer::export(session, &args).await,
+        VmCommand::Import(args) => transfer::import(session, &args).await,
         VmCommand::File(command) => file::run(session, command).await,
     }
 }

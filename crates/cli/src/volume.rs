@@ -1,5 +1,6 @@
 //! `novacron volume …`
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -8,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::args::{LabelArgs, WaitArgs, draft, put, typed};
 use crate::client::Call;
+use crate::client::path::query;
+use crate::download;
 use crate::failure::{Failure, Result};
 use crate::noun::Noun;
 use crate::session::Session;
@@ -65,6 +68,8 @@ pub enum VolumeCommand {
     },
     /// Make a volume larger, also while its VM runs
     Resize(ResizeArgs),
+    /// Save what a volume holds as a disk file
+    Export(ExportArgs),
     /// Change a volume in your editor
     Edit {
         /// Name of the volume
@@ -189,10 +194,34 @@ pub struct ResizeArgs {
     no_wait: bool,
 }
 
+#[derive(Debug, Clone, Args)]
+pub struct ExportArgs {
+    /// Name of the volume; its VM must be stopped unless a snapshot is named
+    #[arg(value_name = "VOLUME")]
+    name: String,
+    /// File here, or - for stdout
+    file: PathBuf,
+    /// Format of the file; qcow2 unless said
+    #[arg(long, value_enum)]
+    format: Option<DiskFormat>,
+    /// Snapshot of the volume's VM to read in place of what it holds now
+    #[arg(long)]
+    snapshot: Option<String>,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum DiskFormat {
     Qcow2,
     Raw,
+}
+
+impl DiskFormat {
+    fn wire(self) -> &'static str {
+        match self {
+            Self::Qcow2 => "qcow2",
+            Self::Raw => "raw",
+        }
+    }
 }
 
 pub async fn run(session: &Session, command: VolumeCommand) -> Result<()> {
@@ -207,6 +236,7 @@ pub async fn run(session: &Session, command: VolumeCommand) -> Result<()> {
             set::set(session, &NOUN, &name, &labels, spec).await
         }
         VolumeCommand::Resize(args) => resize(session, &args).await,
+        VolumeCommand::Export(args) => export(session, &args).await,
         VolumeCommand::Edit { name } => edit::edit(session, &NOUN, &name).await,
         VolumeCommand::Delete(args) => delete::delete(session, &NOUN, &args).await,
         VolumeCommand::Attach { volume, vm, disk, wait } => {
@@ -221,11 +251,7 @@ async fn create(session: &Session, args: &CreateArgs) -> Result<()> {
     put(&mut spec, "size", args.size.map(|size| size.0));
     put(&mut spec, "image", args.image.as_deref());
     put(&mut spec, "pool", args.pool.as_deref());
-    let format = args.format.map(|format| match format {
-        DiskFormat::Qcow2 => "qcow2",
-        DiskFormat::Raw => "raw",
-    });
-    put(&mut spec, "format", format);
+    put(&mut spec, "format", args.format.map(DiskFormat::wire));
     args.limits.put(&mut spec);
     let answer = session.create(&NOUN, &draft(&args.name, &args.labels, &spec)).await?;
     let sentence = format!("{} created", NOUN.called(&args.name));
@@ -276,6 +302,14 @@ fn source(volume: &Value) -> String {
         NONE => of,
         snapshot => format!("{of} at {snapshot}"),
     }
+}
+
+async fn export(session: &Session, args: &ExportArgs) -> Result<()> {
+    let format = args.format.map(|format| ("format", format.wire()));
+    let snapshot = args.snapshot.as_deref().map(|snapshot| ("snapshot", snapshot));
+    let query = query(format.into_iter().chain(snapshot));
+    let path = NOUN.path(&session.project, &args.name) + "/export" + &query;
+    download::save(session, path, &args.file, Some(NOUN.called(&args.name))).await
 }
 
 fn number(object: &Value, pointer: &str) -> u64 {

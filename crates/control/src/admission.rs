@@ -6,6 +6,7 @@ use novacron_model::{
     Code, Error, Kind, Level, Meta, Name, Object, ObjectRef, Project, Result, Secret, Time, key,
 };
 use novacron_store::{CommitError, Key, Precondition, Snapshot, Txn, object};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::index::{self, Row, row};
@@ -58,6 +59,12 @@ pub struct DeleteOptions {
 
 /// Admission of one kind. Each function checks its input first and reads nothing but the snapshot.
 pub trait Resource: Kind {
+    /// Fills what a draft leaves out and takes from other objects. Only as JSON it still tells what
+    /// was left out from what happens to be the default.
+    fn fill_draft(_request: &Request<'_>, _draft: &mut Value) -> Result<()> {
+        Ok(())
+    }
+
     fn create(request: &mut Request<'_>, draft: Draft<Self>) -> Result<Admitted>;
 
     /// `new` has the same name and uid; only labels, annotations and spec may differ.

@@ -64,7 +64,7 @@ pub(crate) fn of_volume(at: &Snapshot, home: &Home, volume: &Object<Volume>) -> 
     let coming = of_image(image.as_ref());
     match image.filter(|_| coming == Coming::Here) {
         None => Ok(coming),
-        Some(image) => Ok(match size_from(&image, volume.spec.size, "spec") {
+        Some(image) => Ok(match size_from(&image, &volume.spec, "spec") {
             Ok(_) => Coming::Here,
             Err(error) => Coming::Failed(error),
         }),
@@ -113,7 +113,7 @@ pub(crate) fn settle(at: &Snapshot, vm: &Object<Vm>) -> Result<Option<Txn>> {
                 return drop_disk(at, &home, vm, disk, &volume).map(Some);
             }
             _ if is_root && bare => {
-                let spec = VolumeSpec { image: None, ..volume.spec.clone() };
+                let spec = VolumeSpec { image: None, image_disk: None, ..volume.spec.clone() };
                 return respec(at, &home, &volume, spec).map(Some);
             }
             Bytes(0) => {
@@ -134,8 +134,10 @@ pub(crate) fn size(
     least: Bytes,
 ) -> Result<Option<Txn>> {
     let Some(name) = &volume.spec.image else { return Ok(None) };
-    let disk = get(at, home, name)?.as_ref().and_then(disk_of);
-    let Some(disk) = disk.filter(|disk| *disk > Bytes(0)) else { return Ok(None) };
+    let image = get(at, home, name)?;
+    let Some(disk) = image.and_then(|image| size_from(&image, &volume.spec, "spec").ok()) else {
+        return Ok(None);
+    };
     let spec = VolumeSpec { size: disk.max(least), ..volume.spec.clone() };
     respec(at, home, volume, spec).map(Some)
 }

@@ -12,6 +12,7 @@ use novacron_model::request::{DeletePreview, Draft};
 use novacron_model::vm::{Run, VmState};
 use novacron_model::{MilliCpu, Object, Result, Time, Vm};
 use novacron_store::{Snapshot, Txn, object};
+use serde_json::Value;
 
 use crate::admission::{Admitted, DeleteOptions, Request, Resource};
 use crate::plan::Plan;
@@ -26,6 +27,7 @@ mod disks;
 mod finalise;
 mod follow;
 mod hardware;
+mod machine;
 mod ports;
 mod schedule;
 mod update;
@@ -43,6 +45,10 @@ pub(crate) const ORDERS: &str = "orders";
 pub(crate) const PLACEMENT: &str = "placement";
 
 impl Resource for Vm {
+    fn fill_draft(request: &Request<'_>, draft: &mut Value) -> Result<()> {
+        machine::fill(request, draft)
+    }
+
     fn create(request: &mut Request<'_>, draft: Draft<Self>) -> Result<Admitted> {
         create::create(request, draft)
     }

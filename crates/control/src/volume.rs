@@ -50,6 +50,7 @@ impl Resource for Volume {
             ("spec.format", old.spec.format != new.spec.format),
             ("spec.image", old.spec.image != new.spec.image),
             ("spec.source", old.spec.source != new.spec.source),
+            ("spec.image_disk", old.spec.image_disk != new.spec.image_disk),
         ];
         if let Some((field, _)) = changed.iter().find(|(_, changed)| *changed) {
             return Err(fixed(field).hint("create another volume"));
@@ -110,10 +111,13 @@ pub(crate) fn settle(
         let image = reference::image_to_come(request, txn, home, name, &format!("{path}.image"))?;
         rows.push(row(index::IMAGE, &image.meta.uid));
         if !is_awaited(&image) {
-            spec.size = size_from(&image, spec.size, path)?;
+            spec.size = size_from(&image, spec, path)?;
         } else if spec.size == Bytes(0) {
             return Ok(rows);
         }
+    } else if spec.image_disk.is_some() {
+        let message = "without an image there is no disk of one";
+        return Err(Error::invalid(format!("{path}.image_disk"), message));
     }
     check_size(spec.size, path)?;
     Ok(rows)
@@ -166,11 +170,19 @@ fn check_grown(old: &Object<Volume>, size: Bytes) -> Result<()> {
 }
 
 /// The size of a volume made from an image: the image's unless a larger one is asked for.
-pub(crate) fn size_from(image: &Object<Image>, asked: Bytes, path: &str) -> Result<Bytes> {
-    let name = image.name();
+pub(crate) fn size_from(image: &Object<Image>, spec: &VolumeSpec, path: &str) -> Result<Bytes> {
+    let (name, asked) = (image.name(), spec.size);
     refuse_iso(image, &format!("{path}.image"))?;
     let content = image.status.content.as_ref();
-    let virtual_size = content.map(|content| content.virtual_size).unwrap_or_default();
+    let virtual_size = match &spec.image_disk {
+        None => content.map(|content| content.virtual_size).unwrap_or_default(),
+        Some(disk) => {
+            let machine = content.and_then(|content| content.machine.as_ref());
+            let held = machine.and_then(|machine| machine.disk(disk.as_str()));
+            let message = format!("image \"{name}\" has no disk \"{disk}\"");
+            held.ok_or_else(|| Error::invalid(format!("{path}.image_disk"), message))?.size
+        }
+    };
     if virtual_size == Bytes(0) {
         let message = format!("image \"{name}\" has no disk");
         return Err(Error::invalid(format!("{path}.image"), message));

@@ -17,6 +17,7 @@ mod busy;
 mod detect;
 mod fetch;
 mod iso;
+pub mod pack;
 mod part;
 mod receive;
 mod record;
@@ -36,9 +37,10 @@ use novacron_model::image::Uploaded;
 use novacron_model::task::{Live, step as steps};
 use novacron_model::units::Bytes;
 use novacron_model::volume::DiskFormat;
-use novacron_model::{Code, Error, Result};
+use novacron_model::{Code, Error, Name, Result};
 use uuid::Uuid;
 
+use self::bundle::Bundle;
 use self::busy::{Busies, Busy};
 use self::detect::Detected;
 use self::part::Cut;
@@ -47,6 +49,7 @@ use self::sink::{Sink, Written};
 use crate::storage::qemu_img::{Check, Format};
 use crate::storage::{Pool, QemuImg, fault};
 
+pub use self::bundle::machine_in;
 pub(crate) use self::fetch::{Unreached, text as fetch_text};
 pub(crate) use self::part::is_stale;
 pub use self::part::{KEPT, Part};
@@ -301,25 +304,50 @@ impl Importer {
         match detect::detect(&source)? {
             Detected::Bundle => {
                 step(progress, steps::UNPACK);
-                let bundle = bundle::unpack(&source, &work.path, self.limits.virtual_size).await?;
-                if let Some(disk) = &bundle.disk {
-                    record.set_disk(self.make_disk(disk, &work.path, progress).await?);
-                    std::fs::remove_file(disk).map_err(fault::at(disk, "remove"))?;
-                }
+                let mut bundle =
+                    bundle::unpack(&source, &work.path, self.limits.virtual_size).await?;
+                record.set_disks(&self.make_disks(&mut bundle, &work.path, progress).await?);
                 record.set_bundle(bundle);
             }
             Detected::Iso => {
                 keep(&source, &work.path.join(CD))?;
                 record.set_iso();
             }
-            _ => record.set_disk(self.make_disk(&source, &work.path, progress).await?),
+            _ => record.set_disks(&[self.make_disk(&source, &work.path, None, progress).await?]),
         }
         record.write(&work.path)?;
         self.pool.publish_image(image, &work.path).await
     }
 
-    /// Makes the image's disk in `work` from a file of unknown content.
-    async fn make_disk(&self, from: &Path, work: &Path, progress: Progress<'_>) -> Result<Disk> {
+    /// Makes a bundle's disks in `work`, in its order.
+    async fn make_disks(
+        &self,
+        bundle: &mut Bundle,
+        work: &Path,
+        progress: Progress<'_>,
+    ) -> Result<Vec<Disk>> {
+        let mut disks = Vec::new();
+        for packed in &bundle.disks {
+            let name = packed.name.as_ref();
+            disks.push(self.make_disk(&packed.path, work, name, progress).await?);
+            std::fs::remove_file(&packed.path).map_err(fault::at(&packed.path, "remove"))?;
+        }
+        // What a disk has counts, not what the bundle says of it.
+        let told = bundle.machine.iter_mut().flat_map(|machine| &mut machine.disks);
+        for (told, made) in told.zip(&disks) {
+            told.size = made.size;
+        }
+        Ok(disks)
+    }
+
+    /// Makes a disk in `work` from a file of unknown content; `name`: which of a whole VM's.
+    async fn make_disk(
+        &self,
+        from: &Path,
+        work: &Path,
+        name: Option<&Name>,
+        progress: Progress<'_>,
+    ) -> Result<Disk> {
         let (format, size, as_is) = match detect::detect(from)? {
             Detected::Qcow2(header) => (Format::Qcow2, header.virtual_size, header.is_plain()),
             Detected::Raw(size) => (Format::Raw, size, true),
@@ -337,35 +365,36 @@ impl Importer {
             return Err(Error::new(Code::TooLarge, message).at("spec.source"));
         }
         let clean = format != Format::Qcow2 || self.qemu_img.check(from).await? == Check::Clean;
+        let file = |format| work.join(record::disk_file(name, format));
         if clean
             && as_is
-            && let Some(format) = take_as_it_is(from, format, size, work)?
+            && let Some(format) = take_as_it_is(from, format, size, file)?
         {
             return Ok(Disk { format, size });
         }
         let disk = Disk { format: DiskFormat::Qcow2, size };
         let mut percent = |done| report(progress, steps::CONVERT, done, 100);
         percent(0);
-        let to = work.join(record::disk_name(disk.format));
+        let to = file(disk.format);
         let to = (to.as_path(), Format::Qcow2);
         self.qemu_img.convert((from, format), to, size, &mut percent).await?;
         Ok(disk)
     }
 }
 
-/// Gives a disk its second name in `work`, where the file system knows such.
+/// Gives a disk its second name, where the file system knows such.
 fn take_as_it_is(
     from: &Path,
     format: Format,
     size: Bytes,
-    work: &Path,
+    file: impl Fn(DiskFormat) -> PathBuf,
 ) -> Result<Option<DiskFormat>> {
     let format = match format {
         Format::Raw => DiskFormat::Raw,
         Format::Qcow2 => DiskFormat::Qcow2,
         Format::Vmdk | Format::Vhdx => return Ok(None),
     };
-    let to = work.join(record::disk_name(format));
+    let to = file(format);
     if std::fs::hard_link(from, &to).is_err() {
         return Ok(None);
     }

@@ -7,6 +7,7 @@
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod dir;
+pub mod export;
 pub mod fault;
 pub mod layers;
 pub mod qcow2;
@@ -21,6 +22,7 @@ use novacron_model::volume::DiskFormat;
 use uuid::Uuid;
 
 pub use dir::DirPool;
+pub use export::{ExportWanted, Exported};
 pub use qemu_img::QemuImg;
 
 /// A volume as it is to be.
@@ -88,6 +90,10 @@ pub trait Pool: Send + Sync + 'static {
     /// Makes an existing volume at least `size` large and returns the size that a guest then
     /// sees. It must not be in use.
     async fn grow_volume(&self, uid: Uuid, format: DiskFormat, size: Bytes) -> Result<Bytes>;
+
+    /// Writes a volume, or a snapshot of it, into one file that stands alone. Dropped before its
+    /// end, it leaves nothing.
+    async fn export_volume(&self, wanted: &ExportWanted) -> Result<Exported>;
 
     /// Bytes that a volume takes in the pool.
     async fn volume_usage(&self, uid: Uuid) -> Result<Bytes>;

@@ -9,6 +9,10 @@ use crate::name::Name;
 use crate::units::{Bytes, Time};
 use crate::volume::Location;
 
+mod machine;
+
+pub use machine::{ImageDisk, ImageMachine};
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Image;
 
@@ -103,9 +107,13 @@ pub struct ImageContent {
     /// Bytes of the source as it arrived.
     #[serde(default)]
     pub size: Bytes,
-    /// Size of the disk that a guest sees; zero for a bundle without disk and for an ISO.
+    /// Size of the disk that a guest sees, of several the first; zero for a bundle without disk and
+    /// for an ISO.
     #[serde(default)]
     pub virtual_size: Bytes,
+    /// Of a whole VM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<ImageMachine>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Error>,
 }
@@ -115,7 +123,8 @@ pub struct ImageContent {
 pub enum ImageKind {
     /// A disk that its firmware boots.
     Disk,
-    /// A kernel with initrd, command line and, where it has one, a disk: booted directly.
+    /// A kernel with initrd, command line and, where it has one, a disk: booted directly. Or a whole
+    /// VM, which then has a `machine`.
     Bundle,
     /// A CD or DVD (ISO 9660), kept as it came; no volume starts from it.
     Iso,

@@ -20,6 +20,7 @@ pub mod project;
 pub mod request;
 pub mod secret;
 pub mod snapshot;
+pub mod strict;
 pub mod task;
 pub mod token;
 pub mod units;

@@ -52,6 +52,9 @@ pub struct VolumeSpec {
     /// Image whose content it starts with. A qcow2 volume is an overlay over the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageName>,
+    /// Which disk of the image, where that is of a whole VM; the first unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_disk: Option<Name>,
     /// Volume whose content it starts with, as a copy that is independent once it is ready. Pool and
     /// format are the source's, as is the size unless a larger one is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use novacron_agent::AgentHandle;
-use novacron_api::gateway::{ByteStream, Duplex, Gateway};
+use novacron_api::gateway::{ByteStream, Content, Duplex, Gateway};
 use novacron_host::catalogue::Catalogue;
 use novacron_model::catalogue::Catalogue as Listing;
 use novacron_model::figures::{Hour, Reading};
 use novacron_model::image::Uploaded;
 use novacron_model::request::{ExecRequest, ExecResult, LogSource};
 use novacron_model::task::Live;
-use novacron_model::{Error, Image, Kind, Name, Node, Object, Project, Result, Time, Vm, key};
+use novacron_model::volume::DiskFormat;
+use novacron_model::{
+    Error, Image, Kind, Name, Node, Object, Project, Result, Time, Vm, Volume, key,
+};
 use novacron_store::{Selection, Store, object};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -147,6 +150,27 @@ impl Gateway for LocalGateway {
 
     async fn pull(&self, vm: &Object<Vm>, path: &str) -> Result<ByteStream> {
         self.of_vm(vm)?.pull(vm, path).await
+    }
+
+    async fn export_volume(
+        &self,
+        volume: &Object<Volume>,
+        snapshot: Option<&str>,
+        into: DiskFormat,
+    ) -> Result<Content> {
+        let node = volume.status.location.as_ref().ok_or_else(|| {
+            let name = volume.name();
+            Error::conflict(format!("volume \"{name}\" has no node yet"))
+                .hint(format!("`novacron volume show {name}` says why"))
+        })?;
+        let agent = self.agent(node.node.as_str())?;
+        let content = agent.export_volume(volume, snapshot, into).await?;
+        Ok(Content { size: content.size.0, bytes: content.bytes })
+    }
+
+    async fn export_vm(&self, vm: &Object<Vm>, snapshot: Option<&str>) -> Result<Content> {
+        let content = self.of_vm(vm)?.export_vm(vm, snapshot).await?;
+        Ok(Content { size: content.size.0, bytes: content.bytes })
     }
 
     async fn upload(

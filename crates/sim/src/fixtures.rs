@@ -30,6 +30,7 @@ pub async fn fixtures(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<()
         image: None,
         source: None,
         limits: None,
+        image_disk: None,
     };
     make::<Volume>(&hand, "data", volume).await?;
     let vms = [("web", Run::Running, 8080), ("db", Run::Running, 5432), ("build", Run::Stopped, 0)];

@@ -1,15 +1,18 @@
 //! Pools without disks: what lies where is remembered, no byte is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use novacron_agent::pool::{ImageFiles, ImageOrder, Original, Part, Progress, Source, VolumeOrder};
+use novacron_agent::pool::{
+    Content, ExportOrder, ImageFiles, ImageOrder, Original, Part, Progress, Source, VolumeOrder,
+};
 use novacron_agent::{Pool, Pools};
 use novacron_host::hypervisor::Boot;
+use novacron_host::image::machine_in;
 use novacron_host::storage::Base;
 use novacron_model::image::{ImageContent, ImageKind, Uploaded};
 use novacron_model::pool::{PoolSpec, PoolUsage};
@@ -23,6 +26,8 @@ const FETCHED: Bytes = Bytes::mib(320);
 const STEPS: u64 = 16;
 const STEP: Duration = Duration::from_millis(120);
 const DISK: Bytes = Bytes::gib(2);
+/// Bytes of an upload that are looked into.
+const HEAD: usize = 64 << 10;
 
 /// All pools of a node; clones share them.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +40,8 @@ struct State {
     volumes: BTreeMap<Uuid, Bytes>,
     /// Bytes that have come of uploads.
     parts: BTreeMap<Uuid, u64>,
+    /// The beginning of what was uploaded: it tells whether that is a whole VM.
+    heads: BTreeMap<Uuid, Vec<u8>>,
     arrived: BTreeMap<Uuid, ImageContent>,
     images: BTreeMap<Uuid, ImageContent>,
     /// How often each volume was made from nothing.
@@ -88,9 +95,29 @@ impl SimPools {
             sha256: image.sha256.clone().unwrap_or_else(|| "0".repeat(64)),
             size,
             virtual_size: if kind == ImageKind::Disk { DISK } else { Bytes(0) },
+            machine: None,
             error: None,
         };
         self.lock().arrived.insert(image.uid, content);
+    }
+
+    fn arrive_uploaded(&self, image: &ImageOrder, size: Bytes) {
+        let head = self.lock().heads.remove(&image.uid).unwrap_or_default();
+        let machine = machine_in(&head);
+        let kind = if machine.is_some() { ImageKind::Bundle } else { ImageKind::Disk };
+        self.arrive(image, kind, size);
+        if let Some(content) = self.lock().arrived.get_mut(&image.uid) {
+            let first = machine.as_ref().and_then(|machine| machine.disks.first());
+            content.virtual_size = first.map_or(content.virtual_size, |disk| disk.size);
+            content.machine = machine;
+        }
+    }
+
+    fn keep_head(&self, image: Uuid, chunk: &[u8]) {
+        let mut state = self.lock();
+        let head = state.heads.entry(image).or_default();
+        let room = HEAD.saturating_sub(head.len()).min(chunk.len());
+        head.extend_from_slice(&chunk[..room]);
     }
 
     fn check_space(&self) -> Result<()> {
@@ -190,6 +217,13 @@ impl Pool for SimPool {
         Ok(now.max(size))
     }
 
+    async fn export_volume(&self, export: &ExportOrder) -> Result<Content> {
+        self.volume(export.uid, export.format).await?;
+        self.all.check_space()?;
+        let bytes = format!("volume {} as {}", export.uid, export.into.as_str());
+        Ok(content(bytes.into()))
+    }
+
     async fn volume_used(&self, uid: Uuid) -> Result<Bytes> {
         Ok(Bytes(self.all.lock().volumes.get(&uid).map_or(0, |size| size.0 / 10)))
     }
@@ -204,12 +238,17 @@ impl Pool for SimPool {
             Source::Url(url) | Source::Catalogue(url) => fetch(&url, &progress).await?,
             Source::Upload { length, mut content } => {
                 let mut size = 0;
+                self.all.lock().heads.remove(&image.uid);
                 while let Some(chunk) = content.next().await {
-                    size += chunk?.len() as u64;
+                    let chunk = chunk?;
+                    self.all.keep_head(image.uid, &chunk);
+                    size += chunk.len() as u64;
                     let total = length.unwrap_or(0);
                     progress(Live::at(steps::RECEIVE, size, total));
                 }
-                (ImageKind::Disk, Bytes(size))
+                self.all.check_space()?;
+                self.all.arrive_uploaded(image, Bytes(size));
+                return Ok(());
             }
         };
         self.all.check_space()?;
@@ -229,8 +268,13 @@ impl Pool for SimPool {
             return Err(Error::conflict(message).at("Upload-Offset"));
         }
         let mut size = part.offset;
+        if size == 0 {
+            self.all.lock().heads.remove(&image.uid);
+        }
         while let Some(chunk) = part.content.next().await {
-            size += chunk?.len() as u64;
+            let chunk = chunk?;
+            self.all.keep_head(image.uid, &chunk);
+            size += chunk.len() as u64;
             self.all.check_space()?;
             self.all.lock().parts.insert(image.uid, size);
             progress(Live::at(steps::RECEIVE, size, part.total));
@@ -239,7 +283,7 @@ impl Pool for SimPool {
             return Ok(Uploaded { offset: Bytes(size), complete: false });
         }
         self.all.lock().parts.remove(&image.uid);
-        self.all.arrive(image, ImageKind::Disk, Bytes(size));
+        self.all.arrive_uploaded(image, Bytes(size));
         Ok(Uploaded { offset: Bytes(size), complete: true })
     }
 
@@ -274,6 +318,7 @@ impl Pool for SimPool {
     async fn delete_image(&self, uid: Uuid) -> Result<()> {
         let mut state = self.all.lock();
         state.parts.remove(&uid);
+        state.heads.remove(&uid);
         state.arrived.remove(&uid);
         state.images.remove(&uid);
         Ok(())
@@ -293,8 +338,20 @@ impl Pool for SimPool {
             },
         };
         let iso = (content.kind == ImageKind::Iso).then(|| dir.join("cd.iso"));
-        Ok(ImageFiles { disk: (content.kind == ImageKind::Disk).then_some(disk), iso, boot })
+        let has_disk = content.kind == ImageKind::Disk || content.machine.is_some();
+        let names = content.machine.into_iter().flat_map(|machine| machine.disks);
+        let disks = names.map(|each| (each.name, disk.clone())).collect();
+        Ok(ImageFiles { disk: has_disk.then_some(disk), disks, iso, boot })
     }
+
+    async fn read(&self, file: &Path) -> Result<Content> {
+        Ok(content(file.display().to_string().into()))
+    }
+}
+
+fn content(bytes: bytes::Bytes) -> Content {
+    let size = Bytes(bytes.len() as u64);
+    Content { size, bytes: futures::stream::iter([Ok(bytes)]).boxed() }
 }
 
 /// Pretends to download. What ends in `.tar` is a bundle, in `.iso` an ISO; what ends in `missing` is not there.

@@ -50,7 +50,7 @@ export function ImageCards({ images, published, chosen, empty, onChoose, onEmpty
 function described(image: Image): ReactNode {
   const content = image.status.content
   if (image.status.state !== 'ready') return <StateMark state={image.status.state} />
-  return [image.spec.os, WHAT[content?.kind ?? 'disk'], content && bytes(content.virtual_size || content.size)].filter(Boolean).join(', ')
+  return [image.spec.os, content?.machine ? 'whole VM' : WHAT[content?.kind ?? 'disk'], content && bytes(content.virtual_size || content.size)].filter(Boolean).join(', ')
 }
 
 function Group({ title, children }: { title: string; children: ReactNode }) {

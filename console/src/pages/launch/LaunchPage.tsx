@@ -17,6 +17,7 @@ import { Access } from './Access'
 import { cliLine, EMPTY_FORM, proposeName, readForm, type LaunchForm, type Wrong } from './draft'
 import { Fit } from './Fit'
 import { ImageCards } from './ImageCards'
+import { machineFields } from './machine'
 import { More } from './More'
 import { NameAndSize } from './NameAndSize'
 import { Networking } from './Networking'
@@ -66,8 +67,9 @@ function LaunchForm({ project, images, published }: FormProps) {
   const taken = vms.map((vm) => vm.meta.name)
   const ready = images.filter((image) => image.status.state === 'ready').map((image) => image.meta.name)
   const choices = [...ready, ...published.map((entry) => entry.name)]
+  const from = (name: string) => ({ image: name, ...machineFields(images.find((each) => each.meta.name === name)) })
   const { form, change, changed, drop } = useForm(project, choices, asked, () => ({
-    ...EMPTY_FORM, image: choices.includes(asked) ? asked : (ready[0] ?? ''),
+    ...EMPTY_FORM, ...from(choices.includes(asked) ? asked : (ready[0] ?? '')),
   }))
   const [shown, setShown] = useState(false)
   const [busy, setBusy] = useState(false)
@@ -78,7 +80,7 @@ function LaunchForm({ project, images, published }: FormProps) {
   const image = images.find((each) => each.meta.name === form.image)
   const iso = image?.status.content?.kind === 'iso'
   // What the catalogue publishes are disks.
-  const hasDisk = form.empty || iso || bringsDisk(image) || form.image.includes('/')
+  const hasDisk = form.empty || iso || (bringsDisk(image) && !form.whole) || form.image.includes('/')
   const { draft, wrong } = readForm(filled, hasDisk, iso)
   const set = (part: Partial<LaunchForm>) => {
     key.current = ''
@@ -113,7 +115,7 @@ function LaunchForm({ project, images, published }: FormProps) {
       <div className="space-y-6">
         <ImageCards
           images={images} published={published} chosen={form.image} empty={form.empty}
-          onChoose={(name) => set({ image: name, empty: false })} onEmpty={() => set({ image: '', empty: true })}
+          onChoose={(name) => set({ ...from(name), empty: false })} onEmpty={() => set({ ...from(''), empty: true })}
         />
         <NameAndSize {...part} name={form.name} hasDisk={hasDisk} />
         {!form.empty && !iso && <Access {...part} />}

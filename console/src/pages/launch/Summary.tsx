@@ -4,6 +4,7 @@ import { parseBytes, bytes, words } from '../../components/format'
 import { Facts } from '../../components/Page'
 import { FIRMWARES } from '../vm/hardware/Machine'
 import type { LaunchForm } from './draft'
+import { machineDisks } from './machine'
 
 export function Summary({ form, image, hasDisk }: { form: LaunchForm; image: Image | undefined; hasDisk: boolean }) {
   const size = (text: string) => {
@@ -11,7 +12,7 @@ export function Summary({ form, image, hasDisk }: { form: LaunchForm; image: Ima
     return count ? bytes(count) : '–'
   }
   const iso = image?.status.content?.kind === 'iso'
-  const disk = form.empty || iso ? (form.disk.trim() ? `${size(form.disk)}, empty` : 'none') : hasDisk ? size(form.disk) : 'none, it boots from memory'
+  const disk = form.whole ? machineDisks(image) : form.empty || iso ? (form.disk.trim() ? `${size(form.disk)}, empty` : 'none') : hasDisk ? size(form.disk) : 'none, it boots from memory'
   const access = [form.sshKey.trim() && 'ssh key', form.password && 'password', form.userData.trim() && 'cloud-init'].filter(Boolean).join(', ')
   const machine = [words(form.preset), FIRMWARES.find((each) => each.value === form.firmware)?.label, form.tpm && 'TPM'].filter(Boolean).join(', ')
   return (

@@ -6,6 +6,8 @@ import { bytesFlag, parseBytes } from '../../components/format'
 export interface LaunchForm {
   /** Its name, or an entry of the catalogue such as `debian/12`. */
   image: string
+  /** The image is of a whole VM: what is as usual has to be said, too. */
+  whole: boolean
   /** No image: it starts with an empty disk, or with none. */
   empty: boolean
   name: string
@@ -42,7 +44,7 @@ export const SIZES: Size[] = [
 ]
 
 export const EMPTY_FORM: LaunchForm = {
-  image: '', empty: false, name: '', size: 'M', cpus: '2', memory: '2GiB', disk: '20GiB', sshKey: '', password: '', userData: '',
+  image: '', whole: false, empty: false, name: '', size: 'M', cpus: '2', memory: '2GiB', disk: '20GiB', sshKey: '', password: '', userData: '',
   network: '', ports: '', pool: '', restart: 'on_failure', preset: 'linux', firmware: 'bios', tpm: false, boot: '', labels: '',
 }
 
@@ -73,9 +75,9 @@ export function readForm(form: LaunchForm, hasDisk: boolean, iso = false): { dra
   if (!form.empty && !iso && !keys.every((key) => /^(ssh-|ecdsa-|sk-)\S+ \S+/.test(key))) wrong['spec.cloud_init.ssh_keys'] = 'A public key begins with ssh-ed25519, ssh-rsa or ecdsa-…'
 
   const spec: VmSpec = { run: 'running', image: iso ? undefined : form.image || undefined, cpus, memory, restart: form.restart }
-  if (form.preset !== 'linux') spec.preset = form.preset
-  if (form.firmware !== 'bios') spec.firmware = form.firmware
-  if (form.tpm) spec.tpm = true
+  if (form.whole || form.preset !== 'linux') spec.preset = form.preset
+  if (form.whole || form.firmware !== 'bios') spec.firmware = form.firmware
+  if (form.whole || form.tpm) spec.tpm = form.tpm
   const order = bootOrder(form, hasDisk, iso)
   if (order.length > 0) spec.boot = order
   if (iso) spec.cdroms = [{ name: 'cd0', image: form.image }]
@@ -141,10 +143,10 @@ export function cliLine(form: LaunchForm, hasDisk: boolean, iso = false): string
   for (const port of form.ports.split(/[\s,]+/).filter(Boolean)) flag('--port', port)
   if (form.network) flag('--network', form.network)
   if (form.pool && !(form.empty && !form.disk.trim())) flag('--pool', form.pool)
-  if (form.restart !== 'on_failure') flag('--restart', form.restart) // the others have no underscore
-  if (form.preset !== 'linux') flag('--preset', form.preset)
-  if (form.firmware !== 'bios') flag('--firmware', form.firmware.replace('_', '-'))
-  if (form.tpm) parts.push('--tpm=true')
+  if (form.whole || form.restart !== 'on_failure') flag('--restart', form.restart.replace('_', '-'))
+  if (form.whole || form.preset !== 'linux') flag('--preset', form.preset)
+  if (form.whole || form.firmware !== 'bios') flag('--firmware', form.firmware.replace('_', '-'))
+  if (form.whole || form.tpm) parts.push(`--tpm=${form.tpm}`)
   const order = bootOrder(form, hasDisk, iso)
   if (order.length > 0) flag('--boot', order.join(','))
   for (const label of form.labels.split(/[\s,]+/).filter(Boolean)) flag('--label', label)

@@ -1,5 +1,5 @@
 // What can be done with one VM, as a menu.
-import { Camera, Copy, Ellipsis, Shield, ShieldOff, Tag, Trash2 } from 'lucide-react'
+import { Camera, Copy, Download, Ellipsis, Shield, ShieldOff, Tag, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { patchVm } from '../../api/actions'
 import { noteObject } from '../../api/cache'
@@ -9,6 +9,7 @@ import { DeleteDialog } from '../../components/DeleteDialog'
 import { Menu } from '../../components/Menu'
 import { notifyError } from '../../components/notices'
 import { verbsFor } from '../../components/state'
+import { ExportVm } from '../exports/ExportVm'
 import { TakeSnapshot } from '../vm/snapshots/TakeSnapshot'
 import { CloneVm } from './CloneVm'
 import { LabelDialog } from './LabelDialog'
@@ -23,7 +24,7 @@ interface Props {
 }
 
 export function VmMenu({ vm, className, rest, onDeleted }: Props) {
-  const [over, setOver] = useState<'snapshot' | 'clone' | 'label' | 'delete'>()
+  const [over, setOver] = useState<'snapshot' | 'clone' | 'label' | 'export' | 'delete'>()
   const close = () => setOver(undefined)
   const verbs = verbsFor(vm)
   const size = 14
@@ -42,12 +43,14 @@ export function VmMenu({ vm, className, rest, onDeleted }: Props) {
           { label: 'Clone …', icon: <Copy size={size} />, onSelect: () => setOver('clone') },
           { label: 'Label …', icon: <Tag size={size} />, onSelect: () => setOver('label') },
           { label: vm.spec.protected ? 'Lift the protection' : 'Protect', icon: vm.spec.protected ? <ShieldOff size={size} /> : <Shield size={size} />, onSelect: protect },
+          { label: 'Export …', icon: <Download size={size} />, onSelect: () => setOver('export') },
           { label: 'Delete …', icon: <Trash2 size={size} />, onSelect: () => setOver('delete'), danger: true },
         ]}
       />
       {over === 'snapshot' && <TakeSnapshot vms={[vm]} onClose={close} />}
       {over === 'clone' && <CloneVm vm={vm} onClose={close} />}
       {over === 'label' && <LabelDialog vms={[vm]} onClose={close} />}
+      {over === 'export' && <ExportVm vm={vm} onClose={close} />}
       {over === 'delete' && (
         <DeleteDialog
           targets={[refOf('vm', vm)]} running={verbs.stop ? [vm.meta.name] : []} onClose={close} onDone={onDeleted}

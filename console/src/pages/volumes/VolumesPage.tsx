@@ -20,6 +20,7 @@ import { AttachDialog } from './AttachDialog'
 import { CloneButton } from './CloneVolume'
 import { CreateVolume } from './CreateVolume'
 import { ChangeButton } from './ChangeVolume'
+import { ExportVolumeButton } from '../exports/ExportVolume'
 import { snapshotCounts } from './snapshots'
 
 const columns = (snapshots: (volume: string) => number): Column<Volume>[] => [
@@ -85,6 +86,7 @@ function Actions({ volume }: { volume: Volume }) {
       )}
       <CloneButton volume={volume} />
       <ChangeButton volume={volume} />
+      <ExportVolumeButton volume={volume} />
       <RowDelete target={refOf('volume', volume)} />
       {attaching && <AttachDialog volume={volume} onClose={() => setAttaching(false)} />}
     </span>

@@ -1,20 +1,31 @@
 //! Pools of `host::storage`: directories on this machine.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use novacron_host::catalogue::Catalogue;
 use novacron_host::image::{self, ImageFiles as HostFiles, Importer, Limits};
-use novacron_host::storage::{DirPool, Pool as HostPool, QemuImg, VolumeWanted};
+use novacron_host::storage::{
+    DirPool, ExportWanted, Exported, Pool as HostPool, QemuImg, VolumeWanted, fault,
+};
 use novacron_model::image::{ImageContent, Uploaded};
 use novacron_model::pool::{PoolSpec, PoolUsage};
 use novacron_model::task::{Live, step};
 use novacron_model::volume::DiskFormat;
 use novacron_model::{Bytes, Error, Result};
+use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
-use super::{ImageFiles, ImageOrder, Original, Part, Pool, Pools, Progress, Source, VolumeOrder};
+use super::{
+    ByteStream, Content, ExportOrder, ImageFiles, ImageOrder, Original, Part, Pool, Pools,
+    Progress, Source, VolumeOrder,
+};
+
+/// Each read of a file is a trip to another thread, so few and long ones are fast.
+const READ: usize = 1 << 20;
 
 /// Opens directories; a pool without a path of its own lies under `<data>/pools`.
 pub struct HostPools {
@@ -94,6 +105,13 @@ impl Pool for Dir {
         self.pool.grow_volume(uid, format, size).await
     }
 
+    async fn export_volume(&self, export: &ExportOrder) -> Result<Content> {
+        let ExportOrder { uid, format, backing, snapshot, into } = export.clone();
+        let wanted = ExportWanted { volume: uid, format, backing, snapshot, into };
+        let Exported { file, size } = self.pool.export_volume(&wanted).await?;
+        Ok(Content { size, bytes: reading(file) })
+    }
+
     async fn volume_used(&self, uid: Uuid) -> Result<Bytes> {
         self.pool.volume_usage(uid).await
     }
@@ -145,6 +163,7 @@ impl Pool for Dir {
             sha256: files.sha256,
             size: files.size,
             virtual_size: files.virtual_size,
+            machine: files.machine,
             error: None,
         })
     }
@@ -160,6 +179,24 @@ impl Pool for Dir {
             Error::unavailable(format!("the files of image {uid} are gone"))
                 .hint("import the image again")
         })?;
-        Ok(ImageFiles { disk: files.disk, iso: files.iso, boot: files.boot })
+        let HostFiles { disk, disks, iso, boot, .. } = files;
+        Ok(ImageFiles { disk, disks, iso, boot })
     }
+
+    async fn read(&self, file: &Path) -> Result<Content> {
+        let path = file.to_owned();
+        let open = move || {
+            let file = File::open(&path).map_err(fault::at(&path, "read"))?;
+            let size = file.metadata().map_err(fault::at(&path, "read"))?.len();
+            Ok(Content { size: Bytes(size), bytes: reading(file) })
+        };
+        let lost = |error| Error::internal(format!("work on the pool was lost: {error}"));
+        tokio::task::spawn_blocking(open).await.map_err(lost)?
+    }
+}
+
+fn reading(file: File) -> ByteStream {
+    let chunks = ReaderStream::with_capacity(tokio::fs::File::from_std(file), READ);
+    let broken = |error| Error::internal(format!("the pool cannot be read: {error}"));
+    chunks.map(move |chunk| chunk.map_err(broken)).boxed()
 }

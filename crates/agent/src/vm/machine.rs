@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use novacron_host::Machine;
 use novacron_host::hypervisor::{Boot, CdromDrive, Drive, Forward, NicPort};
-use novacron_host::storage::Base;
 use novacron_model::image::ImageKind;
 use novacron_model::vm::{Cdrom, Disk, Nic, PortForward, VmSpec};
 use novacron_model::{Error, Image, Name, Network, Object, Result, Vm, Volume, network};
@@ -16,6 +15,7 @@ use super::view::Disks;
 use crate::config::CidataOrder;
 use crate::copy;
 use crate::node::{Node, project_of};
+use crate::volume::image_disk;
 
 /// Whether all volumes of a VM are ready here.
 pub(crate) fn disks(node: &Node, at: &Snapshot, family: &Key, vm: &Object<Vm>) -> Disks {
@@ -161,10 +161,7 @@ pub(super) async fn drive(
     let volume = volume_of(at, family, disk)?;
     let pool = node.pool(at, volume.spec.pool.as_str()).await?;
     let format = volume.spec.format;
-    let backing = match &volume.spec.image {
-        Some(name) => backing(node, at, family, name.as_str()).await?,
-        None => None,
-    };
+    let backing = image_disk(node, at, family, &volume.spec).await?;
     Ok(Drive {
         serial: disk.name.as_str().chars().take(20).collect(),
         bus: disk.bus.unwrap_or_else(|| vm.spec.preset.disk_bus()),
@@ -189,12 +186,6 @@ pub(super) async fn disk_path(
     let volume = volume_of(at, family, disk)?;
     let pool = node.pool(at, volume.spec.pool.as_str()).await?;
     pool.volume(volume.meta.uid, volume.spec.format).await
-}
-
-async fn backing(node: &Node, at: &Snapshot, family: &Key, image: &str) -> Result<Option<Base>> {
-    let image = object::expect::<Image>(at, Some(project_of(family)?), image)?;
-    let pool = node.pool(at, image.spec.pool.as_str()).await?;
-    Ok(pool.image(image.meta.uid).await?.disk)
 }
 
 async fn boot(node: &Node, at: &Snapshot, family: &Key, vm: &Object<Vm>) -> Result<Boot> {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_graphql::dynamic::{Field, FieldFuture, FieldValue, Object, ResolverContext, TypeRef};
-use novacron_model::{Image, Kind, Node, Vm};
+use novacron_model::{Image, Kind, Node, Vm, Volume};
 use serde_json::Value;
 
 use super::figures;
@@ -181,11 +181,13 @@ pub(super) fn stream_urls(name: &str, object: Object) -> Object {
         return object.field(backup_url());
     }
     let (plural, streams): (_, &[&str]) = if name == object_name(Vm::KIND) {
-        (Vm::PLURAL, &["serial", "screen", "logs", "files"])
+        (Vm::PLURAL, &["serial", "screen", "logs", "files", "export"])
     } else if name == object_name(Image::KIND) {
         (Image::PLURAL, &["content"])
     } else if name == object_name(Node::KIND) {
         (Node::PLURAL, &["logs"])
+    } else if name == object_name(Volume::KIND) {
+        (Volume::PLURAL, &["export"])
     } else {
         return object;
     };

@@ -1,4 +1,4 @@
-//! What leads into a guest or a node: exec, files, logs, consoles, uploads.
+//! What leads into a guest or a node: exec, files, logs, consoles, uploads, exports.
 
 use serde_json::{Map, Value, json};
 
@@ -19,6 +19,8 @@ pub(super) fn add(paths: &mut Map<String, Value>) {
         .query("replay", &replay, "How many bytes of earlier output come first; 65536 unless said.")
         .at(paths, "get", &format!("{VM}/serial"));
     socket("screen", "Opens the screen (RFB).").at(paths, "get", &format!("{VM}/screen"));
+    export_volume().at(paths, "get", "/v1/projects/{project}/volumes/{name}/export");
+    export_vm().at(paths, "get", &format!("{VM}/export"));
     upload().at(paths, "put", CONTENT);
     uploaded().at(paths, "get", CONTENT);
 }
@@ -95,6 +97,35 @@ fn socket(stream: &str, summary: &str) -> Operation {
         .answer(101, "The WebSocket is open.", &[])
         .problems(&[426])
 }
+
+fn export_volume() -> Operation {
+    let format = json!({ "type": "string", "enum": ["qcow2", "raw"] });
+    Operation::new("volumes", "export_volume", "Sends what a volume holds, as one disk file.")
+        .describe(EXPORT)
+        .query("format", &format, "Of the file; qcow2 unless said.")
+        .query("snapshot", &json!({ "type": "string" }), SNAPSHOT)
+        .answer(200, "The file.", &[("application/octet-stream", Value::Null)])
+        .problems(&[404, 409, 422, 503, 507])
+}
+
+fn export_vm() -> Operation {
+    guest("export_vm", "Sends a whole VM as one file that can be imported as an image.")
+        .describe(EXPORT_VM)
+        .query("snapshot", &json!({ "type": "string" }), SNAPSHOT)
+        .answer(200, "A tar archive.", &[("application/octet-stream", Value::Null)])
+        .problems(&[503, 507])
+}
+
+const EXPORT_VM: &str = "A tar archive of what the VM is like and all its disks, without passwords, \
+    media in drives, UEFI variables and the TPM's state. Sent as the content of an image it becomes \
+    one of kind `bundle` with a `machine`, from which VMs are made. It is put together on the node \
+    first, which takes the room of a copy of the disks until the client has it. The VM must be \
+    stopped, or a snapshot named.";
+const EXPORT: &str = "The file names no other and is as long as `Content-Length` says. It is put \
+    together on the node first, which takes the room of a copy until the client has it. The VM must \
+    be stopped, or a snapshot named.";
+const SNAPSHOT: &str = "A snapshot of the VM (`SNAPSHOT` or `VM.SNAPSHOT`) that is read in place of \
+    what the disks hold now.";
 
 fn upload() -> Operation {
     let bytes = json!({ "type": "integer", "minimum": 0, "maximum": i64::MAX });

@@ -1,7 +1,6 @@
-//! From JSON to a typed value, strictly: unknown fields are refused, and every refusal names the
-//! field at fault.
+//! From a request's JSON to a typed value, strictly.
 
-use novacron_model::{Code, Error};
+use novacron_model::strict;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -10,12 +9,12 @@ use crate::problem::{Answer, Refusal};
 
 /// Decodes a body that a client sent.
 pub fn strict<T: Serialize + DeserializeOwned>(body: Value) -> Answer<T> {
-    decode(body).map_err(Refusal::malformed)
+    strict::decode(body).map_err(Refusal::malformed)
 }
 
 /// Decodes what a patch made of an object: well-formed, so what is wrong is its meaning.
 pub fn strict_merged<T: Serialize + DeserializeOwned>(merged: Value) -> Answer<T> {
-    decode(merged).map_err(Refusal::from)
+    strict::decode(merged).map_err(Refusal::from)
 }
 
 /// JSON knows no integers: `2.0` is the same number as `2`, and some clients write it so.
@@ -32,85 +31,6 @@ pub fn whole_numbers(value: &mut Value) {
         }
         _ => {}
     }
-}
-
-fn decode<T: Serialize + DeserializeOwned>(body: Value) -> Result<T, Error> {
-    let sent = body.clone();
-    let mut track = serde_path_to_error::Track::new();
-    let mut unknown = None;
-    let tracked = serde_path_to_error::Deserializer::new(body, &mut track);
-    let decoded = serde_ignored::deserialize(tracked, |path| {
-        unknown.get_or_insert_with(|| indexed(&plain(&path.to_string())));
-    });
-    let value = decoded.map_err(|error| wrong(&track.path().to_string(), &error.to_string()))?;
-    let read = serde_json::to_value(&value).unwrap_or_default();
-    if let Some((path, what)) = lenient(&sent, &read, "") {
-        return Err(wrong(&path, what));
-    }
-    match unknown {
-        None => Ok(value),
-        Some(path) => Err(Error::invalid(path.clone(), format!("there is no field {path}"))
-            .hint("/v1/openapi.json lists the fields")),
-    }
-}
-
-/// What serde lets through and the document does not: an array as an object's fields in their
-/// order, integers beyond 63 bits.
-fn lenient(sent: &Value, read: &Value, path: &str) -> Option<(String, &'static str)> {
-    match (sent, read) {
-        (Value::Array(_), Value::Object(_)) => {
-            Some((path.to_owned(), "an array stands where an object belongs"))
-        }
-        (Value::Number(number), _) if number.is_u64() && !number.is_i64() => {
-            Some((path.to_owned(), "the number is too large"))
-        }
-        (Value::Array(sent), Value::Array(read)) => {
-            let mut pairs = sent.iter().zip(read).enumerate();
-            pairs.find_map(|(n, (sent, read))| lenient(sent, read, &format!("{path}[{n}]")))
-        }
-        (Value::Object(sent), Value::Object(read)) => sent.iter().find_map(|(name, sent)| {
-            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-            lenient(sent, read.get(name).unwrap_or(&Value::Null), &path)
-        }),
-        _ => None,
-    }
-}
-
-fn wrong(path: &str, message: &str) -> Error {
-    let path = plain(path);
-    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-    let field = match (path.as_str(), missing) {
-        ("", Some(missing)) => missing.to_owned(),
-        (path, Some(missing)) => format!("{path}.{missing}"),
-        (path, None) => path.to_owned(),
-    };
-    if field.is_empty() {
-        return Error::new(Code::Invalid, message);
-    }
-    Error::invalid(field.clone(), format!("{field}: {message}"))
-}
-
-/// The path without the marks of optional values; cut if a client made it long.
-fn plain(path: &str) -> String {
-    let parts = path.split('.').filter(|part| *part != "?" && !part.is_empty());
-    let path = parts.collect::<Vec<_>>().join(".");
-    path.chars().filter(|c| !c.is_control()).take(256).collect()
-}
-
-/// `disks.1.size` → `disks[1].size`.
-fn indexed(path: &str) -> String {
-    let mut out = String::new();
-    for part in path.split('.') {
-        if !out.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) {
-            out.extend(["[", part, "]"]);
-            continue;
-        }
-        if !out.is_empty() {
-            out.push('.');
-        }
-        out.push_str(part);
-    }
-    out
 }
 
 #[cfg(test)]

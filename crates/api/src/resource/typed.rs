@@ -51,11 +51,13 @@ impl<K: Resource> Operations for Typed<K> {
     ) -> Answer<Created> {
         mask::refuse_sealed(&body)?;
         let entries = published(api, &body).await;
-        let draft: Draft<K> = body::strict(body)?;
-        let name = draft.meta.name.clone();
+        let draft: Draft<K> = body::strict(body.clone())?;
+        let name = draft.meta.name;
         create_from::<K>(api, caller, project, idempotency, name, |request| {
             request.published.entries.clone_from(&entries);
-            Ok(K::create(request, draft.clone())?)
+            let mut filled = body.clone();
+            K::fill_draft(request, &mut filled)?;
+            Ok(K::create(request, body::strict(filled)?)?)
         })
         .await
     }

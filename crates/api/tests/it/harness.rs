@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
-use novacron_api::gateway::{ByteStream, Duplex};
+use novacron_api::gateway::{ByteStream, Content, Duplex};
 use novacron_api::{ApiConfig, Gateway, ServerHandle};
 use novacron_model::catalogue::{Catalogue, CatalogueEntry};
 use novacron_model::figures::{Hour, Reading};
@@ -17,7 +17,8 @@ use novacron_model::image::Uploaded;
 use novacron_model::node::NodeSpec;
 use novacron_model::request::{ExecRequest, ExecResult, LogSource};
 use novacron_model::task::Live;
-use novacron_model::{DataKey, Error, Image, Name, Object, Result, Time, Vm};
+use novacron_model::volume::DiskFormat;
+use novacron_model::{DataKey, Error, Image, Name, Object, Result, Time, Vm, Volume};
 use novacron_store::{MemStore, Store};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -332,6 +333,25 @@ impl Gateway for Node {
         }
         let content = self.uploaded.lock().unwrap().clone();
         Ok(futures::stream::iter([Ok(Bytes::from(content))]).boxed())
+    }
+
+    async fn export_volume(
+        &self,
+        volume: &Object<Volume>,
+        snapshot: Option<&str>,
+        into: DiskFormat,
+    ) -> Result<Content> {
+        let (name, format) = (volume.name(), into.as_str());
+        let text = format!("{name} at {} as {format}", snapshot.unwrap_or("present"));
+        let bytes = Bytes::from(text);
+        let size = bytes.len() as u64;
+        Ok(Content { size, bytes: futures::stream::iter([Ok(bytes)]).boxed() })
+    }
+
+    async fn export_vm(&self, vm: &Object<Vm>, snapshot: Option<&str>) -> Result<Content> {
+        let bytes = Bytes::from(format!("{} at {}", vm.name(), snapshot.unwrap_or("present")));
+        let size = bytes.len() as u64;
+        Ok(Content { size, bytes: futures::stream::iter([Ok(bytes)]).boxed() })
     }
 
     async fn upload(

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::Args;
 use novacron_model::catalogue::{image_name, is_entry};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{NOUN, catalogue, upload};
 use crate::args::{LabelArgs, WaitArgs, draft, put};
@@ -60,6 +60,29 @@ pub async fn bring(session: &Session, source: &str) -> Result<String> {
         Err(failure) => return Err(failure),
     }
     Ok(name)
+}
+
+/// Imports the file of an exported VM as an image, whose name it gives; with that the machine in it.
+pub async fn bring_vm(
+    session: &Session,
+    source: &str,
+    name: Option<&str>,
+    pool: Option<&str>,
+) -> Result<(String, Value)> {
+    let name = name.map_or_else(|| name_from(source), |name| Ok(name.to_owned()))?;
+    let pool = pool.map(str::to_owned);
+    let args = ImportArgs { source: source.to_owned(), pool, ..ImportArgs::default() };
+    let answer = begin(session, &args, &name).await?;
+    task::finish(session, answer).await?;
+    let image = session.read(&NOUN, &name).await?;
+    match image.pointer("/status/content/machine") {
+        Some(machine) => Ok((name, machine.clone())),
+        None => {
+            let message = format!("{source} holds no VM; it is {} now", NOUN.called(&name));
+            let hint = format!("`novacron launch {name} VM` makes one from it");
+            Err(Failure::failed(message).hint(hint))
+        }
+    }
 }
 
 async fn begin(session: &Session, args: &ImportArgs, name: &str) -> Result<Answer> {

@@ -5,15 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use http::Method;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use hyper::body::Incoming;
-use tokio::io::AsyncWriteExt;
 
 use super::NOUN;
 use crate::client::Call;
-use crate::client::body::{self, next, open};
+use crate::client::body::{self, open};
 use crate::client::path::query;
-use crate::failure::{Failure, Result};
-use crate::output;
+use crate::download;
+use crate::failure::Result;
 use crate::session::Session;
 
 #[derive(Debug, Clone, Subcommand)]
@@ -73,32 +71,9 @@ async fn push(session: &Session, source: &Path, target: &GuestPath) -> Result<()
 }
 
 async fn pull(session: &Session, source: &GuestPath, target: &Path) -> Result<()> {
-    let mut content = session.client.stream(Call::get(address(session, source))).await?;
-    if target == Path::new("-") {
-        while let Some(bytes) = next(&mut content).await? {
-            output::bytes(&bytes)?;
-        }
-        return Ok(());
-    }
-    let target = destination(source, target);
-    let partial = partial(&target);
-    let written = write(&mut content, &partial).await;
-    if written.is_err() {
-        // Half a file is worse than none.
-        let _ = tokio::fs::remove_file(&partial).await;
-        return written;
-    }
-    Ok(tokio::fs::rename(&partial, &target).await?)
-}
-
-async fn write(content: &mut Incoming, path: &Path) -> Result<()> {
-    let mut file = tokio::fs::File::create(path).await.map_err(|error| {
-        Failure::failed(format!("{} cannot be written: {error}", path.display()))
-    })?;
-    while let Some(bytes) = next(content).await? {
-        file.write_all(&bytes).await?;
-    }
-    Ok(file.flush().await?)
+    let to_stdout = target == Path::new("-");
+    let target = if to_stdout { target.to_owned() } else { destination(source, target) };
+    download::save(session, address(session, source), &target, None).await
 }
 
 fn destination(source: &GuestPath, target: &Path) -> PathBuf {
@@ -107,12 +82,6 @@ fn destination(source: &GuestPath, target: &Path) -> PathBuf {
     }
     let name = source.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     target.join(name)
-}
-
-fn partial(target: &Path) -> PathBuf {
-    let mut name = target.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    target.with_file_name(name)
 }
 
 fn address(session: &Session, file: &GuestPath) -> String {
@@ -138,6 +107,5 @@ mod tests {
         let source = guest_path("web:/etc/hosts").unwrap();
         assert_eq!(destination(&source, directory.path()), directory.path().join("hosts"));
         assert_eq!(destination(&source, Path::new("/x/y")), Path::new("/x/y"));
-        assert!(partial(Path::new("/x/y")).to_str().unwrap().starts_with("/x/y."));
     }
 }

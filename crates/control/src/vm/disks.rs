@@ -1,5 +1,6 @@
 //! Disks of a new VM: volumes that exist are taken, others are made with it.
 
+use novacron_model::image::ImageDisk;
 use novacron_model::request::DraftMeta;
 use novacron_model::vm::{Disk, ROOT_DISK, VmSpec};
 use novacron_model::volume::{DiskFormat, VolumeSpec, VolumeState, VolumeStatus};
@@ -52,15 +53,10 @@ pub(super) fn settle(
                 disks.taken.push(family);
                 disk.owned = false;
             }
-            None => disks.made.push(make(
-                request,
-                txn,
-                home,
-                vm,
-                disk,
-                &path,
-                (n == 0).then_some(image).flatten(),
-            )?),
+            None => {
+                let image = image.filter(|image| n == 0 || held_by(image, disk).is_some());
+                disks.made.push(make(request, txn, home, vm, disk, &path, image)?);
+            }
         }
     }
     Ok(disks)
@@ -174,10 +170,20 @@ fn make(
     Ok((Object { meta, spec, status: VolumeStatus::default() }, rows))
 }
 
-/// `image`: what the VM is made from, for its first disk.
+/// The disk of this name in an image of a whole VM.
+fn held_by<'a>(image: &'a Object<Image>, disk: &Disk) -> Option<&'a ImageDisk> {
+    let machine = image.status.content.as_ref()?.machine.as_ref()?;
+    machine.disk(disk.name.as_str())
+}
+
+/// `image`: what the VM is made from, for the disks that start from it.
 fn volume_spec(disk: &Disk, image: Option<&Object<Image>>) -> Result<VolumeSpec> {
     // Zero: left to an image that is still on its way.
-    let known = |image| volume::disk_of(image).map(|disk| disk.max(ROOT_DISK));
+    let held = image.and_then(|image| held_by(image, disk)).filter(|_| disk.image.is_none());
+    let known = |image| match held {
+        Some(held) => Some(held.size),
+        None => volume::disk_of(image).map(|disk| disk.max(ROOT_DISK)),
+    };
     let size_of = |image| if is_awaited(image) { Some(Bytes(0)) } else { known(image) };
     let root = image.and_then(|image| Some((image, size_of(image)?)));
     let root = root.filter(|_| disk.image.is_none());
@@ -195,6 +201,7 @@ fn volume_spec(disk: &Disk, image: Option<&Object<Image>>) -> Result<VolumeSpec>
         pool,
         format: DiskFormat::Qcow2,
         image: from,
+        image_disk: held.map(|held| held.name.clone()),
         source: None,
         limits: None,
     })

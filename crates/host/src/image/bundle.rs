@@ -9,8 +9,22 @@
 //! disk = "disk.qcow2"      # optional; qcow2 or raw
 //! ```
 //!
+//! One of a whole VM also holds what the VM was like, and all its disks:
+//!
+//! ```toml
+//! format = 2
+//! vm = "vm.json"           # an `ImageMachine`
+//! kernel = "kernel"        # where it boots one, with its cmdline and perhaps an initrd
+//!
+//! [[disks]]
+//! name = "root"            # as in vm.json, and in the same order
+//! file = "disk-root.qcow2"
+//! ```
+//!
 //! Only plain files with plain names, each named once by the manifest, are taken; nothing that
 //! the archive says about owners, modes, links or holes is.
+
+pub mod manifest;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -20,45 +34,48 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use novacron_model::image::ImageMachine;
 use novacron_model::units::Bytes;
-use novacron_model::{Code, Error, Result};
-use serde::Deserialize;
+use novacron_model::{Code, Error, Name, Result};
 use tar::{Archive, Entry, EntryType};
 
+use self::manifest::{MANIFEST, Manifest};
 use super::sink::{BLOCK, ZEROS};
 use crate::storage::fault;
 
 pub const KERNEL: &str = "kernel";
 pub const INITRD: &str = "initrd";
-const PACKED_DISK: &str = "disk.packed";
-const MANIFEST: &str = "image.toml";
+const PACKED_VM: &str = "vm.packed";
 
 const MANIFEST_MAX: u64 = 64 << 10;
+/// What the API takes as a VM, twice; it becomes a part of the image's status.
+const VM_MAX: u64 = 2 << 20;
 const KERNEL_MAX: u64 = 512 << 20;
 const INITRD_MAX: u64 = 2 << 30;
-/// Linux takes 2048 bytes with the final zero on x86 (`COMMAND_LINE_SIZE`).
-const CMDLINE_MAX: usize = 2047;
 
-/// A bundle that was unpacked into a folder: `kernel`, `initrd` and the disk as it was packed.
+/// A bundle that was unpacked into a folder: `kernel`, `initrd` and the disks as they were packed.
 #[derive(Debug)]
 pub struct Bundle {
     pub os: String,
-    pub cmdline: String,
-    pub initrd: bool,
-    /// Still of unknown content.
-    pub disk: Option<PathBuf>,
+    pub kernel: Option<Kernel>,
+    pub disks: Vec<PackedDisk>,
+    /// Of a whole VM.
+    pub machine: Option<ImageMachine>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Manifest {
-    format: u32,
-    #[serde(default)]
-    os: String,
-    kernel: String,
-    initrd: Option<String>,
-    cmdline: String,
-    disk: Option<String>,
+/// What is booted in place of firmware.
+#[derive(Debug)]
+pub struct Kernel {
+    pub cmdline: String,
+    pub initrd: bool,
+}
+
+#[derive(Debug)]
+pub struct PackedDisk {
+    /// Of a whole VM's.
+    pub name: Option<Name>,
+    /// Still of unknown content.
+    pub path: PathBuf,
 }
 
 /// Ends early when the caller goes.
@@ -70,6 +87,23 @@ pub async fn unpack(from: &Path, to: &Path, disk_max: Bytes) -> Result<Bundle> {
     let _guard = CancelOnDrop(cancel);
     let done = tokio::task::spawn_blocking(move || unpacker.run(&from)).await;
     done.map_err(|error| Error::internal(format!("unpacking was lost: {error}")))?
+}
+
+/// The machine in a bundle whose beginning this is, where it is of a whole VM.
+pub fn machine_in(head: &[u8]) -> Option<ImageMachine> {
+    let mut archive = Archive::new(head);
+    let mut entries = archive.entries().ok()?;
+    let mut text = |name: &str| {
+        let mut entry = entries.next()?.ok()?;
+        if plain_name(&entry).ok()? != name || entry.size() > VM_MAX {
+            return None;
+        }
+        let mut text = String::new();
+        entry.read_to_string(&mut text).ok().map(|_| text)
+    };
+    let manifest = Manifest::read(&text(MANIFEST)?).ok()?;
+    let vm = text(manifest.vm.as_deref()?)?;
+    manifest.machine(vm.as_bytes()).ok()
 }
 
 struct CancelOnDrop(Arc<AtomicBool>);
@@ -105,25 +139,49 @@ impl Unpacker {
         if let Some(name) = missing.keys().next() {
             return Err(bad(&format!("\"{name}\" is missing")));
         }
+        self.bundle(manifest)
+    }
+
+    /// What has been unpacked.
+    fn bundle(&self, manifest: Manifest) -> Result<Bundle> {
+        let machine = match &manifest.vm {
+            None => None,
+            Some(_) => {
+                let path = self.to.join(PACKED_VM);
+                let json = std::fs::read(&path).map_err(fault::at(&path, "read"))?;
+                std::fs::remove_file(&path).map_err(fault::at(&path, "remove"))?;
+                Some(manifest.machine(&json)?)
+            }
+        };
+        let plain = manifest.disk.iter().map(|_| None);
+        let names = plain.chain(manifest.disks.into_iter().map(|disk| Some(disk.name)));
+        let packed =
+            |(n, name)| PackedDisk { name, path: self.to.join(format!("disk-{n}.packed")) };
+        let initrd = manifest.initrd.is_some();
+        let cmdline = manifest.cmdline.unwrap_or_default();
         Ok(Bundle {
             os: manifest.os,
-            cmdline: manifest.cmdline,
-            initrd: manifest.initrd.is_some(),
-            disk: manifest.disk.map(|_| self.to.join(PACKED_DISK)),
+            kernel: manifest.kernel.map(|_| Kernel { cmdline, initrd }),
+            disks: names.enumerate().map(packed).collect(),
+            machine,
         })
     }
 
     /// By the name in the archive: where it goes and how large it may be.
-    fn wanted(&self, manifest: &Manifest) -> Result<BTreeMap<String, (&'static str, u64)>> {
+    fn wanted(&self, manifest: &Manifest) -> Result<BTreeMap<String, (String, u64)>> {
         let parts = [
-            (Some(&manifest.kernel), KERNEL, KERNEL_MAX),
+            (manifest.vm.as_ref(), PACKED_VM, VM_MAX),
+            (manifest.kernel.as_ref(), KERNEL, KERNEL_MAX),
             (manifest.initrd.as_ref(), INITRD, INITRD_MAX),
-            (manifest.disk.as_ref(), PACKED_DISK, self.disk_max),
         ];
+        let parts =
+            parts.into_iter().filter_map(|(name, to, max)| Some((name?, to.to_owned(), max)));
+        let disks = manifest.disk.iter().chain(manifest.disks.iter().map(|disk| &disk.file));
+        let disks = disks.enumerate();
+        let disks = disks.map(|(n, name)| (name, format!("disk-{n}.packed"), self.disk_max));
         let mut wanted = BTreeMap::new();
-        for (name, place, max) in parts {
-            let Some(name) = name else { continue };
-            if wanted.insert(name.clone(), (place, max)).is_some() {
+        for (name, to, max) in parts.chain(disks) {
+            if wanted.insert(name.clone(), (to, max)).is_some() {
                 return Err(bad(&format!("{MANIFEST} names \"{name}\" twice")));
             }
         }
@@ -164,22 +222,11 @@ fn read_manifest(entry: &mut Entry<File>) -> Result<Manifest> {
     }
     let mut text = String::new();
     entry.read_to_string(&mut text).map_err(|error| bad(&error.to_string()))?;
-    let manifest: Manifest =
-        toml::from_str(&text).map_err(|error| bad(&format!("{MANIFEST}: {}", error.message())))?;
-    if manifest.format != 1 {
-        return Err(bad(&format!("{MANIFEST} has format {}, only 1 is known", manifest.format)));
-    }
-    if manifest.cmdline.len() > CMDLINE_MAX || manifest.cmdline.contains(char::is_control) {
-        return Err(bad("its kernel command line is too long or not one line"));
-    }
-    if manifest.os.len() > 256 || manifest.os.contains(char::is_control) {
-        return Err(bad("its os is no short text"));
-    }
-    Ok(manifest)
+    Manifest::read(&text)
 }
 
 /// Refuses whatever is not a plain file with a plain name.
-fn plain_name(entry: &Entry<File>) -> Result<String> {
+fn plain_name(entry: &Entry<impl Read>) -> Result<String> {
     let bytes = entry.path_bytes();
     let shown: String = String::from_utf8_lossy(&bytes).escape_default().take(80).collect();
     if !matches!(entry.header().entry_type(), EntryType::Regular | EntryType::Continuous) {
@@ -196,5 +243,5 @@ fn plain_name(entry: &Entry<File>) -> Result<String> {
 
 fn bad(what: &str) -> Error {
     Error::invalid("spec.source", format!("the image is no usable bundle: {what}"))
-        .hint("a bundle is a tar file of image.toml, a kernel and what image.toml names")
+        .hint("a bundle is a tar file of image.toml and what that names: see docs/images.md")
 }

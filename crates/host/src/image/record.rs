@@ -1,12 +1,13 @@
 //! What a pool keeps about an image, beside its files, and what is read back from there.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use novacron_model::image::ImageKind;
+use novacron_model::image::{ImageKind, ImageMachine};
 use novacron_model::units::Bytes;
 use novacron_model::volume::DiskFormat;
-use novacron_model::{Error, Result};
+use novacron_model::{Error, Name, Result};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -30,8 +31,12 @@ pub struct ImageFiles {
     pub virtual_size: Bytes,
     /// What the bundle says of itself; empty for a disk.
     pub os: String,
-    /// What volumes of this image lie over.
+    /// What volumes of this image lie over; the first of several.
     pub disk: Option<Base>,
+    /// All disks of a whole VM.
+    pub disks: BTreeMap<Name, Base>,
+    /// What the VM was like.
+    pub machine: Option<ImageMachine>,
     /// The CD that a machine reads as it is.
     pub iso: Option<PathBuf>,
     pub boot: Boot,
@@ -61,10 +66,15 @@ pub struct Record {
     /// Of the disk. Where it is not told, the image was made when there was but one.
     #[serde(default = "qcow2")]
     disk: DiskFormat,
+    /// Of each disk of a whole VM.
+    #[serde(default)]
+    disks: Vec<DiskFormat>,
     #[serde(default)]
     os: String,
     #[serde(default)]
     kernel: Option<Kernel>,
+    #[serde(default)]
+    machine: Option<ImageMachine>,
 }
 
 fn qcow2() -> DiskFormat {
@@ -79,12 +89,10 @@ pub struct Disk {
     pub size: Bytes,
 }
 
-/// The disk's file in the image's folder.
-pub fn disk_name(format: DiskFormat) -> &'static str {
-    match format {
-        DiskFormat::Qcow2 => "disk.qcow2",
-        DiskFormat::Raw => "disk.raw",
-    }
+/// A disk's file in the image's folder; the disks of a whole VM have names.
+pub fn disk_file(name: Option<&Name>, format: DiskFormat) -> String {
+    let format = format.as_str();
+    name.map_or_else(|| format!("disk.{format}"), |name| format!("disk-{name}.{format}"))
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -103,20 +111,28 @@ impl Record {
             size: arrival.size,
             virtual_size: Bytes(0),
             disk: qcow2(),
+            disks: Vec::new(),
             os: String::new(),
             kernel: None,
+            machine: None,
         }
     }
 
-    pub fn set_disk(&mut self, disk: Disk) {
-        self.virtual_size = disk.size;
-        self.disk = disk.format;
+    /// In the order of the bundle; volumes lie over the first unless they say otherwise.
+    pub fn set_disks(&mut self, disks: &[Disk]) {
+        if let Some(first) = disks.first() {
+            (self.virtual_size, self.disk) = (first.size, first.format);
+        }
+        self.disks = disks.iter().map(|disk| disk.format).collect();
     }
 
     pub fn set_bundle(&mut self, bundle: Bundle) {
         self.kind = ImageKind::Bundle;
         self.os = bundle.os;
-        self.kernel = Some(Kernel { initrd: bundle.initrd, cmdline: bundle.cmdline });
+        let kernel = bundle.kernel;
+        self.kernel =
+            kernel.map(|kernel| Kernel { initrd: kernel.initrd, cmdline: kernel.cmdline });
+        self.machine = bundle.machine;
     }
 
     pub fn set_iso(&mut self) {
@@ -131,7 +147,15 @@ impl Record {
     }
 
     fn files(self, dir: &Path) -> ImageFiles {
-        let disk = Base { path: dir.join(disk_name(self.disk)), format: self.disk };
+        let names = self.machine.iter().flat_map(|machine| &machine.disks).map(|disk| &disk.name);
+        let formats = self.disks.iter().copied().chain(std::iter::repeat(self.disk));
+        let named = names.zip(formats).map(|(name, format)| {
+            let path = dir.join(disk_file(Some(name), format));
+            (name.clone(), Base { path, format })
+        });
+        let named: Vec<(Name, Base)> = named.collect();
+        let only = || Base { path: dir.join(disk_file(None, self.disk)), format: self.disk };
+        let first = named.first().map_or_else(only, |(_, base)| base.clone());
         let boot = match self.kernel {
             None => Boot::Firmware,
             Some(kernel) => Boot::Kernel {
@@ -146,7 +170,9 @@ impl Record {
             size: self.size,
             virtual_size: self.virtual_size,
             os: self.os,
-            disk: (self.virtual_size > Bytes(0)).then_some(disk),
+            disk: (self.virtual_size > Bytes(0)).then_some(first),
+            disks: named.into_iter().collect(),
+            machine: self.machine,
             iso: (self.kind == ImageKind::Iso).then(|| dir.join(CD)),
             boot,
         }

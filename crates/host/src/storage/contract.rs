@@ -5,6 +5,7 @@
 mod copies;
 
 use std::fs;
+use std::io::Read;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
@@ -13,7 +14,7 @@ use novacron_model::units::Bytes;
 use novacron_model::volume::DiskFormat::{self, Qcow2, Raw};
 use uuid::Uuid;
 
-use super::{Base, Pool, VolumeWanted};
+use super::{Base, ExportWanted, Pool, VolumeWanted};
 
 pub use copies::*;
 
@@ -44,6 +45,7 @@ macro_rules! pool_contract {
             a_volume_copied_twice_is_copied_once
             a_copy_may_be_larger_and_is_never_smaller
             a_copy_of_what_is_lost_is_refused_and_leaves_nothing
+            an_export_stands_alone
             usage_is_told
         }
     };
@@ -197,6 +199,27 @@ pub async fn a_raw_volume_needs_its_image_no_more(fixture: &dyn Fixture) {
     let path = ensure(&*pool, &wanted).await;
     assert_eq!(pool.delete_image(id).await, Ok(()));
     assert!(read(&path).starts_with(b"image"));
+}
+
+pub async fn an_export_stands_alone(fixture: &dyn Fixture) {
+    let pool = fixture.open().await;
+    let (_, base) = image(&*pool).await;
+    for format in [Qcow2, Raw] {
+        let wanted =
+            VolumeWanted { uid: Uuid::now_v7(), format, size: Bytes(0), base: Some(base.clone()) };
+        let volume = wanted.uid;
+        let backing = (format == Qcow2).then(|| base.clone());
+        let export = ExportWanted { volume, format, backing, snapshot: None, into: Raw };
+        assert!(pool.export_volume(&export).await.is_err(), "there is no such volume yet");
+        let path = ensure(&*pool, &wanted).await;
+        let mut exported = pool.export_volume(&export).await.expect("an export");
+        assert_eq!(pool.delete_volume(volume).await, Ok(()));
+        let mut content = Vec::new();
+        exported.file.read_to_end(&mut content).expect("a readable file");
+        assert_eq!(content.len() as u64, exported.size.0);
+        assert_eq!(exported.size, IMAGE_SIZE);
+        assert!(content.starts_with(b"image"), "{}", path.display());
+    }
 }
 
 pub async fn usage_is_told(fixture: &dyn Fixture) {

@@ -27,8 +27,11 @@ use novacron_model::{Error, Result};
 use uuid::Uuid;
 
 use self::files::{make_read_only, remove_any, sync_dir, sync_tree};
-use super::qemu_img::Format;
-use super::{Base, Original, Percent, Pool, QemuImg, Usage, VolumeWanted, fault, qcow2};
+use super::qemu_img::{Format, Layers};
+use super::{
+    Base, ExportWanted, Exported, Original, Percent, Pool, QemuImg, Usage, VolumeWanted, fault,
+    qcow2,
+};
 
 const MARKER: &str = "novacron-pool";
 const FORMATS: [DiskFormat; 2] = [DiskFormat::Qcow2, DiskFormat::Raw];
@@ -196,6 +199,25 @@ impl Pool for DirPool {
         disk_size(&disk).await
     }
 
+    async fn export_volume(&self, wanted: &ExportWanted) -> Result<Exported> {
+        let path = self.volume(wanted.volume, wanted.format).await?;
+        let top = Base { path, format: wanted.format };
+        let size = disk_size(&top).await?;
+        let name = format!("export-{}", Uuid::now_v7());
+        let making = Making::new(self.inner.path.join("incoming").join(name))?;
+        let file = making.0.join("disk");
+        let from =
+            Layers { top: &top, backing: wanted.backing.as_ref(), snapshot: wanted.snapshot };
+        self.inner.qemu_img.flatten(from, (&file, wanted.into.into()), size).await?;
+        blocking(move || {
+            let open = File::open(&file).map_err(fault::at(&file, "read"))?;
+            let size = open.metadata().map_err(fault::at(&file, "read"))?.len();
+            drop(making);
+            Ok(Exported { file: open, size: Bytes(size) })
+        })
+        .await
+    }
+
     async fn volume_usage(&self, uid: Uuid) -> Result<Bytes> {
         let paths = FORMATS.map(|format| self.volume_path(uid, format));
         blocking(move || {
@@ -262,7 +284,8 @@ struct Making(PathBuf);
 impl Making {
     fn new(path: PathBuf) -> Result<Self> {
         remove_any(&path)?;
-        fs::create_dir(&path).map_err(fault::at(&path, "make"))?;
+        let made = fs::DirBuilder::new().mode(0o700).create(&path);
+        made.map_err(fault::at(&path, "make"))?;
         Ok(Self(path))
     }
 

@@ -1,6 +1,8 @@
 //! Running `qemu-img`: formats always named, never probed; bounded in memory, CPU, output and
 //! time; killed when its caller goes, or the daemon; its own words in the error.
 
+mod flatten;
+
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -18,6 +20,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+pub use self::flatten::Layers;
 use super::{Base, Percent, fault, layers};
 
 /// Address space: caches and thread stacks of a conversion fit several times.

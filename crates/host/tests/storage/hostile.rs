@@ -197,9 +197,9 @@ async fn damaged_tables_are_refused() {
 }
 
 /// Name, kind, content.
-type Part<'a> = (&'a str, tar::EntryType, &'a [u8]);
+pub type Part<'a> = (&'a str, tar::EntryType, &'a [u8]);
 
-fn tar(entries: &[Part]) -> Vec<u8> {
+pub fn tar(entries: &[Part]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (name, kind, content) in entries {
         let mut header = tar::Header::new_ustar();
@@ -218,7 +218,7 @@ fn tar(entries: &[Part]) -> Vec<u8> {
     tar.into_inner().unwrap()
 }
 
-const FILE: tar::EntryType = tar::EntryType::Regular;
+pub const FILE: tar::EntryType = tar::EntryType::Regular;
 const MANIFEST: &[u8] = b"format = 1\nkernel = \"vmlinuz\"\ninitrd = \"rd\"\ncmdline = \"quiet\"\n";
 
 #[tokio::test]
@@ -256,7 +256,7 @@ async fn bundles_with_tricks_are_refused() {
     let up = b"format = 1\nkernel = \"../up\"\ncmdline = \"\"\n".as_slice();
     let twice = b"format = 1\nkernel = \"k\"\ninitrd = \"k\"\ncmdline = \"\"\n".as_slice();
     let lines = b"format = 1\nkernel = \"vmlinuz\"\ncmdline = \"a\\nb\"\n".as_slice();
-    let newer = b"format = 2\nkernel = \"vmlinuz\"\ncmdline = \"\"\n".as_slice();
+    let newer = b"format = 3\nkernel = \"vmlinuz\"\ncmdline = \"\"\n".as_slice();
     let more = b"format = 1\nkernel = \"vmlinuz\"\ncmdline = \"\"\nrun = \"x\"\n".as_slice();
     let nested = b"format = 1\nkernel = \"vmlinuz\"\ncmdline = \"\"\ndisk = \"d\"\n".as_slice();
     let inner = tar(&[manifest]);
@@ -276,7 +276,7 @@ async fn bundles_with_tricks_are_refused() {
         ("not a plain file", vec![("image.toml", tar::EntryType::Symlink, b"")]),
         ("twice", vec![("image.toml", FILE, twice)]),
         ("not one line", vec![("image.toml", FILE, lines)]),
-        ("format 2", vec![("image.toml", FILE, newer)]),
+        ("format 3, only 1 and 2", vec![("image.toml", FILE, newer)]),
         ("unknown field", vec![("image.toml", FILE, more)]),
         ("itself a bundle", vec![("image.toml", FILE, nested), kernel, ("d", FILE, &inner)]),
     ];

@@ -10,6 +10,7 @@ mod daemon;
 mod daemon_dies;
 mod debian;
 mod disk_full;
+mod exports;
 mod first_vm;
 mod guest_dies;
 mod hardware;

@@ -77,7 +77,7 @@ async fn a_snapshot_is_copied_while_its_vm_runs_and_restarts() {
     let stage = Stage::new().await;
     stage.launch("web", RestartPolicy::OnFailure).await;
     let vm = Name::new("web").unwrap();
-    let spec = novacron_model::snapshot::SnapshotSpec { vm };
+    let spec = novacron_model::snapshot::SnapshotSpec { vm, parent: None };
     let task = stage.hand.create::<Snapshot>("web.before", spec).await.unwrap().unwrap();
     assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
     let cloned = clone(&stage, Some("before"), Run::Running).await;

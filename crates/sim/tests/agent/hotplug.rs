@@ -27,6 +27,8 @@ async fn stage() -> (Stage, Uuid) {
         pool: name("default"),
         format: DiskFormat::Qcow2,
         image: None,
+        image_disk: None,
+        source: None,
         limits: None,
     };
     stage.hand.create::<Volume>("data", spec).await.unwrap();

@@ -6,6 +6,7 @@ mod access;
 mod bridges;
 mod chaos;
 mod copies;
+mod exports;
 mod figures;
 mod files;
 mod hold;

@@ -1,0 +1,76 @@
+// Disks and whole VMs leave through the browser's downloads, and come back as images.
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { after, afterEach, before, test } from 'node:test'
+import { picture, until, World } from './world.mjs'
+
+let world
+let page
+let tar
+before(async () => {
+  world = await World.start({ hosts: 1 })
+  page = await world.visitor()
+  await world.image(page)
+  await world.cli('launch', 'tiny', 'web', '--no-ssh-key', '--cpus', '3', '--memory', '768MiB')
+})
+after(() => world?.end())
+afterEach(() => world.checkComplaints())
+
+/** Clicks Download in the dialog; the file's name and content. */
+async function downloaded() {
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Download' }).click()])
+  const file = path.join(world.data, download.suggestedFilename())
+  await download.saveAs(file)
+  return { name: download.suggestedFilename(), content: await readFile(file) }
+}
+
+test('a running VM is exported from a snapshot, and says so while there is none', async () => {
+  await page.goto(`${world.base}/p/default/vms/web`)
+  const open = async () => {
+    await page.getByRole('button', { name: 'More for web' }).click()
+    await page.getByRole('menuitem', { name: 'Export …' }).click()
+  }
+  await open()
+  await page.getByRole('dialog').getByText('VM web is running.').waitFor()
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
+  await world.cli('snapshot', 'create', 'web', 'before')
+  await open()
+  await page.getByLabel('As of').filter({ hasText: 'Snapshot before' }).waitFor()
+  await picture(page, 'export')
+  tar = await downloaded()
+  assert.equal(tar.name, 'web-before.tar')
+  assert.equal(tar.content.subarray(0, 10).toString(), 'image.toml')
+})
+
+test('its image launches a VM like it', async () => {
+  await page.goto(`${world.base}/p/default/images`)
+  await page.getByRole('button', { name: 'Upload' }).click()
+  await page.getByLabel('File').setInputFiles({ name: 'web-copy.tar', mimeType: 'application/x-tar', buffer: tar.content })
+  await page.getByRole('dialog').getByRole('button', { name: 'Upload' }).click()
+  await page.locator('tr[data-name="web-copy"] [data-state=ready]').waitFor()
+  await page.goto(`${world.base}/p/default/launch`)
+  await page.getByText('web-copy', { exact: true }).click()
+  const summary = page.getByLabel('Summary')
+  await summary.getByText('768 MiB').waitFor()
+  await summary.getByText(/^root \d/).waitFor()
+  await page.getByLabel('Name').fill('web2')
+  await page.getByRole('button', { name: 'Launch web2' }).click()
+  await page.waitForURL('**/vms/web2')
+  await until('it is like the first', async () => {
+    const vm = await world.api(page, 'GET', '/v1/projects/default/vms/web2')
+    return vm.spec.cpus === 3 && vm.spec.memory === 768 << 20 && vm.spec.disks.length === 1
+  })
+  const volume = await world.api(page, 'GET', '/v1/projects/default/volumes/web2-root')
+  assert.deepEqual([volume.spec.image, volume.spec.image_disk], ['web-copy', 'root'])
+})
+
+test('a volume is exported in the format that is asked for', async () => {
+  await world.cli('stop', 'web', '--force')
+  await page.goto(`${world.base}/p/default/volumes`)
+  await page.getByRole('button', { name: 'Export web-root' }).click()
+  await page.getByLabel('Format').selectOption('raw')
+  const { name, content } = await downloaded()
+  assert.equal(name, 'web-root.raw')
+  assert.match(content.toString(), /as raw$/)
+})

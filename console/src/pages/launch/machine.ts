@@ -1,0 +1,20 @@
+// An image of a whole VM: its machine fills the form, where it can still be changed. Pure.
+import type { Image } from '../../api/types'
+import { bytes, bytesFlag } from '../../components/format'
+import type { LaunchForm } from './draft'
+
+/** What choosing the image changes in the form; its disks have their sizes. */
+export function machineFields(image: Image | undefined): Partial<LaunchForm> {
+  const machine = image?.status.content?.machine
+  if (!machine) return { whole: false }
+  return {
+    whole: true, size: 'custom', cpus: String(machine.cpus), memory: bytesFlag(machine.memory), disk: '',
+    preset: machine.preset ?? 'linux', firmware: machine.firmware ?? 'bios', tpm: machine.tpm ?? false, restart: machine.restart ?? 'on_failure',
+  }
+}
+
+/** `root 10 GiB, data 1 GiB`. */
+export function machineDisks(image: Image | undefined): string {
+  const disks = image?.status.content?.machine?.disks ?? []
+  return disks.map((disk) => `${disk.name} ${bytes(disk.size ?? 0)}`).join(', ') || 'none'
+}
