@@ -130,8 +130,7 @@ export function logPath(object: string, source: string | undefined, tail: number
 
 /** Where the file of an object's export comes from. */
 export function exportPath(object: string, choice: { format?: string; snapshot?: string }): string {
-  const given = Object.entries(choice).filter((pair): pair is [string, string] => pair[1] !== undefined)
-  const query = new URLSearchParams(given).toString()
+  const query = new URLSearchParams({ ...(choice.format && { format: choice.format }), ...(choice.snapshot && { snapshot: choice.snapshot }) }).toString()
   return `${object}/export${query && `?${query}`}`
 }
 

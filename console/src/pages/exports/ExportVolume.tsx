@@ -26,7 +26,7 @@ function ExportVolume({ volume, onClose }: { volume: Volume; onClose: () => void
   const project = volume.meta.project ?? 'default'
   const holder = volume.status.attachment?.vm
   const vm = useList('vm', project).data?.items.find((each) => each.meta.name === holder)
-  const snapshots = (useList('snapshot', project).data?.items ?? []).filter((each) => each.status.data?.volumes?.includes(volume.meta.name))
+  const snapshots = (useList('snapshot', project).data?.items ?? []).filter((each) => each.status.data?.volumes.includes(volume.meta.name))
   const [format, setFormat] = useState('qcow2')
   const { name } = volume.meta
   return (

@@ -9,7 +9,7 @@ const image = {
     content: {
       kind: 'bundle',
       machine: {
-        name: 'web', cpus: 3, memory: 3 << 28, firmware: 'uefi', tpm: true,
+        name: 'web', cpus: 3, memory: 3 << 28, preset: 'linux', firmware: 'uefi', tpm: true, restart: 'on_failure',
         disks: [{ name: 'root', size: 1 << 30 }, { name: 'data', size: 1 << 20 }],
       },
     },

@@ -9,12 +9,12 @@ export function machineFields(image: Image | undefined): Partial<LaunchForm> {
   if (!machine) return { whole: false }
   return {
     whole: true, size: 'custom', cpus: String(machine.cpus), memory: bytesFlag(machine.memory), disk: '',
-    preset: machine.preset ?? 'linux', firmware: machine.firmware ?? 'bios', tpm: machine.tpm ?? false, restart: machine.restart ?? 'on_failure',
+    preset: machine.preset, firmware: machine.firmware, tpm: machine.tpm, restart: machine.restart,
   }
 }
 
 /** `root 10 GiB, data 1 GiB`. */
 export function machineDisks(image: Image | undefined): string {
   const disks = image?.status.content?.machine?.disks ?? []
-  return disks.map((disk) => `${disk.name} ${bytes(disk.size ?? 0)}`).join(', ') || 'none'
+  return disks.map((disk) => `${disk.name} ${bytes(disk.size)}`).join(', ') || 'none'
 }
