@@ -737,6 +737,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{project}/vms/{name}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Sends a whole VM as one file that can be imported as an image.
+         * @description A tar archive of what the VM is like and all its disks, without passwords, media in drives, UEFI variables and the TPM's state. Sent as the content of an image it becomes one of kind `bundle` with a `machine`, from which VMs are made. It is put together on the node first, which takes the room of a copy of the disks until the client has it. The VM must be stopped, or a snapshot named.
+         */
+        get: operations["export_vm"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{project}/vms/{name}/figures": {
         parameters: {
             query?: never;
@@ -1070,6 +1093,29 @@ export interface paths {
          * @description The body is a JSON merge patch (RFC 7396): what it leaves out stays.
          */
         patch: operations["patch_volume"];
+        trace?: never;
+    };
+    "/v1/projects/{project}/volumes/{name}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Sends what a volume holds, as one disk file.
+         * @description The file names no other and is as long as `Content-Length` says. It is put together on the node first, which takes the room of a copy until the client has it. The VM must be stopped, or a snapshot named.
+         */
+        get: operations["export_volume"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/session": {
@@ -1566,13 +1612,24 @@ export interface components {
         ImageContent: {
             error?: components["schemas"]["Error"] | null;
             kind: components["schemas"]["ImageKind"];
+            machine?: components["schemas"]["ImageMachine"] | null;
             ready?: components["schemas"]["Time"] | null;
             /** @description SHA-256 of the source as it arrived. */
             sha256?: string;
             /** @description Bytes of the source as it arrived. */
             size?: components["schemas"]["Bytes"];
-            /** @description Size of the disk that a guest sees; zero for a bundle without disk and for an ISO. */
+            /**
+             * @description Size of the disk that a guest sees, of several the first; zero for a bundle without disk and
+             *     for an ISO.
+             */
             virtual_size?: components["schemas"]["Bytes"];
+        };
+        /** @description A disk of an image that has several. */
+        ImageDisk: {
+            bus?: components["schemas"]["DiskBus"] | null;
+            name: components["schemas"]["Name"];
+            /** @description Size that the guest sees. */
+            size?: components["schemas"]["Bytes"];
         };
         ImageDraft: {
             meta: components["schemas"]["DraftMeta"];
@@ -1580,6 +1637,29 @@ export interface components {
         };
         /** @enum {string} */
         ImageKind: "disk" | "bundle" | "iso";
+        /** @description A VM as it was when it was exported, without secrets and without the media in its drives. */
+        ImageMachine: {
+            /** @description As in a VM's spec. */
+            boot?: string[];
+            cdroms?: components["schemas"]["Cdrom"][];
+            cloud_init?: components["schemas"]["CloudInit"] | null;
+            /** Format: int32 */
+            cpus: number;
+            /** @description In boot order; the image holds the content of each. */
+            disks?: components["schemas"]["ImageDisk"][];
+            firmware?: components["schemas"]["Firmware"];
+            labels?: {
+                [key: string]: string;
+            };
+            memory: components["schemas"]["Bytes"];
+            /** @description Of the VM that was exported. */
+            name: components["schemas"]["Name"];
+            nics?: components["schemas"]["Nic"][];
+            notes?: string;
+            preset?: components["schemas"]["Preset"];
+            restart?: components["schemas"]["RestartPolicy"];
+            tpm?: boolean;
+        };
         /**
          * @description What a request names an image by: an image's name, or an entry of the catalogue such as
          *     `debian/12`, which is imported as `debian-12` unless that is there. Stored is always a name.
@@ -2589,6 +2669,7 @@ export interface components {
         VolumeSpec: {
             format?: components["schemas"]["DiskFormat"];
             image?: components["schemas"]["ImageName"] | null;
+            image_disk?: components["schemas"]["Name"] | null;
             limits?: components["schemas"]["IoLimits"] | null;
             pool?: components["schemas"]["Name"];
             /**
@@ -2601,6 +2682,7 @@ export interface components {
         VolumeSpecPatch: {
             format?: components["schemas"]["DiskFormat"] | null;
             image?: components["schemas"]["ImageName"] | null;
+            image_disk?: components["schemas"]["Name"] | null;
             limits?: components["schemas"]["IoLimitsPatch"] | null;
             pool?: components["schemas"]["Name"] | null;
             size?: components["schemas"]["Bytes"] | null;
@@ -5033,6 +5115,42 @@ export interface operations {
             504: components["responses"]["Timeout"];
         };
     };
+    export_vm: {
+        parameters: {
+            query?: {
+                /** @description A snapshot of the VM (`SNAPSHOT` or `VM.SNAPSHOT`) that is read in place of what the disks hold now. */
+                snapshot?: string;
+            };
+            header?: never;
+            path: {
+                project: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A tar archive. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
+            501: components["responses"]["Unsupported"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+            507: components["responses"]["StorageFull"];
+        };
+    };
     get_vm_figures: {
         parameters: {
             query?: {
@@ -5781,6 +5899,42 @@ export interface operations {
             412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            503: components["responses"]["Unavailable"];
+            507: components["responses"]["StorageFull"];
+        };
+    };
+    export_volume: {
+        parameters: {
+            query?: {
+                /** @description Of the file; qcow2 unless said. */
+                format?: "qcow2" | "raw";
+                /** @description A snapshot of the VM (`SNAPSHOT` or `VM.SNAPSHOT`) that is read in place of what the disks hold now. */
+                snapshot?: string;
+            };
+            header?: never;
+            path: {
+                project: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             422: components["responses"]["Unprocessable"];
             503: components["responses"]["Unavailable"];
             507: components["responses"]["StorageFull"];

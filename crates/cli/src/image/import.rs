@@ -75,14 +75,12 @@ pub async fn bring_vm(
     let answer = begin(session, &args, &name).await?;
     task::finish(session, answer).await?;
     let image = session.read(&NOUN, &name).await?;
-    match image.pointer("/status/content/machine") {
-        Some(machine) => Ok((name, machine.clone())),
-        None => {
-            let message = format!("{source} holds no VM; it is {} now", NOUN.called(&name));
-            let hint = format!("`novacron launch {name} VM` makes one from it");
-            Err(Failure::failed(message).hint(hint))
-        }
-    }
+    let Some(machine) = image.pointer("/status/content/machine") else {
+        let message = format!("{source} holds no VM; it is {} now", NOUN.called(&name));
+        let hint = format!("`novacron launch {name} VM` makes one from it");
+        return Err(Failure::failed(message).hint(hint));
+    };
+    Ok((name, machine.clone()))
 }
 
 async fn begin(session: &Session, args: &ImportArgs, name: &str) -> Result<Answer> {

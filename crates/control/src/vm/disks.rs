@@ -41,22 +41,19 @@ pub(super) fn settle(
     let mut disks = Disks::default();
     for (n, disk) in spec.disks.iter_mut().enumerate() {
         let path = format!("spec.disks[{n}]");
-        match disk.volume.clone() {
-            Some(name) => {
-                check_taken(disk, &path)?;
-                let volume = take(request.at, txn, home, &name, &format!("{path}.volume"))?;
-                let family = key::object::<Volume>(Some(home.uid), volume.name());
-                if disks.taken.contains(&family) {
-                    let message = format!("volume \"{name}\" is named twice");
-                    return Err(Error::invalid(format!("{path}.volume"), message));
-                }
-                disks.taken.push(family);
-                disk.owned = false;
+        if let Some(name) = disk.volume.clone() {
+            check_taken(disk, &path)?;
+            let volume = take(request.at, txn, home, &name, &format!("{path}.volume"))?;
+            let family = key::object::<Volume>(Some(home.uid), volume.name());
+            if disks.taken.contains(&family) {
+                let message = format!("volume \"{name}\" is named twice");
+                return Err(Error::invalid(format!("{path}.volume"), message));
             }
-            None => {
-                let image = image.filter(|image| n == 0 || held_by(image, disk).is_some());
-                disks.made.push(make(request, txn, home, vm, disk, &path, image)?);
-            }
+            disks.taken.push(family);
+            disk.owned = false;
+        } else {
+            let image = image.filter(|image| n == 0 || held_by(image, disk).is_some());
+            disks.made.push(make(request, txn, home, vm, disk, &path, image)?);
         }
     }
     Ok(disks)

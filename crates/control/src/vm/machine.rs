@@ -107,7 +107,7 @@ mod tests {
         .unwrap()
     }
 
-    fn filled(spec: Value) -> Value {
+    fn filled(spec: &Value) -> Value {
         let mut draft = json!({"meta": {"name": "web2"}, "spec": spec});
         fill_from(&machine(), &mut draft).unwrap();
         draft
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_the_machines() {
-        let draft = filled(json!({"image": "web"}));
+        let draft = filled(&json!({"image": "web"}));
         assert_eq!(draft["meta"], json!({"name": "web2", "labels": {"tier": "web"}}));
         let spec = &draft["spec"];
         assert_eq!((&spec["cpus"], &spec["memory"]), (&json!(4), &json!(1 << 30)));
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn what_is_said_stays_also_when_it_is_the_default() {
-        let draft = filled(json!({
+        let draft = filled(&json!({
             "image": "web", "cpus": 2, "firmware": "bios", "nics": [], "cdroms": [],
             "disks": [{"name": "more", "size": 7}, {"name": "root", "size": 9, "bus": "virtio"}],
             "cloud_init": {"ssh_keys": ["new"]},

@@ -144,14 +144,13 @@ impl Unpacker {
 
     /// What has been unpacked.
     fn bundle(&self, manifest: Manifest) -> Result<Bundle> {
-        let machine = match &manifest.vm {
-            None => None,
-            Some(_) => {
-                let path = self.to.join(PACKED_VM);
-                let json = std::fs::read(&path).map_err(fault::at(&path, "read"))?;
-                std::fs::remove_file(&path).map_err(fault::at(&path, "remove"))?;
-                Some(manifest.machine(&json)?)
-            }
+        let machine = if manifest.vm.is_some() {
+            let path = self.to.join(PACKED_VM);
+            let json = std::fs::read(&path).map_err(fault::at(&path, "read"))?;
+            std::fs::remove_file(&path).map_err(fault::at(&path, "remove"))?;
+            Some(manifest.machine(&json)?)
+        } else {
+            None
         };
         let plain = manifest.disk.iter().map(|_| None);
         let names = plain.chain(manifest.disks.into_iter().map(|disk| Some(disk.name)));

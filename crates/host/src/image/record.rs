@@ -149,13 +149,13 @@ impl Record {
     fn files(self, dir: &Path) -> ImageFiles {
         let names = self.machine.iter().flat_map(|machine| &machine.disks).map(|disk| &disk.name);
         let formats = self.disks.iter().copied().chain(std::iter::repeat(self.disk));
-        let named = names.zip(formats).map(|(name, format)| {
+        let base = |(name, format): (&Name, DiskFormat)| {
             let path = dir.join(disk_file(Some(name), format));
             (name.clone(), Base { path, format })
-        });
-        let named: Vec<(Name, Base)> = named.collect();
+        };
+        let disks: Vec<(Name, Base)> = names.zip(formats).map(base).collect();
         let only = || Base { path: dir.join(disk_file(None, self.disk)), format: self.disk };
-        let first = named.first().map_or_else(only, |(_, base)| base.clone());
+        let first = disks.first().map_or_else(only, |(_, base)| base.clone());
         let boot = match self.kernel {
             None => Boot::Firmware,
             Some(kernel) => Boot::Kernel {
@@ -171,7 +171,7 @@ impl Record {
             virtual_size: self.virtual_size,
             os: self.os,
             disk: (self.virtual_size > Bytes(0)).then_some(first),
-            disks: named.into_iter().collect(),
+            disks: disks.into_iter().collect(),
             machine: self.machine,
             iso: (self.kind == ImageKind::Iso).then(|| dir.join(CD)),
             boot,

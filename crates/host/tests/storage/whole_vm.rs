@@ -14,7 +14,7 @@ use crate::hostile::{self, FILE, assert_refused, refusal, tar};
 use crate::image::{importer, qcow2, quiet, upload};
 use crate::tool::{names, noise, place, qemu_img};
 
-fn machine(disks: Value) -> ImageMachine {
+fn machine(disks: &Value) -> ImageMachine {
     let machine = json!({
         "name": "web", "cpus": 3, "memory": 256 << 20, "disks": disks, "notes": "kept",
         "nics": [{"ports": [{"host": 8080, "guest": 80}]}], "cdroms": [{"name": "cd"}],
@@ -46,7 +46,7 @@ async fn what_was_packed_comes_out_again() {
         Kernel { kernel: part("kernel"), initrd: Some(part("rd")), cmdline: "quiet".to_owned() };
     let packing = Packing {
         os: "Debian 12".to_owned(),
-        machine: machine(disks),
+        machine: machine(&disks),
         kernel: Some(kernel),
         disks: vec![part(file), part(raw)],
     };
@@ -60,7 +60,7 @@ async fn what_was_packed_comes_out_again() {
     let told = json!([
         {"name": "data", "size": 1 << 20}, {"name": "root", "size": 3 << 20, "bus": "sata"}
     ]);
-    assert_eq!(files.machine, Some(machine(told)), "with the sizes that the disks have");
+    assert_eq!(files.machine, Some(machine(&told)), "with the sizes that the disks have");
     assert!(
         matches!(&files.boot, Boot::Kernel { initrd: Some(_), cmdline, .. } if cmdline == "quiet")
     );
@@ -68,13 +68,13 @@ async fn what_was_packed_comes_out_again() {
     for (name, content) in [("data", noise), ("root", crate::tool::noise(3 << 20))] {
         let disk = &files.disks[&novacron_model::Name::new(name).unwrap()];
         let (from, to) = (disk.path.to_str().unwrap(), out.to_str().unwrap());
-        qemu_img(&["convert", "-f", "qcow2", "-O", "raw", from, to]);
+        qemu_img(&["convert", "-f", disk.format.as_str(), "-O", "raw", from, to]);
         assert!(std::fs::read(&out).unwrap() == content, "{name}");
     }
     assert_eq!(files.disk.as_ref(), files.disks.values().next());
     assert_eq!(ImageFiles::open(&*place.pool, image).await.unwrap(), Some(files));
     let dir = place.path.join("images").join(image.to_string());
-    let held = ["disk-data.qcow2", "disk-root.qcow2", "image.json", "initrd", "kernel"];
+    let held = ["disk-data.qcow2", "disk-root.raw", "image.json", "initrd", "kernel"];
     assert_eq!(names(&dir), held);
 }
 
@@ -82,7 +82,7 @@ async fn what_was_packed_comes_out_again() {
 async fn a_vm_without_disks_and_kernel_is_one_too() {
     let place = place().await;
     let packing =
-        Packing { os: String::new(), machine: machine(json!([])), kernel: None, disks: vec![] };
+        Packing { os: String::new(), machine: machine(&json!([])), kernel: None, disks: vec![] };
     let content = packed(packing).await;
     let image = Uuid::now_v7();
     let files = importer(&place).import(image, upload(content), None, &quiet).await.unwrap();
