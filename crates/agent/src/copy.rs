@@ -6,8 +6,9 @@
 
 use novacron_model::key::COPIES_INDEX;
 use novacron_model::task::{Live, step};
-use novacron_model::volume::{Copying, VolumeSource};
-use novacron_model::{Error, Object, Result, Volume};
+use novacron_model::vm::Disk;
+use novacron_model::volume::{Attachment, Copying, VolumeSource};
+use novacron_model::{Error, Object, Result, Vm, Volume};
 use novacron_store::{Key, Snapshot, object};
 use uuid::Uuid;
 
@@ -42,7 +43,7 @@ pub(crate) async fn make(
     if original.snapshot.is_none() && is_in_use(node, &source).await? {
         return Ok(Copied::InUse);
     }
-    inherit(node, &source, volume).await?;
+    inherit(node, seat.family(), &source, volume).await?;
     node.board.set(order.uid, Live::at(step::COPY_DISK, 0, order.size.0));
     let copied = tokio::select! {
         copied = pool.ensure_copy(order, &original, progress(node, order.uid)) => {
@@ -102,10 +103,34 @@ async fn is_in_use(node: &Node, source: &Object<Volume>) -> Result<bool> {
 
 /// A disk that is cloned with its VM takes along what belongs to it: the source's VM stays until the
 /// copy is ready.
-async fn inherit(node: &Node, source: &Object<Volume>, copy: &Object<Volume>) -> Result<()> {
+async fn inherit(
+    node: &Node,
+    family: &Key,
+    source: &Object<Volume>,
+    copy: &Object<Volume>,
+) -> Result<()> {
     let ends = source.status.attachment.as_ref().zip(copy.status.attachment.as_ref());
     let Some((from, to)) = ends else { return Ok(()) };
+    if !is_owned(node, family, to, copy)? {
+        return Ok(());
+    }
     node.config.hypervisor.inherit(from.vm_uid, to.vm_uid).await
+}
+
+/// Whether the copy was made with its VM; one that was attached since brings nothing else along.
+fn is_owned(
+    node: &Node,
+    family: &Key,
+    attachment: &Attachment,
+    copy: &Object<Volume>,
+) -> Result<bool> {
+    let at = node.store.snapshot();
+    let vm = object::get::<Vm>(&at, Some(project_of(family)?), attachment.vm.as_str())?;
+    let disks = vm.map(|vm| vm.spec.disks).unwrap_or_default();
+    let made_with = |disk: &Disk| {
+        disk.owned && disk.volume.as_ref().is_some_and(|name| name.as_str() == copy.name())
+    };
+    Ok(disks.iter().any(made_with))
 }
 
 /// The name of the volume that this one's present content is being copied into.

@@ -3,9 +3,15 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use novacron_model::{Error, Result};
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout;
 use uuid::Uuid;
+
+/// Growth and starts are over by then.
+const SOON: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
@@ -26,6 +32,14 @@ impl Turns {
             turn.push(gate.lock_owned().await);
         }
         turn
+    }
+
+    /// As [`Turns::take`], for who has other things to do meanwhile: fails when others take long, as
+    /// for a copy or an export.
+    pub async fn take_soon(&self, volumes: Vec<Uuid>) -> Result<Turn> {
+        timeout(SOON, self.take(volumes)).await.map_err(|_| {
+            Error::unavailable("a disk is being copied or exported").hint("wait until that is done")
+        })
     }
 
     /// Of a volume that is gone.

@@ -398,8 +398,9 @@ fn take_as_it_is(
     if std::fs::hard_link(from, &to).is_err() {
         return Ok(None);
     }
-    if format == DiskFormat::Raw {
-        // Guests see whole sectors.
+    let len = std::fs::metadata(&to).map_err(fault::at(&to, "read"))?.len();
+    if format == DiskFormat::Raw && len != size.0 {
+        // Guests see whole sectors. After a crash the file may be read-only already, and whole.
         let file = std::fs::OpenOptions::new().write(true).open(&to);
         let filled = file.and_then(|file| file.set_len(size.0));
         filled.map_err(fault::at(&to, "write"))?;

@@ -50,7 +50,7 @@ const columns = (snapshots: (volume: string) => number): Column<Volume>[] => [
   },
   { id: 'node', title: 'Node', width: '6rem', choice: 'hidden', cell: (volume) => volume.status.location?.node ?? <Dash /> },
   ageColumn(),
-  { id: 'actions', title: '', width: '8.5rem', narrow: true, right: true, cell: (volume) => <Actions volume={volume} /> },
+  { id: 'actions', title: '', width: '10rem', narrow: true, right: true, cell: (volume) => <Actions volume={volume} /> },
 ]
 
 function AttachedTo({ volume }: { volume: Volume }) {

@@ -29,7 +29,12 @@ pub(super) struct Scene<'a> {
 /// The handle of the process, if one was started.
 pub(super) async fn perform(scene: Scene<'_>, effect: &Effect) -> Result<Option<Handle>> {
     let hypervisor = &scene.node.config.hypervisor;
-    let _turn = scene.node.turns.take(touched(scene, effect)?).await;
+    let (turns, volumes) = (&scene.node.turns, touched(scene, effect)?);
+    // A live guest may be told to stop while one waits.
+    let _turn = match scene.handle {
+        Some(_) => turns.take_soon(volumes).await?,
+        None => turns.take(volumes).await,
+    };
     let done = match effect {
         Effect::Start { paused } => return start(scene, *paused).await.map(Some),
         Effect::CleanUp => clean_up(scene).await,

@@ -57,7 +57,8 @@ fn take_over(source: &Object<Volume>, spec: &mut VolumeSpec, path: &str) -> Resu
         let message = format!("a copy has the format of its source: {}", of.format.as_str());
         return Err(Error::invalid(format!("{path}.format"), message));
     }
-    if spec.image.is_some() && spec.image != of.image {
+    let other_disk = spec.image_disk.is_some() && spec.image_disk != of.image_disk;
+    if other_disk || spec.image.is_some() && spec.image != of.image {
         let message = "a copy has the image of its source, which need not be named";
         return Err(Error::invalid(format!("{path}.image"), message));
     }
@@ -68,6 +69,7 @@ fn take_over(source: &Object<Volume>, spec: &mut VolumeSpec, path: &str) -> Resu
             .hint("wait until it is ready"));
     }
     spec.image.clone_from(&of.image);
+    spec.image_disk.clone_from(&of.image_disk);
     if spec.size == Bytes(0) {
         spec.size = of.size;
     }

@@ -39,6 +39,14 @@ fn of_snapshot(
         let message = format!("snapshot \"{name}\", the source of the copy, is gone");
         return Ok(Coming::Failed(Error::conflict(message)));
     };
+    let held = snapshot.status.data.as_ref().map_or(&[][..], |data| &data.volumes);
+    let lacks = !held.is_empty() && held.iter().all(|held| held.as_str() != from.name());
+    if lacks {
+        let message = format!("snapshot \"{name}\" does not hold volume \"{}\"", from.name());
+        return Ok(Coming::Failed(
+            Error::conflict(message).hint("the guest did not have it when that was taken"),
+        ));
+    }
     Ok(match snapshot.status.state {
         SnapshotState::Ready => Coming::Here,
         SnapshotState::Creating => Coming::Waiting(format!("waiting for snapshot \"{name}\"")),

@@ -17,6 +17,7 @@ use novacron_store::{Key, Snapshot as At, Txn, object};
 
 use super::{disks, hardware, is_live, is_stopped, node, put_spec};
 use crate::admission::{Admitted, Home, Request, check_alive, unchanged_record};
+use crate::copying;
 use crate::index::{self, row};
 use crate::journal::{self, CONTROL, Note, called};
 use crate::task::{self, Watched};
@@ -36,6 +37,8 @@ pub fn attach(
     let mut txn = Txn::new();
     let found = disks::take(request.at, &mut txn, &home, &body.volume, "volume")?;
     check_together(vm, &found)?;
+    // It is read as it is now, and the guest would write.
+    copying::none_from(request.at, &mut txn, &found)?;
     let mut new = vm.clone();
     new.spec.disks.push(Disk {
         name: body.disk.clone().unwrap_or_else(|| body.volume.clone()),

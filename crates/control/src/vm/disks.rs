@@ -62,6 +62,11 @@ pub(super) fn settle(
 /// A VM from an image with a disk starts from it, also when only volumes that exist were asked for.
 fn add_root(spec: &mut VmSpec, image: Option<&Object<Image>>) -> Result<()> {
     let has_disk = image.is_some_and(|image| is_awaited(image) || volume::disk_of(image).is_some());
+    let named = |image: &Object<Image>| {
+        image.status.content.as_ref().is_some_and(|content| content.machine.is_some())
+    };
+    // The disks of a whole VM have been named already.
+    let has_disk = has_disk && !image.is_some_and(named);
     let root = Name::new("root")?;
     let given = spec.disks.iter().any(|disk| disk.volume.is_none() || disk.name == root);
     if has_disk && !given {

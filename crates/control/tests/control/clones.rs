@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 use novacron_control::{DeleteOptions, vm};
 use novacron_model::request::{CloneRequest, RestoreRequest, StopRequest};
 use novacron_model::vm::Run;
-use novacron_model::{Error, Name, Snapshot, Vm, Volume};
+use novacron_model::{Bytes, Error, Image, Name, Snapshot, Vm, Volume};
 use novacron_store::CommitError;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -380,4 +380,80 @@ fn a_clone_that_is_to_run_does() {
     let refused = world.verb("web", |request, vm| vm::clone(request, vm, &body));
     check(refused, &expect![[r#"invalid run: a new VM is running or stopped"#]]);
     let _ = agent::work(&mut world);
+}
+
+/// An image of a whole VM with the disks `root` and `data`.
+fn image_of_a_vm(world: &mut World) {
+    world.image_of_kind("whole", "bundle", Bytes::gib(2));
+    let machine = json!({
+        "name": "old", "cpus": 1, "memory": 1 << 30,
+        "disks": [{"name": "root", "size": 2_u64 << 30}, {"name": "data", "size": 1_u64 << 30}],
+    });
+    let ready = world.now.to_string();
+    let content = json!({
+        "kind": "bundle", "ready": ready, "virtual_size": 2_u64 << 30, "machine": machine,
+    });
+    world.report(&world.key::<Image>("whole"), "content", &content);
+    world.run();
+}
+
+#[test]
+fn a_copy_lies_over_the_same_disk_of_its_image() {
+    let mut world = world();
+    image_of_a_vm(&mut world);
+    let spec = json!({"image": "whole", "image_disk": "data"});
+    world.create::<Volume>("second", spec).unwrap();
+    world.run();
+    copy(&mut world, "third", json!({"source": {"volume": "second"}})).unwrap();
+    let spec = world.get::<Volume>("third").spec;
+    assert_eq!(spec.image_disk.unwrap().as_str(), "data");
+    let other = json!({"source": {"volume": "second"}, "image": "whole", "image_disk": "root"});
+    check(
+        copy(&mut world, "fourth", other),
+        &expect!["invalid spec.image: a copy has the image of its source, which need not be named"],
+    );
+}
+
+#[test]
+fn a_vm_of_an_image_that_names_its_disks_gets_no_further_one() {
+    let mut world = world();
+    image_of_a_vm(&mut world);
+    for name in ["mine", "yours"] {
+        world.create::<Volume>(name, json!({"size": 1_u64 << 30})).unwrap();
+    }
+    world.run();
+    let disks = json!([{"name": "system", "volume": "mine"}, {"name": "more", "volume": "yours"}]);
+    world.create::<Vm>("own", json!({"image": "whole", "disks": disks})).unwrap();
+    let disks = world.get::<Vm>("own").spec.disks;
+    assert_eq!(disks.iter().map(|disk| disk.name.as_str()).collect::<Vec<_>>(), ["system", "more"]);
+}
+
+#[test]
+fn what_is_being_copied_is_attached_to_no_guest() {
+    let mut world = world();
+    world.create::<Volume>("free", json!({"size": 1_u64 << 30})).unwrap();
+    world.run();
+    copy(&mut world, "taken", json!({"source": {"volume": "free"}})).unwrap();
+    let body =
+        novacron_model::request::AttachRequest { volume: Name::new("free").unwrap(), disk: None };
+    check(
+        world.verb("web", |request, vm| vm::attach(request, vm, &body)),
+        &expect![[
+            r#"conflict volume "free" is being copied into volume "taken"; wait until that is ready, or delete it"#
+        ]],
+    );
+}
+
+#[test]
+fn a_snapshot_that_lacks_a_disk_is_not_waited_for() {
+    let mut world = world();
+    start(&mut world);
+    world.create::<Snapshot>("web.before", json!({"vm": "web"})).unwrap();
+    world.run();
+    let taken = json!({"taken": world.now.to_string(), "volumes": ["another"]});
+    world.report(&world.key::<Snapshot>("web.before"), "data", &taken);
+    let task = clone(&mut world, "web2", Some("before")).unwrap();
+    world.run();
+    let outcome = world.outcome(task);
+    assert!(outcome.contains("does not hold volume \"web-root\""), "{outcome}");
 }
