@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::operation::Operation;
+use super::operation::{LABEL, Operation};
 
 pub(super) fn add(paths: &mut Map<String, Value>) {
     hour("get_vm_figures", "Shows what a VM has used in the last hour.").at(
@@ -15,8 +15,7 @@ pub(super) fn add(paths: &mut Map<String, Value>) {
         "get",
         "/v1/nodes/{name}/figures",
     );
-    let label = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?";
-    let names = json!({ "type": "string", "pattern": format!("^{label}(,{label}){{0,199}}$") });
+    let names = json!({ "type": "string", "pattern": format!("^{LABEL}(,{LABEL}){{0,199}}$") });
     list("get_vms_figures", "Shows what VMs use now, and their last quarter of an hour.")
         .query(
             "names",

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::operation::{Operation, schema_ref};
+use super::operation::{LABEL, Operation, schema_ref};
 
 const VM: &str = "/v1/projects/{project}/vms/{name}";
 const CONTENT: &str = "/v1/projects/{project}/images/{name}/content";
@@ -103,7 +103,7 @@ fn export_volume() -> Operation {
     Operation::new("volumes", "export_volume", "Sends what a volume holds, as one disk file.")
         .describe(EXPORT)
         .query("format", &format, "Of the file; qcow2 unless said.")
-        .query("snapshot", &json!({ "type": "string" }), SNAPSHOT)
+        .query("snapshot", &snapshot_name(), SNAPSHOT)
         .answer(200, "The file.", &[("application/octet-stream", Value::Null)])
         .problems(&[404, 409, 422, 503, 507])
 }
@@ -111,9 +111,14 @@ fn export_volume() -> Operation {
 fn export_vm() -> Operation {
     guest("export_vm", "Sends a whole VM as one file that can be imported as an image.")
         .describe(EXPORT_VM)
-        .query("snapshot", &json!({ "type": "string" }), SNAPSHOT)
+        .query("snapshot", &snapshot_name(), SNAPSHOT)
         .answer(200, "A tar archive.", &[("application/octet-stream", Value::Null)])
         .problems(&[503, 507])
+}
+
+/// With or without the VM's name.
+fn snapshot_name() -> Value {
+    json!({ "type": "string", "pattern": format!("^{LABEL}(\\.{LABEL})?$") })
 }
 
 const EXPORT_VM: &str = "A tar archive of what the VM is like and all its disks, without passwords, \

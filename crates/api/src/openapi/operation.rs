@@ -150,12 +150,15 @@ fn content_map(content: &[(&str, Value)]) -> Value {
     Value::Object(each.collect())
 }
 
+/// A DNS label, which is what most names are, as a regular expression without anchors.
+pub(super) const LABEL: &str = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?";
+
 /// The parameters that stand in a path's braces.
 fn path_params(path: &str) -> Value {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let each = names.map(|name| {
         let snapshot = path.contains("/snapshots/") && name == "name";
-        let label = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?";
+        let label = LABEL;
         let schema = match name {
             "name" if path.contains("/tasks/") => json!({ "type": "string", "format": "uuid" }),
             "name" if snapshot => {
