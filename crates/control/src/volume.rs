@@ -9,6 +9,7 @@ use novacron_store::{Key, Precondition, Snapshot, Txn, object};
 
 use crate::admission::{
     Admitted, DeleteOptions, Home, Request, Resource, check_alive, fixed, kept_by_project,
+    unchanged_record,
 };
 use crate::coming::{self, Coming, is_awaited};
 use crate::index::{self, Row, row};
@@ -275,6 +276,8 @@ pub(crate) fn plan(at: &Snapshot, family: &str) -> Result<Plan> {
         return Ok(sized.map(Plan::commit).unwrap_or_default());
     }
     let mut txn = Txn::new();
+    // It goes with its VM, also with one that gets it meanwhile.
+    unchanged_record(&mut txn, at, &key::section(family, ATTACHMENT));
     placing::locate(&mut txn, at, &volume, family, &node)?;
     Ok(Plan::commit(txn))
 }

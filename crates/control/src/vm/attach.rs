@@ -15,11 +15,12 @@ use novacron_model::volume::Attachment;
 use novacron_model::{Error, Level, Object, Result, Snapshot, Time, Vm, Volume, key};
 use novacron_store::{Key, Snapshot as At, Txn, object};
 
-use super::{disks, hardware, is_live, is_stopped, node, put_spec};
+use super::{PLACEMENT, disks, hardware, is_live, is_stopped, node, put_spec};
 use crate::admission::{Admitted, Home, Request, check_alive, unchanged_record};
 use crate::copying;
 use crate::index::{self, row};
 use crate::journal::{self, CONTROL, Note, called};
+use crate::placing::LOCATION;
 use crate::task::{self, Watched};
 use crate::volume::{self, ATTACHMENT};
 
@@ -53,6 +54,11 @@ pub fn attach(
     let new = put_spec(&mut txn, request.at, vm, new, None)?;
     let family = key::object::<Volume>(Some(home.uid), found.name());
     volume::attach(&mut txn, request.at, &family, vm)?;
+    // Neither gets a node meanwhile, which may not be the other's.
+    let own = key::object::<Vm>(Some(home.uid), vm.name());
+    for place in [key::section(&family, LOCATION), key::section(&own, PLACEMENT)] {
+        unchanged_record(&mut txn, request.at, &place);
+    }
     let text = format!("volume \"{}\" was attached to {}", body.volume, called(&vm.reference()));
     request.note(&mut txn, "volume.attached", &vm.reference(), text)?;
     watch(request, txn, Action::Attach, &found, &new)

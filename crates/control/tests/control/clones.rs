@@ -448,11 +448,11 @@ fn what_is_being_copied_is_attached_to_no_guest() {
 fn a_snapshot_that_lacks_a_disk_is_not_waited_for() {
     let mut world = world();
     start(&mut world);
-    world.create::<Snapshot>("web.before", json!({"vm": "web"})).unwrap();
-    world.run();
+    let task = clone(&mut world, "web2", None).unwrap();
+    world.settle();
+    let snapshot = world.list::<Snapshot>().remove(0);
     let taken = json!({"taken": world.now.to_string(), "volumes": ["another"]});
-    world.report(&world.key::<Snapshot>("web.before"), "data", &taken);
-    let task = clone(&mut world, "web2", Some("before")).unwrap();
+    world.report(&world.key::<Snapshot>(snapshot.name()), "data", &taken);
     world.run();
     let outcome = world.outcome(task);
     assert!(outcome.contains("does not hold volume \"web-root\""), "{outcome}");
