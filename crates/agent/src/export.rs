@@ -7,17 +7,19 @@ pub(crate) mod vm;
 
 use std::sync::Arc;
 
+use futures::StreamExt;
 use novacron_model::snapshot::SnapshotState;
 use novacron_model::volume::DiskFormat;
 use novacron_model::{Error, Kind, Object, Result, Snapshot as VmSnapshot, Volume, key};
 use novacron_store::{Key, Snapshot, object};
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use crate::node::{Node, family_of, project_of};
 use crate::pool::{Content, ExportOrder};
 use crate::volume::image_disk;
 
-/// Waits for other exports of this node, each of which takes the room of a copy, and for its turn.
+/// Waits for other exports of this node and for its turn.
 pub(crate) async fn volume(
     node: &Arc<Node>,
     volume: &Object<Volume>,
@@ -27,8 +29,7 @@ pub(crate) async fn volume(
     let family = family_of(&node.store.snapshot(), volume)?;
     let staged = async {
         // Before the turn, which keeps guests from starting.
-        let permit = node.exports.acquire().await;
-        let _permit = permit.map_err(|_| ending())?;
+        let permit = permit(node).await?;
         let _turn = node.turns.take(vec![volume.meta.uid]).await;
         // It may have been started or deleted meanwhile.
         let at = node.store.snapshot();
@@ -37,12 +38,26 @@ pub(crate) async fn volume(
             Some(name) => Some(tag(&at, &family, &volume, name)?),
             None => idle(node, &volume).await.map(|()| None)?,
         };
-        stage(node, &at, &family, &volume, tag, into).await
+        let content = stage(node, &at, &family, &volume, tag, into).await?;
+        Ok(with(permit, content))
     };
     tokio::select! {
         staged = staged => staged,
         () = node.ending.cancelled() => Err(ending()),
     }
+}
+
+/// One of the exports that may be under way.
+async fn permit(node: &Node) -> Result<OwnedSemaphorePermit> {
+    node.exports.clone().acquire_owned().await.map_err(|_| ending())
+}
+
+/// Keeps the permit until the content has been read or nobody wants it any more.
+fn with(permit: OwnedSemaphorePermit, content: Content) -> Content {
+    let bytes = content.bytes.inspect(move |_| {
+        let _held = &permit;
+    });
+    Content { size: content.size, bytes: bytes.boxed() }
 }
 
 async fn stage(

@@ -21,7 +21,8 @@ use crate::turns::Turns;
 use crate::upload::Uploads;
 use crate::vm_log::VmLogs;
 
-/// Exports that may be prepared at the same moment: each reads and writes a whole disk.
+/// Exports that may be under way, from their preparation to the last byte that is read: each takes
+/// the room of a copy.
 const EXPORTS: usize = 2;
 
 /// Guests that may be started at the same moment: after a host's boot there may be hundreds.
@@ -43,7 +44,7 @@ pub(crate) struct Node {
     pub meter: Meter,
     pub turns: Turns,
     pub starts: Semaphore,
-    pub exports: Semaphore,
+    pub exports: Arc<Semaphore>,
     /// By uid.
     pools: Mutex<HashMap<Uuid, OpenedOnce>>,
     tasks: TaskTracker,
@@ -70,7 +71,7 @@ impl Node {
             meter: Meter::default(),
             turns: Turns::default(),
             starts: Semaphore::new(STARTS),
-            exports: Semaphore::new(EXPORTS),
+            exports: Arc::new(Semaphore::new(EXPORTS)),
             pools: Mutex::default(),
             tasks: TaskTracker::new(),
             ending: CancellationToken::new(),

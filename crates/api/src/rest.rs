@@ -10,6 +10,7 @@ pub mod logs;
 pub mod objects;
 pub mod params;
 pub mod payload;
+pub mod streams;
 pub mod system;
 pub mod uploads;
 pub mod watch;

@@ -13,7 +13,7 @@ use novacron_model::{
 use novacron_store::{Key, Snapshot, object};
 use uuid::Uuid;
 
-use super::{check_ready, ending, running, stage, taken};
+use super::{check_ready, ending, permit, running, stage, taken, with};
 use crate::node::{Node, family_of, project_of};
 use crate::pool::Content;
 use crate::vm::machine;
@@ -28,14 +28,13 @@ pub(crate) async fn export(
     let volumes = machine::volumes(&at, &family, &vm.spec.disks)?;
     let uids = uids(&volumes);
     let staged = async {
-        let permit = node.exports.acquire().await;
-        let _permit = permit.map_err(|_| ending())?;
+        let permit = permit(node).await?;
         let _turn = node.turns.take(uids.clone()).await;
         // It may have been started, changed or deleted meanwhile.
         let at = node.store.snapshot();
         let vm = now(&at, &family, vm)?;
         let scene = Scene { node, at: &at, family: &family, vm: &vm };
-        scene.export(&uids, snapshot).await
+        scene.export(&uids, snapshot).await.map(|content| with(permit, content))
     };
     tokio::select! {
         staged = staged => staged,

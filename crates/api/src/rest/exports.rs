@@ -6,8 +6,8 @@ use novacron_model::{Name, Object, Vm, Volume};
 use novacron_store::object;
 
 use super::call::Call;
-use super::guests::outward;
 use super::params::{Params, bad};
+use super::streams::{outward, while_read};
 use crate::gateway::Content;
 use crate::problem::Answer;
 use crate::resource::{Typed, scope_uid};
@@ -61,5 +61,5 @@ fn file(call: &Call, content: Content, name: &str) -> Response {
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
         (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
-    (headers, outward(call, content.bytes)).into_response()
+    (headers, outward(call, while_read(content.bytes))).into_response()
 }

@@ -1,29 +1,22 @@
 //! Exec and files of a guest, through the gateway.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
 use novacron_model::request::{ExecRequest, ExecResult};
-use novacron_model::{Code, Error, Object, Vm};
+use novacron_model::{Object, Vm};
 use novacron_store::object;
 use serde_json::Value;
 
 use super::call::Call;
 use super::params::{Params, bad};
 use super::payload::Payload;
-use crate::auth::watchdog;
-use crate::gateway::ByteStream;
+use super::streams::{inward, outward};
 use crate::problem::Answer;
 use crate::resource::{Target, Typed, body, scope_uid};
 use crate::state::Api;
 
-/// How long an upload may pause.
-const IDLE_MAX: Duration = Duration::from_mins(1);
 const PATH_BYTES_MAX: usize = 4096;
 
 pub async fn exec(call: Call, payload: Payload) -> Answer<Response> {
@@ -72,29 +65,4 @@ fn guest_path(params: &Params) -> Answer<&str> {
         return Err(bad("path", "not an absolute path"));
     }
     Ok(path)
-}
-
-/// A body that streams out until the caller's credential ends.
-pub fn outward(call: &Call, content: ByteStream) -> Body {
-    let ended = Box::pin(watchdog::ended(call.api.clone(), call.caller.clone()));
-    Body::from_stream(content.take_until(ended).map_err(std::io::Error::other))
-}
-
-/// What a client sends, chunk by chunk.
-pub fn inward(body: Body) -> ByteStream {
-    let chunks = body.into_data_stream();
-    futures::stream::unfold(Some(chunks), |chunks| async {
-        let mut chunks = chunks?;
-        let broken = || Error::new(Code::Invalid, "the body could not be read to its end");
-        let idle = || Error::new(Code::Timeout, "the body stopped coming");
-        let chunk: Result<Bytes, Error> = match tokio::time::timeout(IDLE_MAX, chunks.next()).await
-        {
-            Err(_) => Err(idle()),
-            Ok(None) => return None,
-            Ok(Some(Err(_))) => Err(broken()),
-            Ok(Some(Ok(chunk))) => return Some((Ok(chunk), Some(chunks))),
-        };
-        Some((chunk, None))
-    })
-    .boxed()
 }

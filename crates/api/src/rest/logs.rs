@@ -7,8 +7,9 @@ use novacron_model::request::LogSource;
 use novacron_store::object;
 
 use super::call::Call;
-use super::guests::{outward, vm};
+use super::guests::vm;
 use super::params::Params;
+use super::streams::outward;
 use crate::gateway::ByteStream;
 use crate::problem::Answer;
 use crate::resource::Typed;

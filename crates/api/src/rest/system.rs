@@ -10,8 +10,8 @@ use novacron_model::request::{Session, SignIn, System};
 use novacron_model::{Code, Error};
 
 use super::call::Call;
-use super::guests::outward;
 use super::payload::Payload;
+use super::streams::outward;
 use crate::auth::{Caller, Peer, sessions};
 use crate::edge;
 use crate::problem::Answer;

@@ -12,8 +12,8 @@ use novacron_model::{Code, Error, Image, Object, Task};
 use novacron_store::{Snapshot, object};
 
 use super::call::Call;
-use super::guests::inward;
 use super::objects;
+use super::streams::inward;
 use crate::problem::{Answer, Refusal};
 use crate::resource::{Typed, scope_uid};
 

@@ -113,3 +113,20 @@ async fn a_vm_is_exported_and_uploaded_as_an_image_with_its_machine() {
     let machine = content.machine.unwrap();
     assert_eq!((machine.name.as_str(), machine.disks.len()), ("web", 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn exports_that_are_not_read_to_their_end_keep_others_waiting() {
+    let stage = Stage::new().await;
+    let spec = serde_json::from_value(serde_json::json!({"size": 1 << 20})).unwrap();
+    let task = stage.hand.create::<Volume>("data", spec).await.unwrap().unwrap();
+    assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
+    let volume = stage.hand.get::<Volume>("data").unwrap().unwrap();
+    let agent = stage.agent.as_ref().unwrap();
+    let begin = || agent.export_volume(&volume, None, Raw);
+    let (mut first, _second) = (begin().await.unwrap(), begin().await.unwrap());
+    while first.bytes.next().await.is_some() {}
+    let long = std::time::Duration::from_hours(1);
+    assert!(tokio::time::timeout(long, begin()).await.is_err(), "each has the room of a copy");
+    drop(first);
+    assert!(tokio::time::timeout(long, begin()).await.unwrap().is_ok());
+}

@@ -1,0 +1,101 @@
+//! Bodies that stream: what clients send, and what is sent to them.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures::channel::mpsc;
+use futures::{SinkExt, StreamExt, TryStreamExt};
+use novacron_model::{Code, Error};
+use tokio::time::timeout;
+
+use super::call::Call;
+use crate::auth::watchdog;
+use crate::gateway::ByteStream;
+
+/// How long a client may pause in the middle of a file.
+const IDLE_MAX: Duration = Duration::from_mins(1);
+
+/// What a client sends, chunk by chunk.
+pub fn inward(body: Body) -> ByteStream {
+    let chunks = body.into_data_stream();
+    futures::stream::unfold(Some(chunks), |chunks| async {
+        let mut chunks = chunks?;
+        let broken = || Error::new(Code::Invalid, "the body could not be read to its end");
+        let idle = || Error::new(Code::Timeout, "the body stopped coming");
+        let chunk: Result<Bytes, Error> = match timeout(IDLE_MAX, chunks.next()).await {
+            Err(_) => Err(idle()),
+            Ok(None) => return None,
+            Ok(Some(Err(_))) => Err(broken()),
+            Ok(Some(Ok(chunk))) => return Some((Ok(chunk), Some(chunks))),
+        };
+        Some((chunk, None))
+    })
+    .boxed()
+}
+
+/// A body that streams out until the caller's credential ends.
+pub fn outward(call: &Call, content: ByteStream) -> Body {
+    let ended = Box::pin(watchdog::ended(call.api.clone(), call.caller.clone()));
+    Body::from_stream(content.take_until(ended).map_err(std::io::Error::other))
+}
+
+/// Lets go of what holds room or a turn somewhere, once its reader has stopped reading; the reader
+/// then sees fewer bytes than it was promised.
+pub fn while_read(mut content: ByteStream) -> ByteStream {
+    let (mut reader, chunks) = mpsc::channel(0);
+    tokio::spawn(async move {
+        while let Some(chunk) = content.next().await {
+            match timeout(IDLE_MAX, reader.send(chunk)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return,
+                Err(_) => return tracing::info!("a file is not read on: it is let go"),
+            }
+        }
+    });
+    chunks.boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// Chunks without end, and what tells whether they still exist.
+    fn endless() -> (ByteStream, std::sync::Weak<()>) {
+        let held = Arc::new(());
+        let weak = Arc::downgrade(&held);
+        let chunks = futures::stream::repeat_with(move || {
+            let _held = &held;
+            Ok(Bytes::from_static(b"x"))
+        });
+        (chunks.boxed(), weak)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_is_let_go_when_it_is_not_read_on() {
+        let (content, held) = endless();
+        let mut read = while_read(content);
+        for _ in 0..10 {
+            sleep(IDLE_MAX / 2).await;
+            read.next().await.unwrap().unwrap();
+        }
+        assert!(held.upgrade().is_some(), "a slow reader is served");
+        sleep(IDLE_MAX * 2).await;
+        assert!(held.upgrade().is_none(), "its reader sleeps");
+        assert!(read.count().await <= 2, "no more than was on its way");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_is_let_go_with_its_reader() {
+        let (content, held) = endless();
+        let mut read = while_read(content);
+        read.next().await.unwrap().unwrap();
+        drop(read);
+        sleep(Duration::from_millis(1)).await;
+        assert!(held.upgrade().is_none());
+    }
+}
