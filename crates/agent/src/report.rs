@@ -3,14 +3,12 @@
 //! Every write requires that the object's spec record still exists, so that a late report cannot
 //! bring back a piece of what was removed.
 
-use novacron_model::event::{self, Event, Level};
+use novacron_model::event::{Event, Level};
 use novacron_model::task::LOG_LINES;
-use novacron_model::{Error, Kind, Object, Result, Task, key};
-use novacron_store::txn::Append;
-use novacron_store::{CommitError, Key, Precondition, Snapshot, Txn, object};
+use novacron_model::{Kind, Object, Result, Task, key};
+use novacron_store::{CommitError, Key, Precondition, Snapshot, Txn, events, object};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::node::Node;
@@ -68,10 +66,7 @@ pub(crate) fn add_event<K: Kind>(
         text,
         actor: format!("node {}", node.config.node),
     };
-    let text = serde_json::to_string(&event).map_err(|error| Error::internal(error.to_string()))?;
-    let value = RawValue::from_string(text).map_err(|error| Error::internal(error.to_string()))?;
-    txn.appends.push(Append { stream: event::STREAM.to_owned(), value, keep: event::KEEP });
-    Ok(())
+    events::append(txn, &event)
 }
 
 /// Adds to the open tasks about an object the log of the work that ends with this report. The caller

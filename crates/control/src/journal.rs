@@ -1,11 +1,8 @@
 //! Writes events: what users did and what controllers did in their place, in the same
 //! transaction as the deed.
 
-use novacron_model::event::{KEEP, STREAM};
-use novacron_model::{Error, Event, Level, ObjectRef, Result, Time};
-use novacron_store::Txn;
-use novacron_store::txn::Append;
-use serde_json::value::to_raw_value;
+use novacron_model::{Event, Level, ObjectRef, Result, Time};
+use novacron_store::{Txn, events};
 
 /// The actor of what planners do by themselves.
 pub const CONTROL: &str = "control";
@@ -32,9 +29,7 @@ pub(crate) fn note(txn: &mut Txn, now: Time, note: Note<'_>) -> Result<()> {
         text: note.text,
         actor: note.actor.to_owned(),
     };
-    let value = to_raw_value(&event).map_err(|error| Error::internal(error.to_string()))?;
-    txn.appends.push(Append { stream: STREAM.to_owned(), value, keep: KEEP });
-    Ok(())
+    events::append(txn, &event)
 }
 
 /// `VM "web"`: an object as sentences name it.

@@ -16,9 +16,9 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use futures::StreamExt;
 use novacron_api::gateway::ByteStream;
-use novacron_model::Error;
+use novacron_model::{Error, Event, Level};
 use novacron_raft::{Copies, OpenError, Options, RaftStore, backup, upgrade};
-use novacron_store::Store;
+use novacron_store::{Store, Txn, events};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -126,20 +126,45 @@ impl Source {
 
     /// Keeps a copy of each day until `end`.
     pub async fn keep(self, copies: Copies, end: CancellationToken) {
+        // The first failure of a row is told to everybody.
+        let mut told = false;
         loop {
             let (source, copies) = (self.clone(), copies.clone());
             let kept = tokio::task::spawn_blocking(move || source.keep_one(&copies)).await;
             match kept.map_err(io::Error::other).flatten() {
                 Ok(None) => {}
-                Ok(Some(path)) => info!(path = %path.display(), "the state was copied"),
+                Ok(Some(path)) => {
+                    info!(path = %path.display(), "the state was copied");
+                    told = false;
+                }
                 Err(error) => {
                     warn!(%error, "the daily copy of the state failed; it is tried again");
+                    told = told || self.tell(&error).await;
                 }
             }
             if end.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_none() {
                 return;
             }
         }
+    }
+
+    /// Whether it could be told.
+    async fn tell(&self, error: &io::Error) -> bool {
+        let event = Event {
+            sequence: 0,
+            time: clock::now(),
+            level: Level::Warning,
+            kind: "node.state_not_copied".to_owned(),
+            object: None,
+            text: format!("the daily copy of the state failed: {error}"),
+            actor: format!("node {}", self.node),
+        };
+        let mut txn = Txn::new();
+        if let Err(error) = events::append(&mut txn, &event) {
+            warn!(%error, "an event was not written");
+            return true;
+        }
+        self.store.commit(txn).await.is_ok()
     }
 
     fn keep_one(&self, copies: &Copies) -> io::Result<Option<PathBuf>> {

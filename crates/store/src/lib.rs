@@ -14,6 +14,7 @@
 //! [`object`] reads and writes typed objects on top: it assembles an object from its spec record
 //! and status sections, and writes differences so that unknown fields survive.
 
+pub mod events;
 pub mod hub;
 pub mod key;
 pub mod mem;
