@@ -11,9 +11,9 @@ use crate::failure::Result;
 use crate::noun::Noun;
 use crate::prompt;
 use crate::session::Session;
-use crate::table::{Column, age, joined, labels, text};
+use crate::table::{Column, age, joined, labels, size, text};
 use crate::task;
-use crate::verbs::{DeleteArgs, ListArgs, delete, list};
+use crate::verbs::{Chosen, DeleteArgs, ListArgs, delete, list};
 use crate::vm;
 
 mod schedule;
@@ -28,6 +28,7 @@ pub const NOUN: Noun = Noun::of::<Snapshot>(&[
     Column::new("Consistency", |snapshot, _| text(snapshot, "/status/data/consistency")),
     Column::detail("Not frozen", |snapshot, _| text(snapshot, "/status/data/crash_reason")),
     Column::new("Volumes", |snapshot, _| joined(snapshot, "/status/data/volumes")),
+    Column::new("Size", |snapshot, _| size(snapshot, "/status/data/size")).right(),
     Column::new("From", |snapshot, _| own(&text(snapshot, "/spec/parent"))),
     Column::new("Age", |snapshot, now| age(snapshot, "/meta/created", now)).right(),
     Column::detail("Labels", |snapshot, _| labels(snapshot)),
@@ -119,7 +120,8 @@ pub async fn run(session: &Session, command: SnapshotCommand) -> Result<()> {
         SnapshotCommand::Schedule(args) => schedule::run(session, &args).await,
         SnapshotCommand::Delete { which, yes, wait } => {
             let names = vec![which.name()];
-            let args = DeleteArgs { names, yes, wait, ..DeleteArgs::default() };
+            let chosen = Chosen::named(names);
+            let args = DeleteArgs { chosen, yes, wait, ..DeleteArgs::default() };
             delete::delete(session, &NOUN, &args).await
         }
     }

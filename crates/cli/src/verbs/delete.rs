@@ -6,6 +6,8 @@ use clap::Args;
 use novacron_model::key::display_kind;
 use serde_json::Value;
 
+use super::chosen::Chosen;
+use super::several::Several;
 use crate::args::WaitArgs;
 use crate::client::Call;
 use crate::failure::Result;
@@ -14,13 +16,11 @@ use crate::output;
 use crate::prompt;
 use crate::session::Session;
 use crate::task;
-use crate::verbs::several::Several;
 
 #[derive(Debug, Clone, Default, Args)]
 pub struct DeleteArgs {
-    /// Names of what to delete
-    #[arg(required = true, value_name = "NAME")]
-    pub names: Vec<String>,
+    #[command(flatten)]
+    pub chosen: Chosen,
 
     /// Do not ask
     #[arg(short, long)]
@@ -41,10 +41,10 @@ pub struct DeleteArgs {
 pub async fn delete(session: &Session, noun: &Noun, args: &DeleteArgs) -> Result<()> {
     let mut several = Several::default();
     let mut names = Vec::new();
-    for name in &args.names {
+    for name in &args.chosen.names(session, noun).await? {
         if let Some(preview) = several.take(preview(session, noun, name).await)? {
             output::note(described(noun, name, &preview));
-            names.push(name);
+            names.push(name.clone());
         }
     }
     if names.is_empty() {
@@ -53,13 +53,13 @@ pub async fn delete(session: &Session, noun: &Noun, args: &DeleteArgs) -> Result
     prompt::confirm("Delete?", args.yes)?;
     let mut going = Vec::new();
     for name in names {
-        let call = Call::delete(path(session, noun, name, args));
+        let call = Call::delete(path(session, noun, &name, args));
         if let Some(answer) = several.take(session.client.call(call).await)? {
             going.push((name, answer));
         }
     }
     for (name, answer) in going {
-        let gone = format!("{} deleted", noun.called(name));
+        let gone = format!("{} deleted", noun.called(&name));
         several.take(task::conclude(session, answer, &args.wait, &gone, None).await)?;
     }
     several.end()

@@ -17,16 +17,16 @@ const PAGE: usize = 1000;
 pub struct ListArgs {
     /// Only objects with this label (KEY=VALUE); may be repeated
     #[arg(long = "label", value_name = "KEY=VALUE")]
-    labels: Vec<String>,
+    pub labels: Vec<String>,
 
     /// Order by name, -name, created or -created
     #[arg(long, value_name = "FIELD", allow_hyphen_values = true,
         value_parser = ["name", "-name", "created", "-created"])]
-    sort: Option<String>,
+    pub sort: Option<String>,
 
     /// Show at most this many
     #[arg(long, value_name = "N")]
-    limit: Option<usize>,
+    pub limit: Option<usize>,
 }
 
 /// Prints the objects that `keep` lets through.

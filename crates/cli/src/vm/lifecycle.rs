@@ -11,13 +11,13 @@ use crate::failure::Result;
 use crate::prompt;
 use crate::session::Session;
 use crate::task;
+use crate::verbs::Chosen;
 use crate::verbs::several::Several;
 
 #[derive(Debug, Clone, Args)]
 pub struct Names {
-    /// One or more VMs
-    #[arg(required = true, value_name = "VM")]
-    names: Vec<String>,
+    #[command(flatten)]
+    chosen: Chosen,
     #[command(flatten)]
     wait: WaitArgs,
 }
@@ -33,9 +33,8 @@ pub struct Reset {
 
 #[derive(Debug, Clone, Args)]
 pub struct Stop {
-    /// One or more VMs
-    #[arg(required = true, value_name = "VM")]
-    names: Vec<String>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// How long the guest may take; 60s unless said
     #[arg(long, value_name = "DURATION", value_parser = typed::<Seconds>)]
     timeout: Option<Seconds>,
@@ -51,7 +50,7 @@ pub struct Stop {
 }
 
 pub async fn plain(session: &Session, verb: &str, done: &str, args: &Names) -> Result<()> {
-    perform(session, verb, done, &args.names, &args.wait, &json!({})).await
+    perform(session, verb, done, &args.chosen, &args.wait, &json!({})).await
 }
 
 /// The guest has no say in it.
@@ -69,7 +68,7 @@ pub async fn stop(session: &Session, verb: &str, done: &str, args: &Stop) -> Res
     let mut body = json!({"force": args.force});
     put(&mut body, "timeout", args.timeout.map(|timeout| timeout.0));
     let wait = WaitArgs { no_wait: args.no_wait, timeout: None };
-    perform(session, verb, done, &args.names, &wait, &body).await
+    perform(session, verb, done, &args.chosen, &wait, &body).await
 }
 
 /// Asks for all, then waits for all.
@@ -77,22 +76,22 @@ async fn perform(
     session: &Session,
     verb: &str,
     done: &str,
-    names: &[String],
+    chosen: &Chosen,
     wait: &WaitArgs,
     body: &Value,
 ) -> Result<()> {
     let mut several = Several::default();
     let mut asked = Vec::new();
-    for name in names {
-        let path = format!("{}/{verb}", NOUN.path(&session.project, name));
+    for name in chosen.names(session, &NOUN).await? {
+        let path = format!("{}/{verb}", NOUN.path(&session.project, &name));
         let answer = session.client.call(Call::post(path, body)).await;
         if let Some(answer) = several.take(answer)? {
             asked.push((name, answer));
         }
     }
     for (name, answer) in asked {
-        let sentence = format!("{} {done}", NOUN.called(name));
-        let end = task::conclude(session, answer, wait, &sentence, Some((&NOUN, name))).await;
+        let sentence = format!("{} {done}", NOUN.called(&name));
+        let end = task::conclude(session, answer, wait, &sentence, Some((&NOUN, &name))).await;
         several.take(end)?;
     }
     several.end()

@@ -26,6 +26,9 @@ pub struct SetArgs {
     /// When a guest that ended by itself is started again; always means after a shutdown, too
     #[arg(long, value_enum)]
     restart: Option<create::Restart>,
+    /// Network of the first NIC
+    #[arg(long)]
+    network: Option<String>,
     /// Ports of the host that lead into the first NIC, instead of those that do now
     /// ([ADDR:]HOST:GUEST[/udp]); may be repeated
     #[arg(long = "port", value_name = "PORTS", value_parser = typed::<PortText>)]
@@ -50,27 +53,34 @@ pub async fn set(session: &Session, args: SetArgs) -> Result<()> {
     args.hardware.put(&mut spec);
     let media = args.eject || !args.hardware.isos.is_empty();
     let ports = args.no_ports || !args.ports.is_empty();
-    if media || ports {
+    if media || ports || args.network.is_some() {
         let isos = hardware::images(session, &args.hardware.isos).await?;
         // Lists are changed whole.
         let vm = session.read(&NOUN, &args.name).await?;
         if media {
             spec["cdroms"] = hardware::cdroms(vm.pointer("/spec/cdroms"), &isos);
         }
-        if ports {
-            spec["nics"] = nics(vm.pointer("/spec/nics"), create::ports(&args.ports)?);
+        if ports || args.network.is_some() {
+            let mut nic = json!({});
+            put(&mut nic, "network", args.network.as_deref());
+            if ports {
+                nic["ports"] = create::ports(&args.ports)?;
+            }
+            spec["nics"] = nics(vm.pointer("/spec/nics"), nic);
         }
     }
     set::set(session, &NOUN, &args.name, &args.labels, spec).await
 }
 
-/// The NICs with these ports at the first of them, which is made if there is none.
-fn nics(had: Option<&Value>, ports: Value) -> Value {
+/// The NICs with these settings of the first of them, which is made if there is none.
+fn nics(had: Option<&Value>, settings: Value) -> Value {
     let mut nics = had.and_then(Value::as_array).cloned().unwrap_or_default();
     if nics.is_empty() {
         nics.push(json!({}));
     }
-    nics[0]["ports"] = ports;
+    if let (Some(first), Value::Object(settings)) = (nics[0].as_object_mut(), settings) {
+        first.extend(settings);
+    }
     Value::Array(nics)
 }
 
@@ -79,10 +89,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ports_are_those_of_the_first_nic() {
+    fn settings_are_those_of_the_first_nic() {
         let had = json!([{"network": "lan", "ports": [1]}, {"network": "other"}]);
         let expected = json!([{"network": "lan", "ports": [2]}, {"network": "other"}]);
-        assert_eq!(nics(Some(&had), json!([2])), expected);
-        assert_eq!(nics(Some(&json!([])), json!([])), json!([{"ports": []}]));
+        assert_eq!(nics(Some(&had), json!({"ports": [2]})), expected);
+        let expected = json!([{"network": "dmz", "ports": [1]}, {"network": "other"}]);
+        assert_eq!(nics(Some(&had), json!({"network": "dmz"})), expected);
+        assert_eq!(nics(Some(&json!([])), json!({"ports": []})), json!([{"ports": []}]));
     }
 }
