@@ -338,6 +338,8 @@ pub trait Snapshots: Send + Sync {
     async fn delete(&self, handle: Option<&Handle>, drives: &[Drive], tag: Uuid) -> Result<()>;
     /// The guest must be stopped.
     async fn restore(&self, drives: &[Drive], tag: Uuid) -> Result<()>;
+    /// What the drives held of their own, beside their images, when it was taken.
+    async fn size(&self, drives: &[Drive], tag: Uuid) -> Result<Bytes>;
 }
 
 /// Power `growth`: disks that grow under a live guest.

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::error::Error;
 use crate::meta::{Kind, Meta, NameRule, ObjectRef, Scope};
 use crate::name::Name;
-use crate::units::Time;
+use crate::units::{Bytes, Time};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Snapshot;
@@ -83,6 +83,10 @@ pub struct SnapshotData {
     /// Volumes that it covers.
     #[serde(default)]
     pub volumes: Vec<Name>,
+    /// What the disks held of their own, beside their image, when it was taken; absent on one of an
+    /// older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<Bytes>,
     /// What the disks show; absent while the snapshot is not taken, and on one of an older version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consistency: Option<Consistency>,

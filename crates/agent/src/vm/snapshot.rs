@@ -1,10 +1,11 @@
 //! Takes and deletes snapshots of a VM's disks, and reports what they show.
 
+use novacron_host::Handle;
 use novacron_host::hypervisor::{Drive, Snapshots, while_frozen};
 use novacron_model::snapshot::{Consistency, SnapshotData};
 use novacron_model::task::step;
 use novacron_model::vm::{Disk, Exit, ExitCause, Runtime};
-use novacron_model::{Error, Result, Snapshot as VmSnapshot, key};
+use novacron_model::{Bytes, Error, Result, Snapshot as VmSnapshot, key};
 use novacron_store::Key;
 use uuid::Uuid;
 
@@ -14,24 +15,33 @@ use super::view::SnapshotWork;
 use crate::node::project_of;
 use crate::report;
 
+/// A snapshot that was taken.
+struct Taken {
+    /// Whether all file systems were whole.
+    whole: Result<()>,
+    size: Option<Bytes>,
+}
+
 /// What fails is said in the snapshot itself; a deletion is tried again.
 pub(super) async fn perform(scene: Scene<'_>, work: &SnapshotWork) -> Result<()> {
     let Scene { node, at, family, .. } = scene;
     let key = Key::from(key::object::<VmSnapshot>(Some(project_of(family)?), &work.name));
-    let done = on_disks(scene, work).await;
-    let txn = match (work.delete, done) {
-        (true, Err(error)) => {
+    let step = if work.delete { step::DELETE_SNAPSHOT } else { step::TAKE_SNAPSHOT };
+    node.board.step(work.uid, step);
+    let txn = if work.delete {
+        if let Err(error) = delete(scene, work.uid).await {
             node.board.write(work.uid, error.to_string());
+            node.board.pause(work.uid);
             return Err(error);
         }
-        (true, Ok(_)) => report::cleaned(node, at, &key, work.uid, "data")?,
-        (false, done) => {
-            let data = data(scene, done);
-            let mut txn = report::section(at, &key, "data", &data)?;
-            report::add_log(&mut txn, node, at, &key, work.uid)?;
-            txn
-        }
+        report::cleaned(node, at, &key, work.uid, "data")?
+    } else {
+        let data = data(scene, take(scene, work.uid).await);
+        let mut txn = report::section(at, &key, "data", &data)?;
+        report::add_log(&mut txn, node, at, &key, work.uid)?;
+        txn
     };
+    node.board.pause(work.uid);
     node.commit(txn).await.map_err(|error| {
         report::warn(&key, &error);
         Error::unavailable(error.to_string())
@@ -40,41 +50,53 @@ pub(super) async fn perform(scene: Scene<'_>, work: &SnapshotWork) -> Result<()>
     Ok(())
 }
 
-/// The disks that a snapshot covers: those that the live guest has, which may be others than the
-/// spec asks for.
-fn disks(scene: Scene<'_>) -> &[Disk] {
-    let has = scene.runtime.hardware.as_ref().filter(|_| scene.handle.is_some());
-    has.map_or(&scene.vm.spec.disks, |hardware| &hardware.disks)
+/// The disks that a snapshot covers: those that the spec asks for, without those that a live guest
+/// does not have.
+pub(super) fn disks(scene: Scene<'_>) -> Vec<Disk> {
+    let mut disks = scene.vm.spec.disks.clone();
+    if let Some(has) = scene.runtime.hardware.as_ref().filter(|_| scene.handle.is_some()) {
+        disks.retain(|disk| has.disks.iter().any(|had| had.volume == disk.volume));
+    }
+    disks
 }
 
-/// The result of a snapshot that was taken: whether all file systems were whole.
-async fn on_disks(scene: Scene<'_>, work: &SnapshotWork) -> Result<Result<()>> {
-    let Scene { node, at, family, vm, handle, .. } = scene;
-    let snapshots = node.config.hypervisor.snapshots();
-    let snapshots = snapshots.ok_or_else(no_snapshots)?;
-    let drives = machine::drives(node, at, family, vm, disks(scene)).await?;
-    let step = if work.delete { step::DELETE_SNAPSHOT } else { step::TAKE_SNAPSHOT };
-    node.board.step(work.uid, step);
-    let done = if work.delete {
-        snapshots.delete(handle, &drives, work.uid).await.map(Ok)
-    } else {
-        take(scene, snapshots, &drives, work.uid).await
+async fn drives(scene: Scene<'_>) -> Result<Vec<Drive>> {
+    let Scene { node, at, family, vm, .. } = scene;
+    machine::drives(node, at, family, vm, &disks(scene)).await
+}
+
+fn snapshots(scene: Scene<'_>) -> Result<&dyn Snapshots> {
+    scene.node.config.hypervisor.snapshots().ok_or_else(no_snapshots)
+}
+
+async fn delete(scene: Scene<'_>, tag: Uuid) -> Result<()> {
+    let snapshots = snapshots(scene)?;
+    snapshots.delete(scene.handle, &drives(scene).await?, tag).await
+}
+
+async fn take(scene: Scene<'_>, tag: Uuid) -> Result<Taken> {
+    let (snapshots, drives) = (snapshots(scene)?, drives(scene).await?);
+    let whole = match scene.handle {
+        Some(handle) => take_live(scene, handle, &drives, tag).await?,
+        None => {
+            snapshots.take(None, &drives, tag).await?;
+            shut_down(&scene.vm.status.runtime.clone().unwrap_or_default())
+        }
     };
-    node.board.pause(work.uid);
-    done
+    let size = snapshots.size(&drives, tag).await;
+    if let Err(error) = &size {
+        scene.node.board.write(tag, format!("not measured: {error}"));
+    }
+    Ok(Taken { whole, size: size.ok() })
 }
 
-async fn take(
+async fn take_live(
     scene: Scene<'_>,
-    snapshots: &dyn Snapshots,
+    handle: &Handle,
     drives: &[Drive],
     tag: Uuid,
 ) -> Result<Result<()>> {
-    let Some(handle) = scene.handle else {
-        snapshots.take(None, drives, tag).await?;
-        let runtime = scene.vm.status.runtime.clone().unwrap_or_default();
-        return Ok(shut_down(&runtime));
-    };
+    let snapshots = snapshots(scene)?;
     // One that a daemon took that has died since may not show what this one is going to say.
     snapshots.delete(Some(handle), drives, tag).await?;
     let take = snapshots.take(Some(handle), drives, tag);
@@ -102,18 +124,20 @@ fn shut_down(runtime: &Runtime) -> Result<()> {
     }
 }
 
-fn data(scene: Scene<'_>, done: Result<Result<()>>) -> SnapshotData {
-    let volumes = disks(scene).iter().filter_map(|disk| disk.volume.clone());
+fn data(scene: Scene<'_>, done: Result<Taken>) -> SnapshotData {
+    let volumes = disks(scene).into_iter().filter_map(|disk| disk.volume);
     let mut data = SnapshotData {
         taken: None,
         volumes: volumes.collect(),
+        size: None,
         consistency: None,
         crash_reason: None,
         error: None,
     };
     match done {
-        Ok(whole) => {
+        Ok(Taken { whole, size }) => {
             data.taken = Some(scene.node.now());
+            data.size = size;
             data.consistency = Some(match whole {
                 Ok(()) => Consistency::Filesystem,
                 Err(_) => Consistency::Crash,

@@ -368,10 +368,14 @@ pub async fn snapshots_are_idempotent_by_tag(fixture: &dyn Fixture) {
         snapshots.take(None, disks, stopped).await.expect("a snapshot of a stopped VM");
         snapshots.restore(disks, live).await.expect("restore");
     }
+    let size = snapshots.size(disks, stopped).await.expect("what it holds");
+    assert!(snapshots.size(disks, live).await.expect("what it holds") <= size, "it is older");
     for _ in 0..2 {
         snapshots.delete(None, disks, stopped).await.expect("delete");
     }
     let gone = snapshots.restore(disks, stopped).await.expect_err("restored what is gone");
+    assert_eq!(gone.code, Code::NotFound, "{gone}");
+    let gone = snapshots.size(disks, stopped).await.expect_err("measured what is gone");
     assert_eq!(gone.code, Code::NotFound, "{gone}");
     let handle = start(&*driver, &machine).await;
     for _ in 0..2 {

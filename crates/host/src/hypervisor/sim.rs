@@ -31,6 +31,8 @@ use super::{
 };
 pub use world::SimWorld;
 
+/// What a snapshot of one drive holds.
+const SNAPSHOT_SIZE: Bytes = Bytes(1 << 20);
 pub const DRIVER: &str = "sim";
 const POWERS: [&str; 10] = [
     "control",
@@ -288,6 +290,15 @@ impl Snapshots for SimHypervisor {
             None => Ok(()),
             Some(drive) => Err(super::snapshot_missing(&drive, tag)),
         }
+    }
+
+    async fn size(&self, drives: &[Drive], tag: Uuid) -> Result<Bytes> {
+        let held = |drive: &Drive| {
+            let taken =
+                self.world.with_snapshots(|taken| taken.contains(&(drive.path.clone(), tag)));
+            if taken { Ok(SNAPSHOT_SIZE.0) } else { Err(super::snapshot_missing(drive, tag)) }
+        };
+        Ok(Bytes(drives.iter().map(held).sum::<Result<_>>()?))
     }
 }
 

@@ -1,14 +1,16 @@
-//! The qcow2 header, as QEMU's `docs/interop/qcow2.txt` defines it: reading one without trusting
-//! it ([`Header`]), and writing new, empty disks ([`create`]), which is twenty times as fast as
-//! starting `qemu-img`.
+//! The qcow2 format, as QEMU's `docs/interop/qcow2.txt` defines it: reading a header without
+//! trusting it ([`Header`]), writing new, empty disks ([`create`]), which is twenty times as fast as
+//! starting `qemu-img`, and what a snapshot holds ([`held`]).
 //!
 //! Data clusters are never touched here; that is QEMU's and qemu-img's work.
 
 mod create;
 mod header;
+mod held;
 
 pub use create::{SIZE_MAX, create};
 pub use header::{Extension, Header, MAGIC};
+pub use held::held;
 
 /// Type of a header extension.
 mod extension {

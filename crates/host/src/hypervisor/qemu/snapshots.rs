@@ -1,12 +1,13 @@
 //! Power `snapshots`: internal snapshots of qcow2 files, by QEMU while the guest lives and by
 //! `qemu-img` while it does not. Disks only, no memory. A snapshot is named by its tag.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
 
 use async_trait::async_trait;
 use novacron_model::volume::DiskFormat;
-use novacron_model::{Error, Result};
+use novacron_model::{Bytes, Error, Result};
 use serde_json::{Value, json};
 use tokio::process::Command;
 use uuid::Uuid;
@@ -14,7 +15,7 @@ use uuid::Uuid;
 use super::super::{Drive, Handle, Snapshots, snapshot_missing, snapshot_of_raw};
 use super::QemuHypervisor;
 use super::guest::Guest;
-use crate::storage::{fault, layers};
+use crate::storage::{fault, layers, qcow2};
 
 #[async_trait]
 impl Snapshots for QemuHypervisor {
@@ -54,6 +55,16 @@ impl Snapshots for QemuHypervisor {
         }
         Ok(())
     }
+
+    async fn size(&self, drives: &[Drive], tag: Uuid) -> Result<Bytes> {
+        let drives = drives.to_vec();
+        let held = move || {
+            let held = |drive| held(drive, tag).map(|held| held.0);
+            Ok(Bytes(drives.iter().map(held).sum::<Result<_>>()?))
+        };
+        let done = tokio::task::spawn_blocking(held).await;
+        done.unwrap_or_else(|error| Err(Error::internal(error.to_string())))
+    }
 }
 
 /// Says which disks show the snapshot and which do not: together they are no moment of the VM.
@@ -74,6 +85,14 @@ fn half_restored(error: Error, restored: &[Drive], others: &[Drive]) -> Error {
     let hint = error.hint.map(|hint| format!("{hint}; then ")).unwrap_or_default();
     Error::new(error.code, message)
         .hint(format!("{hint}restore the snapshot again before the VM runs"))
+}
+
+fn held(drive: &Drive, tag: Uuid) -> Result<Bytes> {
+    let held = File::open(&drive.path).and_then(|file| qcow2::held(&file, &tag.to_string()));
+    let held = held.map_err(|error| {
+        Error::unavailable(format!("disk \"{}\" cannot be read: {error}", drive.serial))
+    })?;
+    held.ok_or_else(|| snapshot_missing(drive, tag))
 }
 
 fn check_formats(drives: &[Drive]) -> Result<()> {
