@@ -21,8 +21,8 @@
 //! on change:  queue the family, and related(at, family) with a snapshot that has the change
 //!             (also for Gone: related then finds who waited for it)
 //! each round: plan = plan_all(fresh snapshot, family, now)
-//!             commit plan.txn:  Ok → the watch delivers the change and queues it again
-//!                               precondition or limit → queue the family again
+//!             commit plan.txn:  Ok, precondition or limit → queue the family again: a plan is one
+//!                               step, and need not have changed its own family
 //!                               other errors → queue it again after a pause
 //!             plan.wake: queue the family again at that time
 //! ```

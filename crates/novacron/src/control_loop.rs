@@ -111,9 +111,8 @@ impl Driver {
 
     fn settle(&mut self, family: &Key, outcome: Result<Revision, CommitError>) {
         match outcome {
-            // The watch brings the change back.
-            Ok(_) => {}
-            Err(CommitError::Precondition { .. } | CommitError::Limit { .. }) => {
+            // A plan is one step, and need not have changed its own family: there may be more.
+            Ok(_) | Err(CommitError::Precondition { .. } | CommitError::Limit { .. }) => {
                 self.queue.insert(family.clone());
             }
             Err(error) => {

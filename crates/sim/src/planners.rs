@@ -68,8 +68,9 @@ async fn look(
         }
         let Some(txn) = plan.txn else { continue };
         match store.commit(txn).await {
-            Ok(_) => {}
-            Err(CommitError::Precondition { .. } | CommitError::Limit { .. }) => again.push(family),
+            Ok(_) | Err(CommitError::Precondition { .. } | CommitError::Limit { .. }) => {
+                again.push(family);
+            }
             Err(error) => {
                 tracing::warn!(%family, %error, "a plan was not committed");
                 again.push(family);

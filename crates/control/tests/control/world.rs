@@ -269,9 +269,13 @@ impl World {
         for _ in 0..1024 {
             let Some(family) = self.touched.pop_first() else { return };
             for related in control::related(&self.at(), &family) {
-                self.plan(&related);
+                if self.plan(&related) {
+                    self.touched.insert(related);
+                }
             }
-            self.plan(&family);
+            if self.plan(&family) {
+                self.touched.insert(family);
+            }
         }
         panic!("the driver does not come to rest");
     }

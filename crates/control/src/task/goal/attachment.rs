@@ -3,15 +3,18 @@
 use novacron_model::task::Action;
 use novacron_model::vm::RefusedChange;
 use novacron_model::volume::Attachment;
-use novacron_model::{Error, Object, Task, Vm, Volume};
+use novacron_model::{Error, Object, Task, Vm, Volume, key};
 use novacron_store::{Snapshot as At, object};
 
 use super::Verdict;
 use crate::admission::Home;
+use crate::index::{self, OPEN, row};
 use crate::vm::is_live;
 
 pub(super) fn judge(at: &At, home: &Home, task: &Object<Task>, volume: &Object<Volume>) -> Verdict {
+    // Another VM may have taken it since.
     let attachment = volume.status.attachment.as_ref();
+    let attachment = attachment.filter(|attachment| is_about(at, home, task, attachment));
     let data = volume.status.data.as_ref();
     if task.spec.action == Action::Attach
         && let Some(error) = data.and_then(|data| data.error.as_ref())
@@ -30,13 +33,19 @@ pub(super) fn judge(at: &At, home: &Home, task: &Object<Task>, volume: &Object<V
             "volume \"{}\" was detached meanwhile",
             volume.name()
         )))),
-        // Also one that another VM has taken since.
         (_, Some(attachment)) if attachment.leaving => {
             let verdict = |vm: &Object<Vm>| given(task, volume, vm);
             with_vm(at, home, attachment, |vm| verdict(vm).unwrap_or(Verdict::Wait))
         }
         _ => Verdict::Done,
     }
+}
+
+/// Whether the task is about this VM, which it then watches.
+fn is_about(at: &At, home: &Home, task: &Object<Task>, attachment: &Attachment) -> bool {
+    let vm = key::object::<Vm>(Some(home.uid), attachment.vm.as_str());
+    let open = key::section(&key::object::<Task>(Some(home.uid), task.name()), OPEN);
+    at.get(&open).is_some_and(|open| open.index.contains(&row(index::WAITS_ON, &vm)))
 }
 
 fn with_vm(
