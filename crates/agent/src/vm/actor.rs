@@ -19,7 +19,7 @@ use super::look::{self, Sight};
 use super::machine;
 use super::outcome;
 use super::probe::Probe;
-use super::view::{Decision, Disks, Effect, Guest, Memory, Nic, SnapshotWork, Step, View};
+use super::view::{Decision, Effect, Guest, Memory, Nic, SnapshotWork, Step, Unready, View};
 use crate::actors::Seat;
 use crate::hold;
 use crate::node::Node;
@@ -49,7 +49,7 @@ struct Actor {
 struct Seen {
     guest: Option<Guest>,
     last_words: Option<String>,
-    disks: Disks,
+    unready: Vec<Unready>,
     snapshots: Vec<SnapshotWork>,
     nics: Vec<Nic>,
 }
@@ -159,13 +159,13 @@ impl Actor {
         };
         self.note_guest(guest.as_ref());
         let family = self.seat.family();
-        let disks = machine::disks(&self.node, at, family, vm);
+        let unready = machine::unready(&self.node, at, family, vm);
         let snapshots = look::snapshots(at, family, vm)?;
         let nics = match &guest {
             Some(guest) => bridges::nics(&self.node, at, family, vm, &guest.handle).await,
             None => Vec::new(),
         };
-        Ok(Seen { guest, last_words, disks, snapshots, nics })
+        Ok(Seen { guest, last_words, unready, snapshots, nics })
     }
 
     fn view<'a>(
@@ -183,7 +183,7 @@ impl Actor {
             runtime,
             guest: seen.guest.as_ref(),
             last_words: seen.last_words.as_deref(),
-            disks: &seen.disks,
+            unready: &seen.unready,
             snapshots: &seen.snapshots,
             nics: &seen.nics,
             hold: None,

@@ -16,6 +16,9 @@ use super::view::{Decision, Effect, Guest, Nic, Pressed, Step, View};
 /// A guest that boots does not hear the power button yet: press again from time to time.
 const PRESS_AGAIN: Duration = Duration::from_secs(10);
 
+/// A bridge that takes no NIC now may take it later.
+const PLUG_AGAIN: Duration = Duration::from_secs(10);
+
 /// A guest that shuts down this soon after the button was pressed does so because of it, even if
 /// the user has changed their mind.
 const ECHO: Duration = Duration::from_mins(5);
@@ -51,7 +54,9 @@ pub fn decide(view: &View<'_>, guest: &Guest, mut runtime: Runtime) -> Decision 
         return Decision { runtime, then: Step::Do(effect) };
     }
     settle(&mut runtime, view, guest);
-    if view.nics.iter().any(|nic| nic.plug == Plug::Out) {
+    let unplugged = view.nics.iter().any(|nic| nic.plug == Plug::Out);
+    let plug_in = unplugged.then(|| plug_again(view));
+    if plug_in == Some(Duration::ZERO) {
         return Decision { runtime, then: Step::Do(Effect::Plug) };
     }
     if let Some(change) = fit::next(view, &mut runtime) {
@@ -60,9 +65,15 @@ pub fn decide(view: &View<'_>, guest: &Guest, mut runtime: Runtime) -> Decision 
     // Last: a deletion that cannot be done, on a full disk say, is tried for ever.
     let then = match view.snapshots.first() {
         Some(work) => Step::Do(Effect::Snapshot(work.clone())),
-        None => Step::Wait(fit::wait(view, &runtime)),
+        None => Step::Wait(plug_in.into_iter().chain(fit::wait(view, &runtime)).min()),
     };
     Decision { runtime, then }
+}
+
+/// How long NICs that could not be plugged in are left alone.
+fn plug_again(view: &View<'_>) -> Duration {
+    let Some(tried) = &view.memory.unpluggable else { return Duration::ZERO };
+    PLUG_AGAIN.saturating_sub(view.uptime.saturating_sub(tried.since))
 }
 
 /// Why the guest is to go down, if it is.
@@ -112,7 +123,7 @@ fn note_nics(runtime: &mut Runtime, view: &View<'_>) {
     if view.nics.is_empty() {
         return;
     }
-    let lately = view.memory.unpluggable.as_deref();
+    let lately = view.memory.unpluggable.as_ref().map(|tried| tried.reason.as_str());
     let state = |nic: &Nic| NicState {
         mac: nic.mac.clone(),
         bridge: nic.bridge.clone(),

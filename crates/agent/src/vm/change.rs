@@ -32,7 +32,7 @@ pub(super) async fn perform(scene: Scene<'_>, change: &LiveChange) -> Result<()>
             let drive = machine::cdrom(node, at, family, &vm.spec, cdrom).await?;
             hotplug.change_medium(live(scene)?, &drive).await
         }
-        LiveChange::Ports { nic, ends, begins } => {
+        LiveChange::Ports { nic, ends, begins, .. } => {
             let (ends, begins) = (machine::forwards(ends), machine::forwards(begins));
             hotplug.change_forwards(live(scene)?, *nic, &ends, &begins).await
         }

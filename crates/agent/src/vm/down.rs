@@ -21,7 +21,7 @@ pub fn decide(view: &View<'_>) -> Decision {
     // Not before its process has gone: until then it holds what it was given.
     (runtime.hardware, runtime.plugging) = (None, None);
     runtime.refused.clear();
-    let ready = *view.disks == Disks::Ready;
+    let ready = *view.disks() == Disks::Ready;
     let orders = &view.vm.status.orders;
     if ready && orders.restore > runtime.done.restore {
         let snapshot = orders.restore_from.clone().unwrap_or_default();
@@ -70,7 +70,7 @@ fn vanished(view: &View<'_>) -> (ExitCause, Option<String>) {
 fn stay_stopped(view: &View<'_>, mut runtime: Runtime) -> Decision {
     let never_settled = runtime.observed_generation == 0;
     let now = view.now;
-    match view.disks {
+    match view.disks() {
         Disks::Waiting(reason) if never_settled => {
             enter(&mut runtime, VmState::Creating, Some(reason.clone()), now);
             return Decision { runtime, then: Step::Wait(None) };
@@ -151,7 +151,7 @@ fn start(view: &View<'_>, mut runtime: Runtime) -> Decision {
         enter(&mut runtime, VmState::Stopped, Some(reason), now);
         return Decision { runtime, then: Step::Wait(None) };
     }
-    match view.disks {
+    match view.disks() {
         Disks::Waiting(reason) => {
             enter(&mut runtime, VmState::Creating, Some(reason.clone()), now);
             Decision { runtime, then: Step::Wait(None) }

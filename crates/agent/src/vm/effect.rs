@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 
 use novacron_host::hypervisor::{BRIDGES_NEED, Control, NicPort};
 use novacron_host::{Handle, Machine, Stop};
-use novacron_model::vm::{Protocol, Runtime};
+use novacron_model::vm::{Disk, Protocol, Runtime};
 use novacron_model::{Error, Object, Result, Snapshot as VmSnapshot, Vm};
 use novacron_store::{Key, Snapshot, object};
 use uuid::Uuid;
@@ -54,13 +54,16 @@ pub(super) async fn perform(scene: Scene<'_>, effect: &Effect) -> Result<Option<
 /// Uids of the volumes whose files the effect reaches into.
 fn touched(scene: Scene<'_>, effect: &Effect) -> Result<Vec<Uuid>> {
     match effect {
-        Effect::Start { .. } | Effect::Snapshot(_) | Effect::Restore { .. } => {
-            let volumes = machine::volumes(scene.at, scene.family, &scene.vm.spec.disks)?;
-            Ok(volumes.iter().map(|volume| volume.meta.uid).collect())
-        }
+        Effect::Start { .. } | Effect::Restore { .. } => uids(scene, &scene.vm.spec.disks),
+        Effect::Snapshot(_) => uids(scene, &snapshot::disks(scene)),
         Effect::Change(change) => Ok(change::volume(scene, change).into_iter().collect()),
         _ => Ok(Vec::new()),
     }
+}
+
+fn uids(scene: Scene<'_>, disks: &[Disk]) -> Result<Vec<Uuid>> {
+    let volumes = machine::volumes(scene.at, scene.family, disks)?;
+    Ok(volumes.iter().map(|volume| volume.meta.uid).collect())
 }
 
 pub(super) fn live(scene: Scene<'_>) -> Result<&Handle> {

@@ -11,33 +11,80 @@
 
 use std::time::Duration;
 
-use novacron_model::vm::{LiveChange, RefusedChange, Runtime};
+use novacron_model::vm::{Hardware, LiveChange, RefusedChange, Runtime};
 use novacron_model::{Code, Error};
 
-use super::view::{Disks, Memory, View};
+use super::view::{Disks, Memory, Refusals, View};
 
-/// A guest may let go of a disk later than it was asked to.
+/// A guest may let go of a disk later than it was asked to. Doubled with each refusal.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
+const TRY_AGAIN_MAX: Duration = Duration::from_mins(10);
 
 /// The next change; `runtime` announces it.
 pub fn next(view: &View<'_>, runtime: &mut Runtime) -> Option<LiveChange> {
-    let changes = runtime.hardware.as_ref()?.live_changes(&view.vm.spec.hardware());
+    let wanted = view.vm.spec.hardware();
+    let changes = note_unwanted(runtime, &wanted)?;
     runtime.refused.retain(|refused| changes.iter().any(|each| each.device() == refused.device));
-    if let Some(disk) = runtime.plugging.clone() {
-        let change = LiveChange::Attach(disk.clone());
-        let goes_on = changes.contains(&change) && pause(view, runtime, &change).is_none();
-        return Some(if goes_on { change } else { LiveChange::Detach(disk) });
+    note_failed_disks(view, runtime, &changes);
+    let coming = runtime.plugging.clone().map(LiveChange::Attach);
+    if let Some(LiveChange::Attach(disk)) = &coming
+        && pause(view, runtime, &LiveChange::Attach(disk.clone())).is_some()
+        && view.memory.refused.get(disk.name.as_str()).is_none_or(|refused| !refused.taken_back)
+    {
+        return Some(LiveChange::Detach(disk.clone()));
     }
-    let ready = |change: &LiveChange| match change {
-        LiveChange::Attach(_) => *view.disks == Disks::Ready,
-        _ => true,
+    let may = |change: &LiveChange| {
+        // Disks come one after the other.
+        let bars = matches!(change, LiveChange::Attach(_))
+            && coming.as_ref().is_some_and(|coming| coming != change);
+        !bars && state(view, change) == &Disks::Ready && pause(view, runtime, change).is_none()
     };
-    let may = |change: &LiveChange| ready(change) && pause(view, runtime, change).is_none();
     let change = changes.into_iter().find(may)?;
     if let LiveChange::Attach(disk) = &change {
         runtime.plugging = Some(disk.clone());
     }
     Some(change)
+}
+
+/// What is to change. A disk that may have come and is not wanted any more counts as had, and goes
+/// as others do.
+fn note_unwanted(runtime: &mut Runtime, wanted: &Hardware) -> Option<Vec<LiveChange>> {
+    let hardware = runtime.hardware.as_mut()?;
+    let changes = hardware.live_changes(wanted);
+    let Some(attach) = runtime.plugging.clone().map(LiveChange::Attach) else {
+        return Some(changes);
+    };
+    if changes.contains(&attach) {
+        return Some(changes);
+    }
+    hardware.follow(&attach);
+    runtime.plugging = None;
+    Some(hardware.live_changes(wanted))
+}
+
+/// A disk that will not come by itself is told like one that the guest refuses.
+fn note_failed_disks(view: &View<'_>, runtime: &mut Runtime, changes: &[LiveChange]) {
+    for change in changes {
+        if let Disks::Failed(reason) = state(view, change) {
+            let (device, error) = (change.device(), Error::conflict(reason.clone()));
+            refuse(view, runtime, device, error);
+        }
+    }
+}
+
+fn refuse(view: &View<'_>, runtime: &mut Runtime, device: String, error: Error) {
+    let refused = RefusedChange { device, generation: view.vm.meta.generation, error };
+    if !runtime.refused.contains(&refused) {
+        runtime.refused.retain(|other| other.device != refused.device);
+        runtime.refused.push(refused);
+    }
+}
+
+/// How what a change needs stands.
+fn state<'a>(view: &View<'a>, change: &LiveChange) -> &'a Disks {
+    let LiveChange::Attach(disk) = change else { return &Disks::Ready };
+    let unready = view.unready.iter().find(|unready| unready.disk == disk.name);
+    unready.map_or(&Disks::Ready, |unready| &unready.state)
 }
 
 /// How long until something that was refused is to be tried again.
@@ -56,8 +103,10 @@ fn pause(view: &View<'_>, runtime: &Runtime, change: &LiveChange) -> Option<Dura
     if refused.error.code == Code::Unsupported {
         return Some(Duration::MAX);
     }
-    let since = view.uptime.saturating_sub(*view.memory.refused.get(&device)?);
-    Some(TRY_AGAIN.saturating_sub(since)).filter(|left| !left.is_zero())
+    let Refusals { count, last, .. } = view.memory.refused.get(&device)?;
+    let pause = TRY_AGAIN * 2_u32.saturating_pow(count.saturating_sub(1).min(6));
+    let since = view.uptime.saturating_sub(*last);
+    Some(pause.min(TRY_AGAIN_MAX).saturating_sub(since)).filter(|left| !left.is_zero())
 }
 
 /// Notes what came of a change.
@@ -73,20 +122,28 @@ pub fn note(
     let takes_back =
         matches!(change, LiveChange::Detach(disk) if runtime.plugging.as_ref() == Some(disk));
     match error {
-        Some(_) if takes_back => {}
-        Some(error) => {
-            let (generation, error) = (view.vm.meta.generation, error.clone());
-            runtime.refused.retain(|refused| refused.device != device);
-            memory.refused.insert(device.clone(), view.uptime);
-            runtime.refused.push(RefusedChange { device, generation, error });
-        }
-        None => {
-            if matches!(change, LiveChange::Attach(_) | LiveChange::Detach(_)) {
+        _ if takes_back => {
+            let refused = Refusals { count: 1, last: view.uptime, taken_back: true };
+            memory.refused.entry(device).or_insert(refused).taken_back = true;
+            if error.is_none() {
                 runtime.plugging = None;
             }
-            if !takes_back {
-                runtime.refused.retain(|refused| refused.device != device);
+        }
+        Some(error) => {
+            let before = runtime.refused.iter().find(|refused| refused.device == device);
+            let again = before.is_some_and(|refused| refused.generation == view.vm.meta.generation);
+            let count = memory.refused.get(&device).filter(|_| again).map_or(0, |had| had.count);
+            let refusals = Refusals { count: count + 1, last: view.uptime, taken_back: false };
+            memory.refused.insert(device.clone(), refusals);
+            refuse(view, runtime, device, error.clone());
+        }
+        None => {
+            if matches!(change, LiveChange::Attach(_)) {
+                runtime.plugging = None;
             }
+            runtime.refused.retain(|refused| refused.device != device);
+            // It may have made room for others.
+            memory.refused.clear();
             if let Some(hardware) = &mut runtime.hardware {
                 hardware.follow(change);
             }

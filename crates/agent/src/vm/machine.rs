@@ -11,24 +11,22 @@ use novacron_model::{Error, Image, Name, Network, Object, Result, Vm, Volume, ne
 use novacron_store::{Key, Snapshot, object};
 use uuid::Uuid;
 
-use super::view::Disks;
+use super::view::{Disks, Unready};
 use crate::config::CidataOrder;
 use crate::copy;
 use crate::node::{Node, project_of};
 use crate::volume::image_disk;
 
-/// Whether all volumes of a VM are ready here.
-pub(crate) fn disks(node: &Node, at: &Snapshot, family: &Key, vm: &Object<Vm>) -> Disks {
-    for disk in &vm.spec.disks {
-        match volume_of(at, family, disk) {
-            Err(error) => return Disks::Failed(error.message),
-            Ok(volume) => match readiness(node, at, vm, &volume) {
-                Disks::Ready => {}
-                other => return other,
-            },
-        }
-    }
-    Disks::Ready
+/// The disks of a VM that are not ready here, in their order.
+pub(crate) fn unready(node: &Node, at: &Snapshot, family: &Key, vm: &Object<Vm>) -> Vec<Unready> {
+    let unready = |disk: &Disk| {
+        let state = match volume_of(at, family, disk) {
+            Err(error) => Disks::Failed(error.message),
+            Ok(volume) => readiness(node, at, vm, &volume),
+        };
+        (state != Disks::Ready).then(|| Unready { disk: disk.name.clone(), state })
+    };
+    vm.spec.disks.iter().filter_map(unready).collect()
 }
 
 fn readiness(node: &Node, at: &Snapshot, vm: &Object<Vm>, volume: &Object<Volume>) -> Disks {

@@ -4,7 +4,7 @@ use novacron_model::Error;
 use novacron_model::task::Action;
 use novacron_model::vm::{Failure, Runtime};
 
-use super::view::{Effect, Memory, View};
+use super::view::{Effect, Memory, Unpluggable, View};
 use super::{alive, down, fit};
 
 /// The runtime and the memory after `effect`, which failed if there is an `error`. The world is
@@ -36,7 +36,11 @@ pub fn after(view: &View<'_>, effect: &Effect, error: Option<&Error>) -> (Runtim
             fail(&mut runtime, view, Action::Restore, orders.restore, error);
         }
         Effect::Change(change) => fit::note(view, &mut runtime, &mut memory, change, error),
-        Effect::Plug => memory.unpluggable = error.map(|error| error.message.clone()),
+        Effect::Plug => {
+            let since = view.uptime;
+            memory.unpluggable =
+                error.map(|error| Unpluggable { reason: error.message.clone(), since });
+        }
         Effect::Destroy | Effect::Snapshot(_) | Effect::CleanUp => {}
     }
     (runtime, memory)

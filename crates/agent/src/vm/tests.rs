@@ -1,5 +1,7 @@
 //! Decisions, one sentence each.
 
+mod fitting;
+
 use std::time::Duration;
 
 use novacron_host::hypervisor::Plug;
@@ -17,7 +19,7 @@ use uuid::Uuid;
 use super::decide::{at_rest, decide};
 use super::outcome::after;
 use super::view::{
-    Decision, Demand, Disks, Effect, Guest, Memory, Nic, Pressed, SnapshotWork, Step, View,
+    Decision, Demand, Disks, Effect, Guest, Memory, Nic, Pressed, SnapshotWork, Step, Unready, View,
 };
 
 const NOW: Time = Time(1_000_000_000);
@@ -28,7 +30,7 @@ struct Scene {
     vm: Object<Vm>,
     runtime: Runtime,
     guest: Option<Guest>,
-    disks: Disks,
+    unready: Vec<Unready>,
     snapshots: Vec<SnapshotWork>,
     nics: Vec<Nic>,
     memory: Memory,
@@ -46,7 +48,7 @@ impl Scene {
             runtime: &self.runtime,
             guest: self.guest.as_ref(),
             last_words: None,
-            disks: &self.disks,
+            unready: &self.unready,
             snapshots: &self.snapshots,
             nics: &self.nics,
             hold: self.hold.as_ref(),
@@ -91,7 +93,7 @@ fn new() -> Scene {
         vm: Object { meta, spec, status },
         runtime: Runtime::default(),
         guest: None,
-        disks: Disks::Ready,
+        unready: Vec::new(),
         snapshots: Vec::new(),
         nics: Vec::new(),
         memory: Memory::default(),
@@ -99,6 +101,10 @@ fn new() -> Scene {
         boot: "boot-1",
         hold: None,
     }
+}
+
+fn unready(state: Disks) -> Vec<Unready> {
+    vec![Unready { disk: Name::new("root").unwrap(), state }]
 }
 
 fn handle(epoch: u64) -> Handle {
@@ -163,21 +169,21 @@ fn wait(seconds: u64) -> Step {
 #[test]
 fn a_new_vm_starts_once_its_disks_are_there() {
     let mut scene = new();
-    scene.disks = Disks::Waiting("waiting for volume \"web-root\"".into());
+    scene.unready = unready(Disks::Waiting("waiting for volume \"web-root\"".into()));
     assert_eq!((scene.state(), scene.step()), (VmState::Creating, Step::Wait(None)));
-    scene.disks = Disks::Ready;
+    scene.unready.clear();
     let start = Step::Do(Effect::Start { paused: false });
     assert_eq!((scene.state(), scene.step()), (VmState::Starting, start));
 }
 
 #[test]
 fn a_disk_that_failed_fails_the_vm_and_its_task() {
-    let scene = Scene { disks: Disks::Failed("volume \"x\": full".into()), ..new() };
+    let scene = Scene { unready: unready(Disks::Failed("volume \"x\": full".into())), ..new() };
     let Decision { runtime, then } = scene.decide();
     assert_eq!((runtime.state, runtime.observed_generation), (VmState::Failed, 1));
     assert_eq!((runtime.reason.as_deref(), then), (Some("volume \"x\": full"), Step::Wait(None)));
     // Later the disk is there.
-    let scene = Scene { runtime, disks: Disks::Ready, ..scene };
+    let scene = Scene { runtime, unready: Vec::new(), ..scene };
     assert_eq!(scene.step(), Step::Do(Effect::Start { paused: false }));
 }
 
@@ -469,7 +475,7 @@ fn snapshots_are_worked_on_up_or_down() {
     let work = SnapshotWork { name: "web.a".into(), uid: Uuid::from_u128(1), delete: false };
     for scene in [running(), vanished()] {
         let mut scene = Scene { snapshots: vec![work.clone()], ..scene };
-        scene.disks = Disks::Ready;
+        scene.unready.clear();
         assert_eq!(scene.step(), Step::Do(Effect::Snapshot(work.clone())));
     }
 }
@@ -490,7 +496,7 @@ fn a_snapshot_that_cannot_be_deleted_holds_up_nothing() {
 #[test]
 fn a_back_off_that_is_due_is_counted_once() {
     for disks in [Disks::Failed("gone".into()), Disks::Waiting("not there yet".into())] {
-        let mut scene = Scene { disks, ..vanished() };
+        let mut scene = Scene { unready: unready(disks), ..vanished() };
         scene.runtime = scene.decide().runtime;
         scene.runtime.retry_at = Some(NOW);
         scene.runtime = scene.decide().runtime;

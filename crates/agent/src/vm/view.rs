@@ -8,7 +8,7 @@ use novacron_host::hypervisor::Plug;
 use novacron_host::{Handle, Observed, Stop};
 use novacron_model::node::Hold;
 use novacron_model::vm::{LiveChange, Runtime};
-use novacron_model::{Object, Time, Vm};
+use novacron_model::{Name, Object, Time, Vm};
 use uuid::Uuid;
 
 /// Everything that a decision may rest on.
@@ -25,7 +25,8 @@ pub struct View<'a> {
     pub guest: Option<&'a Guest>,
     /// What the driver says about a process that is gone.
     pub last_words: Option<&'a str>,
-    pub disks: &'a Disks,
+    /// Disks of the spec that a guest cannot be given now, in their order.
+    pub unready: &'a [Unready],
     pub snapshots: &'a [SnapshotWork],
     /// Of the live guest; empty where they could not be looked at.
     pub nics: &'a [Nic],
@@ -41,6 +42,11 @@ impl View<'_> {
     /// The spec has changed since the world last followed it.
     pub fn unfollowed(&self) -> bool {
         self.vm.meta.generation > self.runtime.observed_generation
+    }
+
+    /// Whether a guest can be started.
+    pub fn disks(&self) -> &Disks {
+        self.unready.first().map_or(&Disks::Ready, |unready| &unready.state)
     }
 
     pub fn demand(&self) -> Demand {
@@ -59,6 +65,13 @@ impl View<'_> {
 pub struct Guest {
     pub handle: Handle,
     pub observed: Observed,
+}
+
+/// A disk that a guest cannot be given now, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unready {
+    pub disk: Name,
+    pub state: Disks,
 }
 
 /// Whether everything that the guest starts from is there.
@@ -95,9 +108,27 @@ pub struct Memory {
     /// The generation for which pause or resume was tried.
     pub tried: Option<u64>,
     /// Why NICs could not be plugged in.
-    pub unpluggable: Option<String>,
-    /// When a change of a device was refused last, by [`View::uptime`].
-    pub refused: BTreeMap<String, Duration>,
+    pub unpluggable: Option<Unpluggable>,
+    /// Changes of devices that were refused, since the last one that was not.
+    pub refused: BTreeMap<String, Refusals>,
+}
+
+/// NICs could not be plugged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpluggable {
+    pub reason: String,
+    /// By [`View::uptime`].
+    pub since: Duration,
+}
+
+/// A live guest was not given what it was to be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusals {
+    pub count: u32,
+    /// The last one, by [`View::uptime`].
+    pub last: Duration,
+    /// What may be left of an attachment was to be taken back, done or not.
+    pub taken_back: bool,
 }
 
 /// The power button was pressed.

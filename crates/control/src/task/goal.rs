@@ -38,13 +38,16 @@ pub(super) fn judge(at: &At, home: &Home, task: &Object<Task>) -> Result<Verdict
     Ok(match task.spec.target.kind.as_str() {
         Vm::KIND => with::<Vm>(at, home, task, |task, of| vm(at, home, task, of))?,
         Volume::KIND => with::<Volume>(at, home, task, |task, volume| {
-            if matches!(task.spec.action, Action::Attach | Action::Detach) {
+            if task.spec.action == Action::Detach {
                 return attachment::judge(at, home, task, volume);
             }
             if volume.status.location.is_none()
                 && let Ok(Coming::Failed(error)) = coming::of_volume(at, home, volume)
             {
                 return Verdict::Failed(error);
+            }
+            if task.spec.action == Action::Attach {
+                return attachment::judge(at, home, task, volume);
             }
             let error = volume.status.data.as_ref().and_then(|data| data.error.as_ref());
             made(volume.status.state == VolumeState::Ready, error)

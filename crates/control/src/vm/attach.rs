@@ -12,7 +12,7 @@ use novacron_model::request::{AttachRequest, DetachRequest};
 use novacron_model::task::Action;
 use novacron_model::vm::{Disk, Runtime};
 use novacron_model::volume::Attachment;
-use novacron_model::{Error, Level, Object, Result, Snapshot, Time, Vm, Volume, key};
+use novacron_model::{Code, Error, Level, Name, Object, Result, Snapshot, Time, Vm, Volume, key};
 use novacron_store::{Key, Snapshot as At, Txn, object};
 
 use super::{PLACEMENT, disks, hardware, is_live, is_stopped, node, put_spec};
@@ -35,6 +35,9 @@ pub fn attach(
 ) -> Result<Admitted> {
     check_alive(vm)?;
     let home = request.home()?;
+    if let Some(kept) = kept_by_guest(request.at, &home, vm, &body.volume)? {
+        return take_back(request, vm, kept);
+    }
     let mut txn = Txn::new();
     let found = disks::take(request.at, &mut txn, &home, &body.volume, "volume")?;
     check_together(vm, &found)?;
@@ -62,6 +65,63 @@ pub fn attach(
     let text = format!("volume \"{}\" was attached to {}", body.volume, called(&vm.reference()));
     request.note(&mut txn, "volume.attached", &vm.reference(), text)?;
     watch(request, txn, Action::Attach, &found, &new)
+}
+
+/// A volume that leaves this VM, and that its guest keeps until its next start.
+fn kept_by_guest(
+    at: &At,
+    home: &Home,
+    vm: &Object<Vm>,
+    name: &Name,
+) -> Result<Option<(Object<Volume>, Disk)>> {
+    let family = key::object::<Volume>(Some(home.uid), name.as_str());
+    let found = attached(at, &family, vm)?;
+    let leaving = |volume: &Object<Volume>| {
+        volume.status.attachment.as_ref().is_some_and(|attachment| attachment.leaving)
+    };
+    let Some(found) = found.filter(leaving) else { return Ok(None) };
+    let Some(runtime) = vm.status.runtime.as_ref().filter(|_| is_live(vm)) else { return Ok(None) };
+    let disks = runtime.hardware.as_ref().map_or(&[][..], |hardware| &hardware.disks);
+    let Some(disk) = disks.iter().find(|disk| disk.volume.as_ref() == Some(name)) else {
+        return Ok(None);
+    };
+    // A guest that was asked to let go may do so at any moment; this one cannot.
+    let stays = runtime.refused.iter().any(|refused| {
+        refused.device == disk.name.as_str() && refused.error.code == Code::Unsupported
+    });
+    Ok(stays.then(|| (found, disk.clone())))
+}
+
+/// Undoes a detachment: the disk is again what it was, at its place and in the boot order.
+fn take_back(
+    request: &mut Request<'_>,
+    vm: &Object<Vm>,
+    (volume, disk): (Object<Volume>, Disk),
+) -> Result<Admitted> {
+    let home = request.home()?;
+    let has = hardware::still_held(vm).unwrap_or_else(|| vm.spec.hardware());
+    let place = |name: &str| has.disks.iter().position(|had| had.name.as_str() == name);
+    let before = |other: &Disk| place(other.name.as_str()) < place(disk.name.as_str());
+    let mut new = vm.clone();
+    let at = new.spec.disks.iter().rposition(before).map_or(0, |last| last + 1);
+    let name = disk.name.to_string();
+    new.spec.disks.insert(at, disk);
+    if let Some(at) = has.boot.iter().position(|each| *each == name) {
+        new.spec.boot.insert(at.min(new.spec.boot.len()), name);
+    }
+    hardware::check(&new.spec).map_err(|error| error.at("volume"))?;
+    let mut txn = Txn::new();
+    let new = put_spec(&mut txn, request.at, vm, new, None)?;
+    let family = key::object::<Volume>(Some(home.uid), volume.name());
+    unchanged_record(&mut txn, request.at, &key::section(&family, ATTACHMENT));
+    let own = key::object::<Vm>(Some(home.uid), vm.name());
+    unchanged_record(&mut txn, request.at, &key::section(&own, RUNTIME));
+    let attachment = volume.status.attachment.clone();
+    let stays = attachment.map(|attachment| Attachment { leaving: false, ..attachment });
+    object::put_section(&mut txn, request.at, &family, ATTACHMENT, &stays, Vec::new())?;
+    let text = format!("volume \"{}\" stays with {}", volume.name(), called(&vm.reference()));
+    request.note(&mut txn, "volume.attached", &vm.reference(), text)?;
+    watch(request, txn, Action::Attach, &volume, &new)
 }
 
 /// Takes a volume from a VM. It stays, also if it was made with the VM.
@@ -131,29 +191,31 @@ fn attached(at: &At, family: &str, vm: &Object<Vm>) -> Result<Option<Object<Volu
     }))
 }
 
-/// Frees a volume that leaves this VM, once no guest can have it open any more.
+/// Frees the volumes that leave this VM, as far as no guest can have them open any more. All at
+/// once: what is freed gives nobody cause to look at the VM again.
 pub(super) fn let_go(at: &At, vm: &Object<Vm>, now: Time) -> Result<Option<Txn>> {
     let home = Home::of(at, vm)?;
-    for volume in leaving(at, vm) {
-        if may_be_open(vm, &volume) {
-            continue;
-        }
-        let mut txn = Txn { frees: true, ..Txn::new() };
+    let mut free = leaving(at, vm);
+    free.retain(|volume| !may_be_open(vm, volume));
+    if free.is_empty() {
+        return Ok(None);
+    }
+    let mut txn = Txn { frees: true, ..Txn::new() };
+    // A guest that is started meanwhile may have one again.
+    let family = key::object::<Vm>(Some(home.uid), vm.name());
+    unchanged_record(&mut txn, at, &family);
+    unchanged_record(&mut txn, at, &key::section(&family, RUNTIME));
+    for volume in free {
         let section =
             key::section(&key::object::<Volume>(Some(home.uid), volume.name()), ATTACHMENT);
         unchanged_record(&mut txn, at, &section);
         txn.deletes.push(Key::from(section));
-        // A guest that is started meanwhile may have it again.
-        let family = key::object::<Vm>(Some(home.uid), vm.name());
-        unchanged_record(&mut txn, at, &family);
-        unchanged_record(&mut txn, at, &key::section(&family, RUNTIME));
         let object = Some(vm.reference());
         let text = format!("volume \"{}\" was detached from VM \"{}\"", volume.name(), vm.name());
         let (level, kind) = (Level::Info, "volume.detached");
         journal::note(&mut txn, now, Note { actor: CONTROL, level, kind, object, text })?;
-        return Ok(Some(txn));
     }
-    Ok(None)
+    Ok(Some(txn))
 }
 
 /// Volumes that are leaving this VM.

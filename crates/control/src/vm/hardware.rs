@@ -131,7 +131,7 @@ fn check_together(at: &Snapshot, home: &Home, old: &Object<Vm>, spec: &VmSpec) -
 
 /// Gives back what only the former machine of a guest held: its share of the node, ports, networks.
 pub(super) fn settle(at: &Snapshot, family: &str, vm: &Object<Vm>) -> Result<Option<Txn>> {
-    if !is_followed(vm) {
+    if !follows(vm, |has, wanted| has.nics == wanted.nics) {
         return Ok(None);
     }
     let home = Home::of(at, vm)?;
@@ -144,13 +144,15 @@ pub(super) fn settle(at: &Snapshot, family: &str, vm: &Object<Vm>) -> Result<Opt
         crate::admission::rewrite(&mut txn, at, Some(home.uid), vm, vm, rows)?;
         return Ok(Some(txn));
     }
-    shrink(at, family, vm)
+    let same_share =
+        |has: &Hardware, wanted: &Hardware| (has.cpus, has.memory) == (wanted.cpus, wanted.memory);
+    if follows(vm, same_share) { shrink(at, family, vm) } else { Ok(None) }
 }
 
-/// The guest has the machine that the spec asks for, or there is none.
-fn is_followed(vm: &Object<Vm>) -> bool {
+/// The guest has what the spec asks for as far as `same` looks, or there is none.
+fn follows(vm: &Object<Vm>, same: impl Fn(&Hardware, &Hardware) -> bool) -> bool {
     let has = vm.status.runtime.as_ref().and_then(|runtime| runtime.hardware.as_ref());
-    !is_live(vm) || has.is_some_and(|has| *has == vm.spec.hardware())
+    !is_live(vm) || has.is_some_and(|has| same(has, &vm.spec.hardware()))
 }
 
 /// A share that is larger than the spec asks for.

@@ -4,7 +4,7 @@ use expect_test::expect;
 use novacron_control::vm;
 use novacron_model::request::{AttachRequest, DetachRequest, StopRequest};
 use novacron_model::vm::{RefusedChange, Runtime};
-use novacron_model::{Code, Error, Name, Result, Snapshot, Vm, Volume};
+use novacron_model::{Code, Error, Image, Name, Result, Snapshot, Vm, Volume};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -115,6 +115,84 @@ fn a_volume_that_a_guest_does_not_take_comes_with_its_next_start() {
 }
 
 #[test]
+fn a_disk_that_the_guest_keeps_until_its_next_start_can_be_kept() {
+    let mut world = world();
+    attach(&mut world, "web").unwrap();
+    world.run();
+    let boot = json!(["data", "root"]);
+    world.set::<Vm>("web", &json!({"boot": boot})).unwrap();
+    world.run();
+    world.verb("web", |request, vm| vm::restart(request, vm, &StopRequest::default())).unwrap();
+    world.run();
+    let had = world.get::<Vm>("web").spec;
+    let root = Name::new("web-root").unwrap();
+    let gives_up = DetachRequest { volume: root.clone() };
+    world.verb("web", |request, vm| vm::detach(request, vm, &gives_up)).unwrap();
+    let vm = world.get::<Vm>("web");
+    let refuse = |world: &mut World, code| {
+        let error = Error::new(code, "the disk sits where it cannot be taken out now");
+        let generation = vm.meta.generation;
+        let refused = vec![RefusedChange { device: "root".to_owned(), generation, error }];
+        let runtime = Runtime { refused, ..vm.status.runtime.clone().unwrap() };
+        world.report(&world.key::<Vm>("web"), "runtime", &runtime);
+        world.settle();
+    };
+    let keeps = AttachRequest { volume: root, disk: None };
+    refuse(&mut world, Code::Timeout);
+    let at_any_moment = world.verb("web", |request, vm| vm::attach(request, vm, &keeps));
+    assert_eq!(at_any_moment.unwrap_err().code, Code::Conflict);
+    refuse(&mut world, Code::Unsupported);
+    let task = world.verb("web", |request, vm| vm::attach(request, vm, &keeps)).unwrap();
+    world.settle();
+    assert_eq!(world.outcome(task), "succeeded");
+    let spec = world.get::<Vm>("web").spec;
+    assert_eq!((&spec.disks, &spec.boot), (&had.disks, &had.boot));
+    let attachment = world.get::<Volume>("web-root").status.attachment.unwrap();
+    assert!(!attachment.leaving);
+}
+
+#[test]
+fn a_port_that_a_guest_has_given_up_is_free_whatever_else_is_pending() {
+    let mut world = world();
+    let nics = |host: u16| json!([{"ports": [{"host": host, "guest": 80}]}]);
+    world.set::<Vm>("web", &json!({"nics": nics(8080)})).unwrap();
+    world.run();
+    world.set::<Vm>("web", &json!({"memory": 1 << 30})).unwrap();
+    world.settle();
+    let before = world.get::<Vm>("web").status.runtime.unwrap();
+    world.set::<Vm>("web", &json!({"nics": nics(9090)})).unwrap();
+    world.settle();
+    let other = |world: &mut World| world.set::<Vm>("db", &json!({"nics": nics(8080)}));
+    assert_eq!(other(&mut world).unwrap_err().code, Code::Conflict, "the guest has it still");
+    let mut hardware = before.hardware.clone().unwrap();
+    hardware.nics = world.get::<Vm>("web").spec.hardware().nics;
+    let runtime = Runtime { hardware: Some(hardware), ..before };
+    world.report(&world.key::<Vm>("web"), "runtime", &runtime);
+    world.settle();
+    assert!(!world.get::<Vm>("web").status.pending.is_empty(), "memory waits for a restart");
+    other(&mut world).unwrap();
+}
+
+#[test]
+fn a_volume_whose_image_does_not_come_is_not_waited_for() {
+    let mut world = world();
+    world.create::<Volume>("more", json!({"image": "debian/12"})).unwrap();
+    let body = AttachRequest { volume: Name::new("more").unwrap(), disk: None };
+    let task = world.verb("web", |request, vm| vm::attach(request, vm, &body)).unwrap();
+    world.settle();
+    assert_eq!(world.outcome(task), "running");
+    let error = Error::unavailable("the source is gone");
+    world.report(
+        &world.key::<Image>("debian-12"),
+        "content",
+        &json!({"kind": "disk", "error": error}),
+    );
+    world.settle();
+    let outcome = world.outcome(task);
+    assert!(outcome.starts_with("failed: the source is gone"), "{outcome}");
+}
+
+#[test]
 fn a_volume_that_could_not_be_made_is_not_waited_for() {
     let mut world = world();
     let vm = world.get::<Vm>("web");
@@ -145,6 +223,32 @@ fn a_disk_that_is_being_plugged_in_is_held() {
     world.report(&world.key::<Vm>("web"), "runtime", &Runtime { plugging: None, ..runtime });
     world.settle();
     assert_eq!(holder(&world), None);
+}
+
+#[test]
+fn an_attachment_that_another_vm_has_overtaken_is_cancelled() {
+    let mut world = world();
+    let first = attach(&mut world, "db").unwrap();
+    detach(&mut world, "db").unwrap();
+    let second = attach(&mut world, "web").unwrap();
+    world.settle();
+    let outcome = world.outcome(first);
+    assert!(outcome.starts_with("cancelled"), "{outcome}");
+    assert_eq!(world.outcome(second), "running");
+    world.run_driven();
+    assert_eq!(world.outcome(second), "succeeded");
+}
+
+#[test]
+fn all_that_a_guest_has_let_go_of_is_free_at_once() {
+    let mut world = world();
+    attach(&mut world, "web").unwrap();
+    world.run_driven();
+    detach(&mut world, "web").unwrap();
+    let root = DetachRequest { volume: Name::new("web-root").unwrap() };
+    let root = world.verb("web", |request, vm| vm::detach(request, vm, &root)).unwrap();
+    world.run_driven();
+    assert_eq!((world.outcome(root).as_str(), holder(&world)), ("succeeded", None));
 }
 
 #[test]

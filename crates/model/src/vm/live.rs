@@ -11,11 +11,13 @@ pub enum LiveChange {
     Attach(Disk),
     /// What lies in the drive from now on; nothing, if it has no image.
     Medium(Cdrom),
-    /// Forwards of the NIC at this index: those that end and those that begin.
+    /// Forwards of the NIC at this index: those that end and those that begin, and all that there
+    /// are from then on.
     Ports {
         nic: usize,
         ends: Vec<PortForward>,
         begins: Vec<PortForward>,
+        ports: Vec<PortForward>,
     },
 }
 
@@ -69,10 +71,9 @@ impl Hardware {
                     drive.image.clone_from(&cdrom.image);
                 }
             }
-            LiveChange::Ports { nic, ends, begins } => {
+            LiveChange::Ports { nic, ports, .. } => {
                 if let Some(nic) = self.nics.get_mut(*nic) {
-                    nic.ports.retain(|port| !ends.contains(port));
-                    nic.ports.extend(begins.iter().cloned());
+                    nic.ports.clone_from(ports);
                 }
             }
         }
@@ -98,7 +99,7 @@ fn ports(index: usize, had: &Nic, wants: &Nic) -> Option<LiveChange> {
         these.iter().filter(|port| !those.contains(port)).cloned().collect::<Vec<_>>()
     };
     let (ends, begins) = (without(&had.ports, &wants.ports), without(&wants.ports, &had.ports));
-    Some(LiveChange::Ports { nic: index, ends, begins })
+    Some(LiveChange::Ports { nic: index, ends, begins, ports: wants.ports.clone() })
 }
 
 #[cfg(test)]
@@ -119,6 +120,7 @@ mod tests {
         while let Some(change) = has.live_changes(&wants).into_iter().next() {
             has.follow(&change);
             devices.push(change.device());
+            assert!(devices.len() < 10, "{change:?} leads nowhere");
         }
         assert_eq!(has, wants);
         devices
@@ -156,6 +158,17 @@ mod tests {
             ),
             ["cd0", "cd1", "nic0"]
         );
+    }
+
+    #[test]
+    fn forwards_keep_the_order_that_they_were_asked_for_in() {
+        let nic = |hosts: &[u16]| {
+            let port = |host: &u16| json!({"host": host, "guest": 80});
+            json!({"nics": [{"ports": hosts.iter().map(port).collect::<Vec<_>>()}]})
+        };
+        assert_eq!(devices(nic(&[1, 2]), nic(&[3, 2])), ["nic0"], "the first of two changed");
+        assert_eq!(devices(nic(&[1, 2]), nic(&[2, 1])), ["nic0"], "nothing but the order");
+        assert_eq!(devices(nic(&[1, 2, 3]), nic(&[2])), ["nic0"]);
     }
 
     #[test]

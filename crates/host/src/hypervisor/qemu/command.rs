@@ -21,7 +21,7 @@ use super::super::{Boot, Forward, Machine, NicPort};
 use crate::hardware::Accelerator;
 use crate::network::Tap;
 
-pub(super) use drives::{cdrom_id, disk_block, disk_device, medium_block};
+pub(super) use drives::{cdrom_id, disk_block, disk_device, medium_block, medium_nodes};
 pub(super) use firmware::FirmwareFiles;
 
 /// Empty slots for devices that are plugged in later.

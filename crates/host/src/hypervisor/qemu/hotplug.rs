@@ -155,6 +155,12 @@ impl Guest {
         if lies == wanted && drive["tray_open"] != true {
             return Ok(());
         }
+        // Opened before the old one is given up: a file that cannot be read changes nothing.
+        let old = drive["inserted"]["node-name"].as_str();
+        let new = match wanted {
+            Some(medium) => Some(self.open_medium(&cdrom.name, old, medium).await?),
+            None => None,
+        };
         self.call("blockdev-open-tray", json!({"id": id})).await?;
         let asked = Instant::now();
         while self.drive_of(&id).await?["tray_open"] != true {
@@ -165,22 +171,35 @@ impl Guest {
             sleep(LOOK_AGAIN).await;
         }
         self.call("blockdev-remove-medium", json!({"id": id})).await?;
-        if let Some(old) = drive["inserted"]["node-name"].as_str() {
-            self.call("blockdev-del", json!({"node-name": old})).await?;
+        if let Some(new) = &new {
+            let inserts = json!({"id": id, "node-name": new});
+            self.call("blockdev-insert-medium", inserts).await?;
         }
-        if let Some(medium) = wanted {
-            self.lay_in(&id, &cdrom.name, medium).await?;
+        // With the old medium what a try left that was broken off.
+        for node in
+            command::medium_nodes(&cdrom.name).into_iter().filter(|n| Some(n) != new.as_ref())
+        {
+            self.close_medium(&node).await?;
         }
         self.call("blockdev-close-tray", json!({"id": id})).await.map(drop)
     }
 
-    async fn lay_in(&self, id: &str, name: &str, medium: &Path) -> Result<()> {
-        let node = format!("medium-{name}");
+    /// Opens a medium beside the one that lies in the drive, and returns its block node.
+    async fn open_medium(&self, drive: &str, lies: Option<&str>, medium: &Path) -> Result<String> {
+        let [one, other] = command::medium_nodes(drive);
+        let node = if lies == Some(one.as_str()) { other } else { one };
         // Of a try that was broken off.
-        let _ = self.call("blockdev-del", json!({"node-name": node})).await;
+        self.close_medium(&node).await?;
         self.call("blockdev-add", command::medium_block(&node, medium)?).await?;
-        let inserts = json!({"id": id, "node-name": node});
-        self.call("blockdev-insert-medium", inserts).await.map(drop)
+        Ok(node)
+    }
+
+    /// Does nothing where there is no such node.
+    async fn close_medium(&self, node: &str) -> Result<()> {
+        if self.block_nodes().await?.iter().any(|open| open["node-name"] == node) {
+            self.call("blockdev-del", json!({"node-name": node})).await?;
+        }
+        Ok(())
     }
 
     async fn change_forwards(
@@ -189,25 +208,40 @@ impl Guest {
         ends: &[Forward],
         begins: &[Forward],
     ) -> Result<()> {
-        let rules = begins.iter().map(command::forward_rule).collect::<Result<Vec<_>>>()?;
-        // Also those that a broken try has begun.
-        for forward in ends.iter().chain(begins) {
+        // What works goes on until it is known that the rest can be had. A port that another
+        // forward of this guest holds can only be had after it.
+        let held = |begin: &&Forward| {
+            ends.iter().any(|end| (end.host, end.protocol) == (begin.host, begin.protocol))
+        };
+        let (taken_over, free): (Vec<&Forward>, Vec<_>) = begins.iter().partition(held);
+        self.begin_forwards(nic, &free).await?;
+        for forward in ends {
             self.end_forward(nic, forward).await?;
         }
-        for (index, (forward, rule)) in begins.iter().zip(&rules).enumerate() {
-            let Err(error) = self.begin_forward(nic, forward, rule).await else { continue };
-            for begun in &begins[..index] {
+        let Err(error) = self.begin_forwards(nic, &taken_over).await else { return Ok(()) };
+        for forward in free {
+            self.end_forward(nic, forward).await?;
+        }
+        self.begin_forwards(nic, &ends.iter().collect::<Vec<_>>()).await?;
+        Err(error)
+    }
+
+    /// All or none.
+    async fn begin_forwards(&self, nic: usize, forwards: &[&Forward]) -> Result<()> {
+        for (index, forward) in forwards.iter().enumerate() {
+            // A try that was broken off may have begun it.
+            self.end_forward(nic, forward).await?;
+            let Err(error) = self.begin_forward(nic, forward).await else { continue };
+            for begun in &forwards[..index] {
                 self.end_forward(nic, begun).await?;
-            }
-            for ended in ends {
-                self.begin_forward(nic, ended, &command::forward_rule(ended)?).await?;
             }
             return Err(error);
         }
         Ok(())
     }
 
-    async fn begin_forward(&self, nic: usize, forward: &Forward, rule: &str) -> Result<()> {
+    async fn begin_forward(&self, nic: usize, forward: &Forward) -> Result<()> {
+        let rule = command::forward_rule(forward)?;
         let said = self.say(format!("hostfwd_add net{nic} {rule}")).await?;
         if said.is_empty() {
             return Ok(());

@@ -81,7 +81,7 @@ impl Line {
 
     /// An empty drive takes a medium later.
     pub(super) fn cdrom(&mut self, cdrom: &CdromDrive) -> Result<()> {
-        let node = medium_node_name(&cdrom.name);
+        let [node, _] = medium_nodes(&cdrom.name);
         if let Some(medium) = &cdrom.medium {
             self.json("-blockdev", medium_block(&node, medium)?);
         }
@@ -159,9 +159,10 @@ pub(in super::super) fn cdrom_id(name: &str) -> String {
     format!("cdrom-{name}")
 }
 
-/// The block node of the medium that a CD-ROM drive is started with.
-fn medium_node_name(name: &str) -> String {
-    format!("medium-{name}")
+/// The block nodes of a CD-ROM drive's media: of the one that it is started with, and of another,
+/// so that one can be opened while the other lies in the drive.
+pub(in super::super) fn medium_nodes(drive: &str) -> [String; 2] {
+    [format!("medium-{drive}"), format!("medium2-{drive}")]
 }
 
 pub(in super::super) fn medium_block(node: &str, path: &Path) -> Result<Value> {
