@@ -138,6 +138,31 @@ test('stop, start and restart are a click away', async () => {
   await state('web').and(page.locator('[data-state=running]')).waitFor()
 })
 
+test('a verb in which the guest has no say is asked about first', async () => {
+  const resets = async () => (await world.api(page, 'GET', '/v1/projects/default/tasks')).items.filter((task) => task.spec.action === 'reset')
+  const ask = async (name) => {
+    await page.getByRole('button', { name: 'More for web' }).click()
+    await page.getByRole('menuitem', { name }).click()
+    await page.getByRole('dialog').getByText('What it has not written yet is lost.').waitFor()
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Cancel')
+  }
+  await page.goto(`${world.base}/p/default/vms`)
+  await ask('Reset')
+  await page.keyboard.press('Escape')
+  await until('the question is closed', async () => (await page.getByRole('dialog').count()) === 0)
+  assert.equal((await resets()).length, 0)
+  await ask('Reset')
+  await page.getByRole('dialog').getByRole('button', { name: 'Reset' }).click()
+  await until('it was reset', async () => (await resets())[0]?.status.state === 'succeeded')
+  await page.goto(`${world.base}/p/default/vms/web`)
+  await page.getByRole('button', { name: 'Power of web' }).click()
+  await page.getByRole('menuitem', { name: 'Cut the power' }).click()
+  assert.equal(await page.getByRole('main').locator('[data-state=running]').count() > 0, true)
+  await page.getByRole('dialog').getByRole('button', { name: 'Cut the power' }).click()
+  await page.getByRole('main').locator('[data-state=stopped]').first().waitFor()
+  await world.cli('start', 'web')
+})
+
 test('tasks and events tell the story', async () => {
   await page.goto(`${world.base}/p/default/tasks`)
   await page.getByRole('row').filter({ hasText: 'stop' }).filter({ hasText: 'succeeded' }).first().waitFor()
