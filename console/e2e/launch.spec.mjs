@@ -76,4 +76,5 @@ test('an image is imported from the catalogue', async () => {
   await page.getByRole('dialog').getByLabel('Image').selectOption('tiny/1')
   await page.getByRole('dialog').getByRole('button', { name: 'Import' }).click()
   await until('it is ready', async () => (await world.api(page, 'GET', '/v1/projects/default/images/tiny-1')).status.state === 'ready')
+  await page.locator('tr[data-name="tiny-1"]').getByRole('img', { name: 'As its publisher’s checksum wants it' }).waitFor()
 })
