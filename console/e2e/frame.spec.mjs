@@ -117,6 +117,45 @@ test('the palette does what it says: a verb, a dialog, a tab', async () => {
   await page.waitForURL('**/vms/hello/hardware')
 })
 
+test('the palette offers what menus and pages do with a VM, a node and the state', async () => {
+  await world.cli('snapshot', 'create', 'hello', 'kept')
+  const vm = () => world.api(page, 'GET', '/v1/projects/default/vms/hello')
+  const ask = async (text, name) => {
+    await page.keyboard.press('Control+k')
+    await page.getByRole('combobox', { name: 'Search' }).fill(text)
+    await page.getByRole('option', { name }).first().waitFor()
+    assert.match(await page.getByRole('option', { selected: true }).innerText(), name)
+    await page.keyboard.press('Enter')
+  }
+  const opens = async (text, name, dialog) => {
+    await ask(text, name)
+    await page.getByRole('dialog', { name: dialog }).waitFor()
+    await page.keyboard.press('Escape')
+    await until('it is closed', async () => (await page.getByRole('dialog').count()) === 0)
+  }
+  await page.goto(`${world.base}/p/default`)
+  await page.getByRole('heading', { name: 'Overview' }).waitFor()
+  await opens('clone hello', /Clone hello/, 'Clone hello')
+  await opens('export hello', /Export hello/, 'Export VM hello')
+  await opens('reset hello', /Reset hello/, 'Reset hello?')
+  await opens('cut the power of hello', /Cut the power of hello/, 'Cut the power of hello?')
+  await opens('restore hello to kept', /Restore hello to kept/, 'Restore hello to kept?')
+  await opens('image from the catalogue', /Import an image from the catalogue/, 'Import from the catalogue')
+  await opens('import a vm', /Import a VM/, 'Import a VM')
+  await opens('shut the guests of n2', /Shut the guests of n2 down/, 'Shut the guests of n2 down?')
+  await ask('protect hello', /Protect hello/)
+  await until('it is protected', async () => (await vm()).spec.protected)
+  await opens('delete hello', /Delete hello/, 'Delete VM hello?')
+  await ask('lift the protection of hello', /Lift the protection of hello/)
+  await until('it is not protected', async () => !(await vm()).spec.protected)
+  for (const tab of ['VMs', 'hardware', 'logs', 'spec']) {
+    await ask(`n1 ${tab}`, new RegExp(`n1 ${tab}`))
+    await page.waitForURL(`**/nodes/n1/${tab.toLowerCase()}`)
+  }
+  const [download] = await Promise.all([page.waitForEvent('download'), ask('back the state up', /Back the state up/)])
+  assert.equal(download.suggestedFilename(), 'novacron-state.backup')
+})
+
 test('the theme is chosen, and kept over a reload', async () => {
   await page.goto(`${world.base}/settings`)
   await page.getByRole('combobox', { name: 'Theme' }).selectOption('dark')

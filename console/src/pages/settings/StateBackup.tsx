@@ -2,8 +2,7 @@
 import { Download } from 'lucide-react'
 import { CommandLine } from '../../components/Copy'
 import { Panel } from '../../components/Page'
-
-const PATH = '/v1/system/backup'
+import { BACKUP_PATH } from './backUpState'
 
 export function StateBackup() {
   return (
@@ -12,19 +11,11 @@ export function StateBackup() {
         <p className="text-dim">
           All that NovaCron knows, as one file, with the key that opens its secrets: keep it safe. What is on the disks of VMs is not in it. The way back is <code className="font-mono text-[13px]">novacron state restore FILE</code>, while the daemon does not run.
         </p>
-        <a className="btn" href={PATH} download="">
+        <a className="btn" href={BACKUP_PATH} download="">
           <Download size={14} aria-hidden="true" /> Back the state up
         </a>
         <CommandLine text="novacron state backup novacron-state.backup" />
       </div>
     </Panel>
   )
-}
-
-/** Begins the same download from elsewhere. */
-export function backUpState(): void {
-  const link = document.createElement('a')
-  link.href = PATH
-  link.download = ''
-  link.click()
 }
