@@ -9,7 +9,7 @@ import { ageColumn, Dash, nameColumn } from '../../components/cells'
 import { CommandLine, CopyText } from '../../components/Copy'
 import { bytes, percent } from '../../components/format'
 import { Empty } from '../../components/Page'
-import { RowDelete } from '../../components/RowDelete'
+import { BulkDelete, RowDelete } from '../../components/RowDelete'
 import { StateMark } from '../../components/StateMark'
 import type { Column } from '../../components/table/columns'
 import { ListPage } from '../../components/table/ListPage'
@@ -67,6 +67,8 @@ export function PoolsPage() {
     <>
       <ListPage
         title="Pools" id="pools" query={useList('pool', '')} columns={columns(volumes)} actions={create}
+        bulk={(rows, clear) => <BulkDelete targets={rows.map((row) => refOf('pool', row))} onDone={clear} />}
+        selectable={(pool) => pool.meta.name !== FIRST}
         signature={(pool) => pool.status.state}
         empty={<Empty text="No pools. Every cluster begins with one named default." action={create} command={<CommandLine text="novacron pool create fast --path /srv/novacron" />} />}
       />
