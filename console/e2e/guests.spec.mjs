@@ -28,6 +28,7 @@ test('a node shows the VMs of every project, and a pool counts the volumes of ev
   const other = page.getByRole('listitem').filter({ hasText: 'there' })
   await other.getByText('project lab').waitFor()
   await page.goto(`${world.base}/pools`)
+  await page.locator('tr[data-name=default]').waitFor()
   const titles = await page.getByRole('columnheader').allInnerTexts()
   const cell = page.locator('tr[data-name=default] td').nth(titles.findIndex((each) => each.trim() === 'Volumes'))
   await cell.filter({ hasText: /^2$/ }).waitFor()

@@ -177,6 +177,24 @@ test('tasks and events tell the story', async () => {
   await picture(page, 'events')
 })
 
+test('a task is cancelled', async () => {
+  // For the second one there is no room: it waits.
+  const create = (name) => world.api(page, 'POST', '/v1/projects/default/vms', { meta: { name }, spec: { run: 'stopped', memory: 40 * 2 ** 30, disks: [], nics: [] } })
+  await create('large')
+  await create('waits')
+  await page.goto(`${world.base}/p/default/tasks`)
+  const row = page.getByRole('row').filter({ hasText: 'waits' })
+  await row.getByText('running').waitFor()
+  await row.getByRole('button', { name: 'Cancel' }).click()
+  await row.getByText('cancelled').waitFor()
+  assert.equal(await row.getByRole('button', { name: 'Cancel' }).count(), 0)
+  await until('what it was to make is not there', async () => {
+    const { items } = await world.api(page, 'GET', '/v1/projects/default/vms')
+    return !items.some((vm) => vm.meta.name === 'waits')
+  })
+  await world.cli('delete', 'large', '--yes')
+})
+
 test('a volume is created, given to a running VM and taken from it, changed and cloned', async () => {
   world.expected = [/status of 4\d\d/]
   await page.goto(`${world.base}/p/default/volumes`)
