@@ -13,14 +13,14 @@ const PAGES = [
   '/p/default', '/p/default/vms', VM, ...TABS, '/p/default/vms/nobody', '/p/default/launch', '/p/default/volumes', '/p/default/images',
   '/p/default/networks', '/p/default/tasks', '/p/default/events', '/nodes', '/nodes/n1', '/nodes/n1/vms', '/nodes/n1/hardware',
   '/nodes/n1/logs', '/nodes/n1/spec', '/pools',
-  '/tokens', '/settings', '/p/default/no-such-page', '/p/empty', ...['vms', 'volumes', 'images', 'tasks', 'events', 'launch'].map((list) => `/p/empty/${list}`),
+  '/tokens', '/settings', '/p/default/no-such-page', '/p/empty', ...['vms', 'volumes', 'images', 'networks', 'tasks', 'events', 'launch'].map((list) => `/p/empty/${list}`),
 ]
 const button = (name) => (page) => page.getByRole('button', { name }).first().click()
 const entry = (menu, name) => async (page) => {
   await button(menu)(page)
   await page.getByRole('menuitem', { name }).click()
 }
-/** Where each dialog, menu and form in place is opened, and how. */
+/** Where each dialog, menu and form in place is opened, and how; some are there at one width only. */
 const DIALOGS = [
   ['/p/default', 'keys', (page) => page.keyboard.press('?')],
   ['/p/default', 'palette', (page) => page.keyboard.press('Control+k')],
@@ -37,6 +37,19 @@ const DIALOGS = [
   ['/tokens', 'token', button('Create a token')],
   ['/p/default/vms', 'menu', button('More for hello')],
   ['/p/default/vms', 'bulk', (page) => page.getByLabel('Select all VMs').check()],
+  ['/p/default/vms', 'import-vm', button('Import a VM …')],
+  ['/p/default/vms', 'columns', button('Columns'), 'wide'],
+  ['/p/default', 'theme', button('Theme'), 'wide'],
+  ['/p/default', 'user', button(/^User/)],
+  ['/p/default', 'more-places', button('More'), 'narrow'],
+  ['/p/default/volumes', 'clone-volume', button('Clone data')],
+  ['/p/default/volumes', 'change-volume', button('Change data')],
+  ['/p/default/volumes', 'export-volume', button('Export data')],
+  ['/nodes/n1', 'stop-guests', button('Shut guests down …')],
+  [VM, 'export', entry('More for hello', /^Export/)],
+  [VM, 'reset', entry('Power of hello', /^Reset/)],
+  [`${VM}/snapshots`, 'schedule', button('Take them by schedule')],
+  [`${VM}/screen`, 'type-text', button('Type text …')],
   [VM, 'clone', entry('More for hello', /^Clone/)],
   [VM, 'label', entry('More for hello', /^Label/)],
   [VM, 'delete', entry('More for hello', /^Delete/)],
@@ -65,6 +78,10 @@ before(async () => {
   await world.cli('snapshot', 'create', 'hello', 'before')
   await world.cli('volume', 'create', 'data', '--size', '1GiB')
   await world.cli('project', 'create', 'empty')
+  // A change that waits for a restart, so that all of the VM's pages say it.
+  await world.cli('set', 'hello', '--cpus', '3')
+  const { items } = await world.api(page, 'GET', '/v1/projects/default/tasks')
+  PAGES.push(`/p/default/tasks/${items[0].meta.name}`)
   await page.context().close()
 })
 after(() => world?.end())
@@ -97,7 +114,9 @@ for (const [look, options] of LOOKS) {
   test(`no dialog, menu or form has one either (${look})`, async () => {
     const page = await world.visitor({ ...options, bypassCSP: true })
     const faults = []
-    for (const [place, name, open] of DIALOGS) {
+    const width = options.viewport === PHONE ? 'narrow' : 'wide'
+    for (const [place, name, open, only = width] of DIALOGS) {
+      if (only !== width) continue
       await page.goto(world.base + place)
       await page.getByRole('heading', { level: 1 }).waitFor()
       await settled(page)

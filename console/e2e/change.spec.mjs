@@ -187,6 +187,21 @@ test('what a running guest gets only at its next start is shown as pending, and 
   await until('nothing is pending', async () => (await pending.count()) === 0)
 })
 
+test('what is pending comes with a restart', async () => {
+  const before = await read()
+  await open('hardware')
+  await page.getByRole('button', { name: 'Edit cpu and memory' }).click()
+  await page.getByLabel('CPUs').fill(String(before.spec.cpus + 1))
+  await page.keyboard.press('Enter')
+  const pending = page.getByRole('region', { name: 'Needs restart' })
+  await pending.getByRole('button', { name: 'Restart' }).click()
+  await until('nothing is pending', async () => (await pending.count()) === 0)
+  await until('another guest runs', async () => {
+    const { spec, status } = await read()
+    return status.state === 'running' && status.runtime.started > before.status.runtime.started && spec.cpus === before.spec.cpus + 1
+  })
+})
+
 test('firmware, a CD-ROM drive and the boot order are changed', async () => {
   await world.cli('stop', 'web')
   await open('hardware')

@@ -117,6 +117,45 @@ test('the palette does what it says: a verb, a dialog, a tab', async () => {
   await page.waitForURL('**/vms/hello/hardware')
 })
 
+test('the palette offers what menus and pages do with a VM, a node and the state', async () => {
+  await world.cli('snapshot', 'create', 'hello', 'kept')
+  const vm = () => world.api(page, 'GET', '/v1/projects/default/vms/hello')
+  const ask = async (text, name) => {
+    await page.keyboard.press('Control+k')
+    await page.getByRole('combobox', { name: 'Search' }).fill(text)
+    await page.getByRole('option', { name }).first().waitFor()
+    assert.match(await page.getByRole('option', { selected: true }).innerText(), name)
+    await page.keyboard.press('Enter')
+  }
+  const opens = async (text, name, dialog) => {
+    await ask(text, name)
+    await page.getByRole('dialog', { name: dialog }).waitFor()
+    await page.keyboard.press('Escape')
+    await until('it is closed', async () => (await page.getByRole('dialog').count()) === 0)
+  }
+  await page.goto(`${world.base}/p/default`)
+  await page.getByRole('heading', { name: 'Overview' }).waitFor()
+  await opens('clone hello', /Clone hello/, 'Clone hello')
+  await opens('export hello', /Export hello/, 'Export VM hello')
+  await opens('reset hello', /Reset hello/, 'Reset hello?')
+  await opens('cut the power of hello', /Cut the power of hello/, 'Cut the power of hello?')
+  await opens('restore hello to kept', /Restore hello to kept/, 'Restore hello to kept?')
+  await opens('image from the catalogue', /Import an image from the catalogue/, 'Import from the catalogue')
+  await opens('import a vm', /Import a VM/, 'Import a VM')
+  await opens('shut the guests of n2', /Shut the guests of n2 down/, 'Shut the guests of n2 down?')
+  await ask('protect hello', /Protect hello/)
+  await until('it is protected', async () => (await vm()).spec.protected)
+  await opens('delete hello', /Delete hello/, 'Delete VM hello?')
+  await ask('lift the protection of hello', /Lift the protection of hello/)
+  await until('it is not protected', async () => !(await vm()).spec.protected)
+  for (const tab of ['VMs', 'hardware', 'logs', 'spec']) {
+    await ask(`n1 ${tab}`, new RegExp(`n1 ${tab}`))
+    await page.waitForURL(`**/nodes/n1/${tab.toLowerCase()}`)
+  }
+  const [download] = await Promise.all([page.waitForEvent('download'), ask('back the state up', /Back the state up/)])
+  assert.equal(download.suggestedFilename(), 'novacron-state.backup')
+})
+
 test('the theme is chosen, and kept over a reload', async () => {
   await page.goto(`${world.base}/settings`)
   await page.getByRole('combobox', { name: 'Theme' }).selectOption('dark')
@@ -151,17 +190,24 @@ test('a click on a task of the drawer tells all about it', async () => {
   await page.waitForURL('**/vms/hello/logs')
 })
 
-test('a failed task tells why, with what to do', async () => {
-  // Simulated hosts fail at nothing: the answer is bent on its way.
-  const tasks = '**/v1/projects/default/tasks?*'
+/** Simulated hosts fail at nothing: the answer is bent on its way, until the page is left. */
+async function failing(tasks, names) {
   await page.route(tasks, async (route) => {
     const list = await (await route.fetch()).json()
     const error = { code: 'storage_full', message: 'pool "default" is full', hint: 'delete what is not needed' }
-    for (const { meta, status } of list.items) Object.assign(status, { state: 'failed', outcome: { state: 'failed', finished: meta.created, error } })
+    const bent = list.items.filter(({ spec }) => !names || names.includes(spec.target.name))
+    for (const { meta, status } of bent) Object.assign(status, { state: 'failed', outcome: { state: 'failed', finished: meta.created, error } })
     await route.fulfill({ json: list })
   })
+}
+
+const TASKS = '**/v1/projects/default/tasks?*'
+const openDrawer = () => page.getByRole('region', { name: 'Tasks' }).getByRole('button', { name: /^Tasks/ }).click()
+
+test('a failed task tells why, with what to do', async () => {
+  await failing(TASKS)
   await page.goto(`${world.base}/p/default`)
-  await page.getByRole('region', { name: 'Tasks' }).getByRole('button', { name: /^Tasks/ }).click()
+  await openDrawer()
   await page.getByRole('tab', { name: /^Failed/ }).click()
   await page.getByRole('button', { name: 'Details of create hello' }).click()
   const alert = page.getByRole('tabpanel').getByRole('alert')
@@ -169,7 +215,72 @@ test('a failed task tells why, with what to do', async () => {
   await alert.getByText('Delete what is not needed.').waitFor()
   await alert.getByText('storage_full').waitFor()
   await picture(page, 'task-failed')
-  await page.unroute(tasks)
+  await page.unroute(TASKS)
+})
+
+test('a failure stays until it is dismissed, and stays away then', async () => {
+  await world.cli('stop', 'hello', '--force')
+  await world.cli('start', 'hello')
+  await failing(TASKS, ['hello'])
+  const failed = async () => Number(/\d+/.exec(await page.getByRole('tab', { name: /^Failed/ }).innerText())?.[0])
+  await page.goto(`${world.base}/p/default`)
+  await openDrawer()
+  await page.getByRole('tab', { name: /^Failed/ }).click()
+  const before = await failed()
+  assert.ok(before >= 3, `${before} failures`)
+  await page.reload()
+  await openDrawer()
+  await page.getByRole('tab', { name: /^Failed/ }).click()
+  assert.equal(await failed(), before, 'nobody dismissed them')
+  await page.getByRole('button', { name: 'Dismiss create hello' }).click()
+  await until('one is gone', async () => (await failed()) === before - 1)
+  await page.reload()
+  await openDrawer()
+  await page.getByRole('tab', { name: /^Failed/ }).click()
+  assert.equal(await page.getByRole('button', { name: 'Dismiss create hello' }).count(), 0)
+  assert.equal(await failed(), before - 1)
+  await page.getByRole('button', { name: 'Dismiss all' }).click()
+  await page.getByText('No failed tasks.').waitFor()
+  await page.keyboard.press('Escape')
+  await page.unroute(TASKS)
+})
+
+test('what could not be read is read at Retry', async () => {
+  world.expected = [/status of 500/]
+  const volumes = '**/v1/projects/default/volumes?*'
+  const problem = { code: 'internal', title: 'Internal error', detail: 'the store could not be read', hint: 'try again' }
+  await page.route(volumes, (route) => route.fulfill({ status: 500, contentType: 'application/problem+json', json: problem }))
+  await page.goto(`${world.base}/p/default/volumes`)
+  const alert = page.getByRole('main').getByRole('alert')
+  await alert.getByText('The store could not be read.').waitFor()
+  await page.unroute(volumes)
+  assert.equal(await page.locator('tr[data-name="hello-root"]').count(), 0)
+  await alert.getByRole('button', { name: 'Retry' }).click()
+  await page.locator('tr[data-name="hello-root"]').waitFor()
+  assert.equal(await page.getByRole('main').getByRole('alert').count(), 0)
+})
+
+test('events are followed, or held still to be read', async () => {
+  await page.goto(`${world.base}/p/default/events`)
+  const lines = page.locator('[data-event]')
+  await lines.first().waitFor()
+  await world.cli('vm', 'create', 'followed')
+  await lines.filter({ hasText: 'followed' }).first().waitFor()
+  await page.getByLabel('Follow').uncheck()
+  const held = await lines.allInnerTexts()
+  await world.cli('vm', 'create', 'unseen')
+  // The stream is in order: once this is in sight elsewhere, the page has been told of the event, too.
+  await until('the page was told', async () => {
+    await page.keyboard.press('Control+k')
+    await page.getByRole('combobox', { name: 'Search' }).fill('unseen')
+    const found = await page.getByRole('option', { name: /unseen/ }).count()
+    await page.keyboard.press('Escape')
+    return found > 0
+  })
+  assert.deepEqual(await lines.allInnerTexts(), held)
+  await page.getByLabel('Follow').check()
+  await lines.filter({ hasText: 'unseen' }).first().waitFor()
+  await world.cli('delete', 'followed', 'unseen', '--yes')
 })
 
 test('a project is created, entered, and deleted once it is empty', async () => {

@@ -61,6 +61,70 @@ test('the screen shows a picture', async () => {
   await picture(page, 'screen')
 })
 
+/** The keys that a page has sent over RFB since: what went down and up, by X11's name. */
+function keysSent(page) {
+  const keys = []
+  page.on('websocket', (socket) =>
+    socket.on('framesent', ({ payload }) => {
+      if (typeof payload === 'string') return
+      // A key event, plain (4) or with its place (255), is a message of its own.
+      if (payload[0] === 4 && payload.length === 8) keys.push(`${payload.readUInt32BE(4).toString(16)} ${payload[1] ? 'down' : 'up'}`)
+      if (payload[0] === 255 && payload[1] === 0 && payload.length === 12) keys.push(`${payload.readUInt32BE(4).toString(16)} ${payload.readUInt16BE(2) ? 'down' : 'up'}`)
+    }),
+  )
+  return keys
+}
+
+test('a text is typed into the guest as keys of its layout, which is remembered', async () => {
+  const keys = keysSent(page)
+  await page.goto(`${world.base}/p/default/vms/hello/screen`)
+  await page.getByText('connected', { exact: true }).waitFor()
+  await page.getByRole('button', { name: 'Type text' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByLabel('Text').fill('π')
+  await dialog.getByText('No key of this layout gives π').waitFor()
+  assert.ok(await dialog.getByRole('button', { name: 'Type', exact: true }).isDisabled())
+  await dialog.getByLabel('Text').fill('Z@')
+  await dialog.getByLabel('Keyboard layout').selectOption('de')
+  await dialog.getByLabel('Press Enter after it').check()
+  await picture(page, 'type-text')
+  await dialog.getByRole('button', { name: 'Type', exact: true }).click()
+  await until('the dialog is closed', async () => (await page.getByRole('dialog').count()) === 0)
+  assert.deepEqual(keys.slice(-10), [
+    'ffe1 down', '5a down', '5a up', 'ffe1 up', 'fe03 down', '40 down', '40 up', 'fe03 up', 'ff0d down', 'ff0d up',
+  ])
+  await page.reload()
+  await page.getByText('connected', { exact: true }).waitFor()
+  await page.getByRole('button', { name: 'Type text' }).click()
+  assert.equal(await dialog.getByLabel('Keyboard layout').inputValue(), 'de')
+  await dialog.getByRole('button', { name: 'Cancel' }).click()
+})
+
+test('the screen is scaled to fit, or shown as large as it is', async () => {
+  await page.goto(`${world.base}/p/default/vms/hello/screen`)
+  await page.getByText('connected', { exact: true }).waitFor()
+  const canvas = page.getByRole('region', { name: 'Screen of hello' }).locator('canvas').first()
+  const shown = () => canvas.evaluate((element) => ({ wide: element.getBoundingClientRect().width, real: element.width }))
+  await page.getByLabel('Scale to fit').uncheck()
+  await until('a point of the guest is a point of the page', async () => {
+    const { wide, real } = await shown()
+    return real > 0 && wide === real
+  })
+  // Smaller than the guest's screen, so that to fit means something.
+  await page.setViewportSize({ width: 700, height: 600 })
+  await page.getByLabel('Scale to fit').check()
+  await until('it fits into its box', () =>
+    canvas.evaluate((element) => {
+      const box = element.closest('[role=region]').getBoundingClientRect()
+      const { width, height } = element.getBoundingClientRect()
+      return width !== element.width && width <= box.width + 1 && height <= box.height + 1
+    }),
+  )
+  await page.setViewportSize({ width: 1280, height: 800 })
+  await page.reload()
+  assert.ok(await page.getByLabel('Scale to fit').isChecked(), 'the choice is kept')
+})
+
 test('the log is read, searched and downloaded', async () => {
   await page.goto(`${world.base}/p/default/vms/hello/logs`)
   const log = page.getByRole('log')

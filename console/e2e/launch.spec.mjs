@@ -1,7 +1,7 @@
 // The launch page with a catalogue of its own: from an entry to a running VM, and what a failed import says.
 import assert from 'node:assert/strict'
 import { after, afterEach, before, test } from 'node:test'
-import { until, World } from './world.mjs'
+import { World } from './world.mjs'
 
 const CATALOGUE = `format = 1
 [[image]]
@@ -52,6 +52,25 @@ test('a VM is launched from the catalogue, by keyboard, and its image comes with
   assert.deepEqual(JSON.parse(named), spec)
 })
 
+test('the page can be used while the catalogue is being read', async () => {
+  let answer
+  const held = new Promise((resolve) => (answer = resolve))
+  await page.route('**/v1/catalogue', async (route) => {
+    await held
+    await route.continue()
+  })
+  await page.goto(`${world.base}/p/default/launch`)
+  await page.getByRole('group', { name: 'Image' }).getByRole('status', { name: 'Loading' }).waitFor()
+  await page.getByText('Empty', { exact: true }).click()
+  await page.getByLabel('Name').fill('soon')
+  answer()
+  await page.getByRole('radio', { name: /^gone\/missing/ }).waitFor()
+  assert.equal(await page.getByLabel('Name').inputValue(), 'soon')
+  assert.ok(await page.getByRole('radio', { name: /^Empty/ }).isChecked())
+  await page.getByRole('button', { name: 'Start over' }).click()
+  await page.unroute('**/v1/catalogue')
+})
+
 test('an entry whose image is there is offered as that image alone', async () => {
   await page.goto(`${world.base}/p/default/launch`)
   await page.getByRole('radio', { name: /^tiny-1/ }).waitFor()
@@ -75,5 +94,6 @@ test('an image is imported from the catalogue', async () => {
   await page.getByRole('button', { name: 'Import from the catalogue' }).click()
   await page.getByRole('dialog').getByLabel('Image').selectOption('tiny/1')
   await page.getByRole('dialog').getByRole('button', { name: 'Import' }).click()
-  await until('it is ready', async () => (await world.api(page, 'GET', '/v1/projects/default/images/tiny-1')).status.state === 'ready')
+  await page.locator('tr[data-name="tiny-1"] [data-state=ready]').waitFor()
+  await page.locator('tr[data-name="tiny-1"]').getByRole('img', { name: 'As its publisher’s checksum wants it' }).waitFor()
 })

@@ -86,6 +86,46 @@ test('rows stay under the pointer while the world changes', async () => {
   await until('the new row takes its place', async () => (await names())[0] === 'a-vm-29')
 })
 
+test('all that match a label are selected in one step, seen or not, and they alone', async () => {
+  await page.goto(`${world.base}/p/default/vms`)
+  await rows().first().waitFor()
+  assert.equal(await page.getByRole('button', { name: /that match/ }).count(), 0, 'nothing is filtered')
+  await page.getByRole('button', { name: 'tier=web' }).click()
+  const web = COUNT / 3
+  await page.getByRole('button', { name: `Select all ${web} that match` }).click()
+  await page.getByText(`${web} selected`).waitFor()
+  await page.getByLabel('Select vm-0', { exact: true }).uncheck()
+  await page.getByText(`${web - 1} selected`).waitFor()
+  await page.getByRole('button', { name: `Select all ${web} that match` }).click()
+  await page.getByRole('button', { name: 'Label' }).click()
+  await page.getByLabel('Labels').fill('sort=web')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await until('all of them have the label, and no other', async () => {
+    const [labelled, tier] = await Promise.all(['sort', 'tier'].map((key) => world.api(page, 'GET', `/v1/projects/default/vms?limit=1000&label=${key}%3Dweb`)))
+    return labelled.items.length === web && tier.items.length === web
+  })
+})
+
+for (const [title, place, create, verb] of [
+  ['Networks', '/p/default/networks', ['network', 'create'], 'Delete'], ['Pools', '/pools', ['pool', 'create'], 'Delete'], ['Tokens', '/tokens', ['token', 'create'], 'Revoke'],
+])
+  test(`many ${title.toLowerCase()} go at once, and none that has to stay`, async () => {
+    for (const name of ['odd-1', 'odd-2']) await world.cli(...create, name)
+    await page.goto(`${world.base}${place}?q=odd`)
+    await page.getByLabel(`Select all ${title}`).check()
+    await page.getByText('2 selected').waitFor()
+    await page.getByRole('button', { name: verb, exact: true }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel(/^Type/).fill(`${verb.toLowerCase()} 2`)
+    await dialog.getByRole('button', { name: verb }).click()
+    await page.mouse.move(5, 5)
+    await until('they are gone', async () => (await page.locator('tr[data-name^=odd]').count()) === 0)
+    if (title === 'Tokens') return
+    await page.goto(world.base + place)
+    await rows().first().waitFor()
+    assert.equal(await page.getByRole('checkbox', { name: /^Select (user|default)$/ }).count(), 0)
+  })
+
 test('many are labelled and deleted at once; deleting wants a word typed', async () => {
   await page.goto(`${world.base}/p/default/vms?label=stage%3Dtest`)
   await page.getByLabel('Select all VMs').check()

@@ -64,3 +64,16 @@ test('a VM is launched on a bridge, without ports, and shows MAC and address', a
   await page.goto(`${world.base}/p/default/networks`)
   await (await cell('lan', 'NICs')).filter({ hasText: /^1$/ }).waitFor()
 })
+
+test('the list says, as the command line does, that nobody knows an address', async () => {
+  // Simulated guests have an agent: the answer is bent on its way.
+  const vms = '**/v1/projects/default/vms?*'
+  await page.route(vms, async (route) => {
+    const list = await (await route.fetch()).json()
+    for (const { status } of list.items) if (status.runtime) delete status.runtime.agent
+    await route.fulfill({ json: list })
+  })
+  await page.goto(`${world.base}/p/default/vms`)
+  await (await cell('web', 'IP or ports')).filter({ hasText: 'unknown (no guest agent)' }).waitFor()
+  await page.unroute(vms)
+})

@@ -106,6 +106,23 @@ test('many VMs are kept at once from the list', async () => {
   }
 })
 
+test('snapshots stand below the ones that they go on from', async () => {
+  // web went back to `before`, went on to `both`, goes back again and on to `other`.
+  await world.cli('snapshot', 'restore', 'web', 'before', '--yes')
+  await world.cli('snapshot', 'create', 'web', 'other')
+  await page.goto(`${world.base}/p/default/vms/web/snapshots`)
+  await ready('web.other').waitFor()
+  const all = page.getByRole('list', { name: 'Snapshots' }).getByRole('listitem')
+  const lines = await all.evaluateAll((items) => items.map((each) => `${each.dataset.name} ${each.ariaLevel}`))
+  assert.deepEqual(lines, ['web.before 1', 'web.both 2', 'web.other 2'])
+  await line('web.other').getByText('the disks go on from here').waitFor()
+  const left = (name) => line(name).getByRole('button', { name: /^Restore/ }).locator('../..').locator('[data-state]').evaluate((mark) => mark.getBoundingClientRect().x)
+  assert.ok((await left('web.other')) > (await left('web.before')), 'a child is set in')
+  await page.getByRole('button', { name: 'Delete web.other' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+  await until('it is gone', async () => (await line('web.other').count()) === 0)
+})
+
 test('a snapshot is deleted after a question', async () => {
   await page.goto(`${world.base}/p/default/vms/web/snapshots`)
   await ready('web.both').waitFor()

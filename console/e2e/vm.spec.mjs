@@ -138,6 +138,31 @@ test('stop, start and restart are a click away', async () => {
   await state('web').and(page.locator('[data-state=running]')).waitFor()
 })
 
+test('a verb in which the guest has no say is asked about first', async () => {
+  const resets = async () => (await world.api(page, 'GET', '/v1/projects/default/tasks')).items.filter((task) => task.spec.action === 'reset')
+  const ask = async (name) => {
+    await page.getByRole('button', { name: 'More for web' }).click()
+    await page.getByRole('menuitem', { name }).click()
+    await page.getByRole('dialog').getByText('What it has not written yet is lost.').waitFor()
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Cancel')
+  }
+  await page.goto(`${world.base}/p/default/vms`)
+  await ask('Reset')
+  await page.keyboard.press('Escape')
+  await until('the question is closed', async () => (await page.getByRole('dialog').count()) === 0)
+  assert.equal((await resets()).length, 0)
+  await ask('Reset')
+  await page.getByRole('dialog').getByRole('button', { name: 'Reset' }).click()
+  await until('it was reset', async () => (await resets())[0]?.status.state === 'succeeded')
+  await page.goto(`${world.base}/p/default/vms/web`)
+  await page.getByRole('button', { name: 'Power of web' }).click()
+  await page.getByRole('menuitem', { name: 'Cut the power' }).click()
+  assert.equal(await page.getByRole('main').locator('[data-state=running]').count() > 0, true)
+  await page.getByRole('dialog').getByRole('button', { name: 'Cut the power' }).click()
+  await page.getByRole('main').locator('[data-state=stopped]').first().waitFor()
+  await world.cli('start', 'web')
+})
+
 test('tasks and events tell the story', async () => {
   await page.goto(`${world.base}/p/default/tasks`)
   await page.getByRole('row').filter({ hasText: 'stop' }).filter({ hasText: 'succeeded' }).first().waitFor()
@@ -150,6 +175,24 @@ test('tasks and events tell the story', async () => {
   await page.goto(`${world.base}/p/default/events`)
   await page.locator('[data-event]').first().waitFor()
   await picture(page, 'events')
+})
+
+test('a task is cancelled', async () => {
+  // For the second one there is no room: it waits.
+  const create = (name) => world.api(page, 'POST', '/v1/projects/default/vms', { meta: { name }, spec: { run: 'stopped', memory: 40 * 2 ** 30, disks: [], nics: [] } })
+  await create('large')
+  await create('waits')
+  await page.goto(`${world.base}/p/default/tasks`)
+  const row = page.getByRole('row').filter({ hasText: 'waits' })
+  await row.getByText('running').waitFor()
+  await row.getByRole('button', { name: 'Cancel' }).click()
+  await row.getByText('cancelled').waitFor()
+  assert.equal(await row.getByRole('button', { name: 'Cancel' }).count(), 0)
+  await until('what it was to make is not there', async () => {
+    const { items } = await world.api(page, 'GET', '/v1/projects/default/vms')
+    return !items.some((vm) => vm.meta.name === 'waits')
+  })
+  await world.cli('delete', 'large', '--yes')
 })
 
 test('a volume is created, given to a running VM and taken from it, changed and cloned', async () => {

@@ -9,6 +9,8 @@ declare module '@novnc/novnc' {
     viewOnly: boolean
     background: string
     sendCtrlAltDel(): void
+    /** Down and up, unless one of them is said. */
+    sendKey(keysym: number, code: string, down?: boolean): void
     focus(): void
     disconnect(): void
   }

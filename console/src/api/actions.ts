@@ -1,6 +1,6 @@
 // What the console can ask for: one function per verb of the API. Each answers once the request is
 // accepted; the task that carries it out shows up in the drawer.
-import { noteTask } from './cache'
+import { noteObject, noteTask } from './cache'
 import { request, send } from './client'
 import { listPath, objectPath } from './kinds'
 import type {
@@ -86,6 +86,15 @@ export function patchNode(node: Node, patch: NodePatch): Promise<Node> {
     body: patch,
     headers: { 'if-match': `"${node.meta.revision}"` },
   })
+}
+
+/** Shuts all guests down until the host's next boot, or until they may start again. */
+export const stopGuests = (node: Node, how: StopRequest) => ofGuests(node, 'stop-guests', how)
+
+export const startGuests = (node: Node) => ofGuests(node, 'start-guests', {})
+
+async function ofGuests(node: Node, verb: string, body: object): Promise<void> {
+  noteObject('node', await request<Node>('POST', `${objectPath('node', '', node.meta.name)}/${verb}`, { body }))
 }
 
 /** Asks for the machine again that the running guest has. */

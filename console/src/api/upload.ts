@@ -3,6 +3,7 @@
 import { fetchObject } from './cache'
 import { asProblem, Problem, readProblemText, request } from './client'
 import { objectPath } from './kinds'
+import type { Image } from './types'
 
 /** How long it is tried again without a new byte arriving. */
 const PATIENCE_MS = 120_000
@@ -54,11 +55,11 @@ export function fingerprint({ name, size, lastModified }: File): string {
   return `${name} ${size} ${lastModified}`
 }
 
-/** Whether an image waits for the rest of this very file, with this checksum. */
-export async function waitsFor(project: string, name: string, file: File, sha256: string | undefined): Promise<boolean> {
+/** The state of the image that a former try made of this very file, with this checksum; nothing for another's. */
+export async function formerUpload(project: string, name: string, file: File, sha256: string | undefined): Promise<Image['status']['state'] | undefined> {
   const { meta, spec, status } = await fetchObject('image', project, name)
   const same = meta.annotations?.[FILE_ANNOTATION] === fingerprint(file) && (spec.sha256 ?? undefined) === sha256
-  return same && 'upload' in spec.source && status.state === 'importing'
+  return same && 'upload' in spec.source ? status.state : undefined
 }
 
 /** Whether another try may help: nobody answers, not now, or the rest begins elsewhere by now. */

@@ -37,7 +37,7 @@ export function DeleteDialog({ targets, running = [], unprotect = false, kept = 
   const [busy, setBusy] = useState(false)
   const [first] = targets
   const what = targets.length === 1 && first ? `${displayKind(first.kind)} ${first.name}` : `${targets.length} objects`
-  const phrase = targets.length > 1 ? `delete ${targets.length}` : unprotect ? first?.name : undefined
+  const phrase = targets.length > 1 ? `${verb.toLowerCase()} ${targets.length}` : unprotect ? first?.name : undefined
   const unseen = Math.max(0, targets.length - PREVIEWED_MAX)
   const preview = useQuery({
     queryKey: ['delete-preview', ...targets.map((target) => target.uid)],

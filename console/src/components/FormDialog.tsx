@@ -12,11 +12,13 @@ interface Props {
   /** Gets the failure of the last try, to show it at its field. */
   children: (problem: Problem | undefined) => ReactNode
   disabled?: boolean
+  /** What it does is not easily undone: the focus starts on Cancel. */
+  danger?: boolean
   /** What comes after it was sent is the caller's to show. */
   stays?: boolean
 }
 
-export function FormDialog({ title, submit, onSubmit, onClose, children, disabled, stays }: Props) {
+export function FormDialog({ title, submit, onSubmit, onClose, children, disabled, danger, stays }: Props) {
   const id = useId()
   const [problem, setProblem] = useState<Problem>()
   const [busy, setBusy] = useState(false)
@@ -37,10 +39,10 @@ export function FormDialog({ title, submit, onSubmit, onClose, children, disable
       title={title} onClose={onClose}
       footer={
         <>
-          <button type="button" className="btn" onClick={onClose}>
+          <button type="button" className="btn" data-autofocus={danger ? '' : undefined} onClick={onClose}>
             Cancel
           </button>
-          <button type="submit" form={id} className="btn btn-primary" disabled={busy || disabled}>
+          <button type="submit" form={id} className={`btn ${danger ? 'btn-danger' : 'btn-primary'}`} disabled={busy || disabled}>
             {submit}
           </button>
         </>

@@ -1,5 +1,5 @@
 // A button with a menu, in the browser's top layer so that no scrolling box clips it.
-import { useId, useRef, useState, type ReactNode } from 'react'
+import { useId, useLayoutEffect, useRef, useState, type ReactNode } from 'react'
 
 export interface MenuItem {
   label: string
@@ -26,13 +26,12 @@ export function Menu({ label, button, items, className = 'btn', sticky }: Props)
   const list = useRef<HTMLDivElement>(null)
   const [open, setOpen] = useState(false)
 
-  const onToggle = (event: React.ToggleEvent<HTMLDivElement>) => {
-    const opens = event.newState === 'open'
-    setOpen(opens)
-    if (!opens || !trigger.current || !list.current) return
+  // Only once the entries are drawn is it known how large the menu is, and what takes the focus.
+  useLayoutEffect(() => {
+    if (!open || !trigger.current || !list.current) return
     place(list.current, trigger.current.getBoundingClientRect())
     entries(list.current)[0]?.focus()
-  }
+  }, [open])
   const onKeyDown = (event: React.KeyboardEvent) => {
     if (!list.current) return
     const all = entries(list.current)
@@ -57,7 +56,7 @@ export function Menu({ label, button, items, className = 'btn', sticky }: Props)
         {button}
       </button>
       <div
-        ref={list} id={id} popover="auto" role="menu" tabIndex={-1} aria-label={label} onToggle={onToggle} onKeyDown={onKeyDown}
+        ref={list} id={id} popover="auto" role="menu" tabIndex={-1} aria-label={label} onToggle={(event) => setOpen(event.newState === 'open')} onKeyDown={onKeyDown}
         className="panel fixed m-0 max-h-[70dvh] min-w-44 overflow-y-auto bg-raised p-1 shadow-lg"
       >
         {open && items.map((item) => <Entry key={item.label} item={item} onSelect={() => select(item)} />)}

@@ -18,14 +18,14 @@ export function RowDelete({ target, verb = 'Delete' }: { target: ObjectRef; verb
 }
 
 /** Bulk deletion, for the bar that shows while rows are selected. */
-export function BulkDelete({ targets, onDone }: { targets: ObjectRef[]; onDone: () => void }) {
+export function BulkDelete({ targets, verb = 'Delete', onDone }: { targets: ObjectRef[]; verb?: string; onDone: () => void }) {
   const [open, setOpen] = useState(false)
   return (
     <>
       <button type="button" className="btn btn-danger" onClick={() => setOpen(true)}>
-        <Trash2 size={14} aria-hidden="true" /> Delete
+        <Trash2 size={14} aria-hidden="true" /> {verb}
       </button>
-      {open && <DeleteDialog targets={targets} onClose={() => setOpen(false)} onDone={onDone} />}
+      {open && <DeleteDialog targets={targets} verb={verb} onClose={() => setOpen(false)} onDone={onDone} />}
     </>
   )
 }

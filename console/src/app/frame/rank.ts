@@ -35,3 +35,11 @@ function score(hit: Hit, wanted: string, words: readonly string[]): number {
   const all = `${hit.what} ${name}`.toLowerCase()
   return words.every((word) => all.includes(word)) ? 1 : 0
 }
+
+const NAMED_MAX = 20
+
+/** Those of which a word of the text is a part of the name. */
+export function namedBy<T extends { meta: { name: string } }>(text: string, objects: readonly T[]): T[] {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean)
+  return objects.filter(({ meta }) => words.some((word) => meta.name.includes(word))).slice(0, NAMED_MAX)
+}

@@ -34,6 +34,8 @@ export interface ListPageProps<T extends AnyObject> {
   empty: ReactNode
   /** Shown while rows are selected. */
   bulk?: (rows: T[], clear: () => void) => ReactNode
+  /** Which rows can be selected; all, unless said. */
+  selectable?: (row: T) => boolean
   /** Where a row leads. */
   href?: (row: T) => string
   keys?: Record<string, (row: T) => void>
@@ -73,9 +75,10 @@ function UnreadableObjects({ objects }: { objects: Unreadable[] }) {
 }
 
 const NO_TEXTS = () => []
+const EACH = () => true
 
 function List<T extends AnyObject>({
-  title, id, items: newest, columns, texts = NO_TEXTS, signature, where, sort = 'name', toolbar, bulk, href, keys,
+  title, id, items: newest, columns, texts = NO_TEXTS, signature, where, sort = 'name', toolbar, bulk, selectable = EACH, href, keys,
 }: ListPageProps<T> & { items: T[] }) {
   // What changes in the world waits for what the user does: scrolling and typing come first.
   const items = useDeferredValue(newest)
@@ -101,23 +104,29 @@ function List<T extends AnyObject>({
   }, [columns, hidden, narrow])
   const labels = useMemo(() => labelsInUse(items), [items])
   const chosen = items.filter((row) => selected.has(row.meta.uid))
+  const matching = bulk && wanted.length < items.length ? wanted.filter(selectable) : []
+  const more = matching.some((row) => !selected.has(row.meta.uid))
+  const selectMatching = <SelectMatching count={matching.length} onSelect={() => setSelected(new Set(matching.map((row) => row.meta.uid)))} />
 
-  useRowKeys<T>({ rows, current, setCurrent, href, keys, onToggle: bulk && ((row) => setSelected(toggled(selected, row.meta.uid))) })
+  useRowKeys<T>({
+    rows, current, setCurrent, href, keys, onToggle: bulk && ((row) => selectable(row) && setSelected(toggled(selected, row.meta.uid))),
+  })
   return (
     <>
       {bulk && chosen.length > 0 ? (
         <BulkBar count={chosen.length} onClear={() => setSelected(new Set())}>
           {bulk(chosen, () => setSelected(new Set()))}
+          {more && selectMatching}
         </BulkBar>
       ) : (
         <ListToolbar
           state={state} labels={labels} columns={columns} hidden={hidden} onHidden={setHidden}
-          shown={rows.length} total={items.length} extra={toolbar?.(state)}
+          shown={rows.length} total={items.length} extra={<>{toolbar?.(state)}{more && selectMatching}</>}
         />
       )}
       <ObjectTable
         label={title} rows={rows} columns={drawn} sort={order}
-        onSort={(next) => state.set({ sort: next === sort ? '' : next })} selected={selected} onSelect={bulk && setSelected}
+        onSort={(next) => state.set({ sort: next === sort ? '' : next })} selected={selected} onSelect={bulk && setSelected} selectable={selectable}
         current={current} onCurrent={setCurrent} onHover={setHovered} signature={signature ?? (() => '')}
       />
       {rows.length === 0 && (
@@ -126,6 +135,15 @@ function List<T extends AnyObject>({
         </p>
       )}
     </>
+  )
+}
+
+/** What a text, labels and a state let through, in one step: for many more rows than one sees. */
+function SelectMatching({ count, onSelect }: { count: number; onSelect: () => void }) {
+  return (
+    <button type="button" className="link" onClick={onSelect}>
+      Select {count === 1 ? 'the one that matches' : `all ${count} that match`}
+    </button>
   )
 }
 

@@ -18,6 +18,8 @@ interface Props<T extends AnyObject> {
   onSort: (sort: string) => void
   selected: ReadonlySet<string>
   onSelect?: (uids: ReadonlySet<string>) => void
+  /** Rows that nothing can be done with at once have no checkbox. */
+  selectable: (row: T) => boolean
   current: number
   onCurrent: (index: number) => void
   onHover: (inside: boolean) => void
@@ -64,7 +66,7 @@ export function ObjectTable<T extends AnyObject>(props: Props<T>) {
             return (
               <BodyRow
                 key={row.item.meta.uid} row={row} index={index} columns={columns} current={index === current}
-                selected={selected.has(row.item.meta.uid)} signature={props.signature(row.item)} onCurrent={props.onCurrent}
+                selected={selected.has(row.item.meta.uid)} selectable={props.selectable(row.item)} signature={props.signature(row.item)} onCurrent={props.onCurrent}
                 onToggle={onSelect && toggle}
               />
             )
@@ -108,9 +110,10 @@ function Gap({ height, width }: { height: number; width: number }) {
   )
 }
 
-function Head<T extends AnyObject>({ columns, rows, sort, onSort, selected, onSelect, label }: Props<T>) {
+function Head<T extends AnyObject>({ columns, rows, sort, onSort, selected, onSelect, selectable, label }: Props<T>) {
   const order = readSort(sort)
-  const all = rows.length > 0 && rows.every((row) => selected.has(row.item.meta.uid))
+  const uids = rows.filter((row) => selectable(row.item)).map((row) => row.item.meta.uid)
+  const all = uids.length > 0 && uids.every((uid) => selected.has(uid))
   const some = selected.size > 0 && !all
   const cell = 'sticky top-0 z-10 h-9 border-b border-line bg-panel px-2 font-medium text-dim first:pl-3'
   return (
@@ -119,11 +122,11 @@ function Head<T extends AnyObject>({ columns, rows, sort, onSort, selected, onSe
         {onSelect && (
           <th scope="col" className={cell}>
             <input
-              type="checkbox" className="block size-4 accent-accent" aria-label={`Select all ${label}`} checked={all}
+              type="checkbox" className="block size-4 accent-accent" aria-label={`Select all ${label}`} checked={all} disabled={uids.length === 0}
               ref={(box) => {
                 if (box) box.indeterminate = some
               }}
-              onChange={() => onSelect(all ? new Set() : new Set(rows.map((row) => row.item.meta.uid)))}
+              onChange={() => onSelect(new Set(all ? [] : uids))}
             />
           </th>
         )}
@@ -157,6 +160,7 @@ interface BodyRowProps<T extends AnyObject> {
   columns: Column<T>[]
   current: boolean
   selected: boolean
+  selectable: boolean
   signature: string
   onCurrent: (index: number) => void
   onToggle?: (uid: string) => void
@@ -170,7 +174,7 @@ const BodyRow = memo(PlainRow, (a, b) => {
   return same && row.item === b.row.item && row.gone === b.row.gone
 }) as typeof PlainRow
 
-function PlainRow<T extends AnyObject>({ row, index, columns, current, selected, signature, onCurrent, onToggle }: BodyRowProps<T>) {
+function PlainRow<T extends AnyObject>({ row, index, columns, current, selected, selectable, signature, onCurrent, onToggle }: BodyRowProps<T>) {
   const flash = useFlash(signature)
   const name = row.item.meta.name
   const tint = selected ? 'bg-accent-soft' : 'hover:bg-hover'
@@ -182,7 +186,9 @@ function PlainRow<T extends AnyObject>({ row, index, columns, current, selected,
     >
       {onToggle && (
         <td className={`h-9 border-b border-line pl-3 ${marker}`}>
-          <input type="checkbox" className="block size-4 accent-accent" aria-label={`Select ${name}`} checked={selected} onChange={() => onToggle(row.item.meta.uid)} />
+          {selectable && (
+            <input type="checkbox" className="block size-4 accent-accent" aria-label={`Select ${name}`} checked={selected} onChange={() => onToggle(row.item.meta.uid)} />
+          )}
         </td>
       )}
       {columns.map((column, at) => (

@@ -1,5 +1,5 @@
 // The list of images: import from the catalogue or a URL, upload a file, delete.
-import { Check, Download, Library, Upload } from 'lucide-react'
+import { Check, Download, Library, MonitorUp, Upload } from 'lucide-react'
 import { useState } from 'react'
 import { useList } from '../../api/queries'
 import { refOf } from '../../api/refs'
@@ -13,6 +13,8 @@ import { BulkDelete, RowDelete } from '../../components/RowDelete'
 import { StateMark } from '../../components/StateMark'
 import type { Column } from '../../components/table/columns'
 import { ListPage } from '../../components/table/ListPage'
+import { MakeVm } from '../vms/MakeVm'
+import { checkedAgainst } from './checksum'
 import { ImportImage } from './ImportImage'
 import { ImportPublished } from './ImportPublished'
 import { UploadImage } from './UploadImage'
@@ -21,15 +23,23 @@ import { imageUsers, usersText, type Users } from './users'
 function Checksum({ image }: { image: Image }) {
   const found = image.status.content?.sha256
   if (!found) return <Dash />
-  const checked = image.spec.sha256 === found
+  const against = checkedAgainst(image)
   return (
     <span className="inline-flex max-w-full items-center gap-1">
-      {checked && <Check size={14} className="shrink-0 text-ok" aria-label="as demanded" />}
+      {against && (
+        <span role="img" aria-label={against} title={against} className="shrink-0 text-ok">
+          <Check size={14} aria-hidden="true" />
+        </span>
+      )}
       <CopyText text={found}>
         <span className="font-mono text-[13px]">{found.slice(0, 12)}</span>
       </CopyText>
     </span>
   )
+}
+
+function kindOf({ status }: Image): string {
+  return status.content?.machine ? 'VM' : (status.content?.kind ?? '')
 }
 
 function columns(users: (image: string) => Users): Column<Image>[] {
@@ -41,7 +51,7 @@ function columns(users: (image: string) => Users): Column<Image>[] {
     },
     nameColumn(),
     { id: 'os', title: 'OS', width: '8.5rem', choice: 'shown', sort: (image) => image.spec.os, cell: (image) => image.spec.os || <Dash /> },
-    { id: 'kind', title: 'Kind', width: '5rem', choice: 'shown', sort: (image) => image.status.content?.kind ?? '', cell: (image) => image.status.content?.kind ?? <Dash /> },
+    { id: 'kind', title: 'Kind', width: '5rem', choice: 'shown', sort: kindOf, cell: (image) => kindOf(image) || <Dash /> },
     {
       id: 'size', title: 'Size', width: '5.5rem', right: true, sort: (image) => image.status.content?.size ?? 0,
       cell: (image) => (image.status.content?.size ? bytes(image.status.content.size) : <Dash />),
@@ -56,8 +66,31 @@ function columns(users: (image: string) => Users): Column<Image>[] {
       cell: (image) => usersText(users(image.meta.name)) || <Dash />,
     },
     ageColumn(),
-    { id: 'actions', title: '', width: '3.5rem', narrow: true, right: true, cell: (image) => <RowDelete target={refOf('image', image)} /> },
+    {
+      id: 'actions', title: '', width: '5rem', narrow: true, right: true,
+      cell: (image) => (
+        <span className="flex justify-end">
+          <MakeVmButton image={image} />
+          <RowDelete target={refOf('image', image)} />
+        </span>
+      ),
+    },
   ]
+}
+
+/** For an image of a whole VM. */
+function MakeVmButton({ image }: { image: Image }) {
+  const [open, setOpen] = useState(false)
+  if (image.status.state !== 'ready' || !image.status.content?.machine) return null
+  const label = `Make a VM of ${image.meta.name}`
+  return (
+    <>
+      <button type="button" className="btn btn-quiet btn-icon h-7 w-7" aria-label={label} title={label} onClick={() => setOpen(true)}>
+        <MonitorUp size={14} aria-hidden="true" />
+      </button>
+      {open && <MakeVm image={image} onClose={() => setOpen(false)} />}
+    </>
+  )
 }
 
 export function ImagesPage() {

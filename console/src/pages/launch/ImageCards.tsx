@@ -3,11 +3,14 @@ import { Disc3, Library, Package, SquareDashed, type LucideIcon } from 'lucide-r
 import { useId, type ReactNode } from 'react'
 import type { CatalogueEntry, Image } from '../../api/types'
 import { bytes } from '../../components/format'
+import { Skeleton } from '../../components/Page'
 import { StateMark } from '../../components/StateMark'
 
 interface Props {
   images: Image[]
   published: CatalogueEntry[]
+  /** The catalogue has not answered yet. */
+  pending: boolean
   chosen: string
   empty: boolean
   onChoose: (name: string) => void
@@ -16,7 +19,7 @@ interface Props {
 
 const WHAT = { bundle: 'direct boot', disk: 'disk', iso: 'ISO, beside an empty disk' }
 
-export function ImageCards({ images, published, chosen, empty, onChoose, onEmpty }: Props) {
+export function ImageCards({ images, published, pending, chosen, empty, onChoose, onEmpty }: Props) {
   const isos = images.filter((image) => image.status.content?.kind === 'iso')
   const mine = images.filter((image) => !isos.includes(image))
   const own = (image: Image) => (
@@ -39,6 +42,12 @@ export function ImageCards({ images, published, chosen, empty, onChoose, onEmpty
             />
           ))}
         </Group>
+      )}
+      {pending && (
+        <div>
+          <h3 className="mb-1 text-dim">Catalogue</h3>
+          <Skeleton rows={2} />
+        </div>
       )}
       <Group title="No image">
         <Card icon={SquareDashed} title="Empty" value="" checked={empty} onChoose={onEmpty} text="an empty disk" />

@@ -40,8 +40,8 @@ export function LaunchPage() {
           const images = list.items.filter((image) => image.status.state === 'ready' || image.status.state === 'importing')
           const there = images.map((image) => image.meta.name)
           const published = catalogue.data?.items.filter((entry) => !there.includes(nameFromEntry(entry.name)))
-          // A catalogue that cannot be read keeps nobody from the images that are there.
-          return catalogue.isPending ? null : <LaunchForm project={project} images={images} published={published ?? []} />
+          // A catalogue that is slow or cannot be read keeps nobody from the images that are there.
+          return <LaunchForm project={project} images={images} published={published ?? []} pending={catalogue.isPending} />
         }}
       </Loaded>
     </Page>
@@ -58,9 +58,11 @@ interface FormProps {
   project: string
   images: Image[]
   published: CatalogueEntry[]
+  /** The catalogue has not answered yet. */
+  pending: boolean
 }
 
-function LaunchForm({ project, images, published }: FormProps) {
+function LaunchForm({ project, images, published, pending }: FormProps) {
   const navigate = useNavigate()
   const vms = useList('vm', project).data?.items ?? []
   const { image: asked } = useListState()
@@ -68,8 +70,9 @@ function LaunchForm({ project, images, published }: FormProps) {
   const ready = images.filter((image) => image.status.state === 'ready').map((image) => image.meta.name)
   const choices = [...ready, ...published.map((entry) => entry.name)]
   const from = (name: string) => ({ image: name, ...machineFields(images.find((each) => each.meta.name === name)) })
-  const { form, change, changed, drop } = useForm(project, choices, asked, () => ({
-    ...EMPTY_FORM, ...from(choices.includes(asked) ? asked : (ready[0] ?? '')),
+  const known = (name: string) => choices.includes(name) || (pending && name.includes('/'))
+  const { form, change, changed, drop } = useForm(project, known, asked, () => ({
+    ...EMPTY_FORM, ...from(known(asked) ? asked : (ready[0] ?? '')),
   }))
   const [shown, setShown] = useState(false)
   const [busy, setBusy] = useState(false)
@@ -114,7 +117,7 @@ function LaunchForm({ project, images, published }: FormProps) {
     >
       <div className="space-y-6">
         <ImageCards
-          images={images} published={published} chosen={form.image} empty={form.empty}
+          images={images} published={published} pending={pending} chosen={form.image} empty={form.empty}
           onChoose={(name) => set({ ...from(name), empty: false })} onEmpty={() => set({ ...from(''), empty: true })}
         />
         <NameAndSize {...part} name={form.name} hasDisk={hasDisk} />
@@ -152,12 +155,12 @@ function LaunchForm({ project, images, published }: FormProps) {
 }
 
 /** What was filled in, kept in this tab until it is sent; the password is not. */
-function useForm(project: string, choices: string[], asked: string, fresh: () => LaunchForm) {
+function useForm(project: string, known: (image: string) => boolean, asked: string, fresh: () => LaunchForm) {
   const [kept, keep] = useDraft<LaunchForm>(`launch.${project}`)
   const [form, setForm] = useState<LaunchForm>(() => {
     if (!kept) return fresh()
     // An image may have gone since; one that a link names comes before what was chosen.
-    const { image, empty } = asked || !(kept.empty || choices.includes(kept.image)) ? fresh() : kept
+    const { image, empty } = asked || !(kept.empty || known(kept.image)) ? fresh() : kept
     return { ...EMPTY_FORM, ...kept, image, empty }
   })
   const change = (part: Partial<LaunchForm>) => {

@@ -7,7 +7,7 @@ import { useProject } from '../../app/project'
 import { ageColumn, Dash, nameColumn } from '../../components/cells'
 import { CommandLine } from '../../components/Copy'
 import { Empty } from '../../components/Page'
-import { RowDelete } from '../../components/RowDelete'
+import { BulkDelete, RowDelete } from '../../components/RowDelete'
 import { StateMark } from '../../components/StateMark'
 import type { Column } from '../../components/table/columns'
 import { ListPage } from '../../components/table/ListPage'
@@ -63,6 +63,8 @@ export function NetworksPage() {
     <>
       <ListPage
         title="Networks" id="networks" query={useList('network', project)} columns={columns(vms)} actions={create}
+        bulk={(rows, clear) => <BulkDelete targets={rows.map((row) => refOf('network', row))} onDone={clear} />}
+        selectable={(network) => network.meta.name !== FIRST}
         signature={(network) => `${network.status.state} ${network.status.reason ?? ''}`}
         empty={<Empty text="No networks. Every project begins with one named user." action={create} command={<CommandLine text="novacron network create lan --bridge br0" />} />}
       />

@@ -1,17 +1,17 @@
 // One node: what it is, what it has promised, what it cannot do, what its daemon logged.
 import { useParams } from '@tanstack/react-router'
 import { lazy, Suspense } from 'react'
-import { useList, useObject } from '../../api/queries'
+import { useObject } from '../../api/queries'
 import type { Node } from '../../api/types'
-import { useProject } from '../../app/project'
 import { bytes, count, cpus, dateTime } from '../../components/format'
 import { HourCharts } from '../../components/figures/HourCharts'
 import { Facts, Loaded, Meter, Page, Panel, Skeleton } from '../../components/Page'
 import { StateMark } from '../../components/StateMark'
 import { Tabs } from '../../components/Tabs'
-import { VmLines } from '../vms/VmLines'
 import { capacityOf } from './capacity'
+import { Held, NodeActions } from './NodeActions'
 import { NodeLogs } from './NodeLogs'
+import { NodeVms } from './NodeVms'
 
 const NodeSpec = lazy(() => import('./NodeSpec').then((module) => ({ default: module.NodeSpec })))
 
@@ -25,10 +25,14 @@ export function NodePage() {
   const { name = '', tab = 'overview' } = useParams({ strict: false })
   const query = useObject('node', '', name)
   return (
-    <Page title={name} fill={FILLING.includes(tab)} extra={query.data && <StateMark state={query.data.status.state} />}>
+    <Page
+      title={name} fill={FILLING.includes(tab)} extra={query.data && <StateMark state={query.data.status.state} />}
+      actions={query.data && <NodeActions node={query.data} />}
+    >
       <Loaded query={query}>
         {(node) => (
           <>
+            <Held node={node} />
             <Tabs label="Node" base={`/nodes/${name}`} tabs={TABS} current={tab} />
             <Suspense fallback={<Skeleton />}>
               <Tab tab={tab} node={node} />
@@ -43,7 +47,7 @@ export function NodePage() {
 function Tab({ tab, node }: { tab: string; node: Node }) {
   switch (tab) {
     case 'vms':
-      return <NodeVms name={node.meta.name} />
+      return <NodeVms node={node} />
     case 'hardware':
       return <Hardware node={node} />
     case 'logs':
@@ -108,18 +112,5 @@ function Hardware({ node }: { node: Node }) {
         </Panel>
       ))}
     </div>
-  )
-}
-
-function NodeVms({ name }: { name: string }) {
-  const project = useProject()
-  const query = useList('vm', project)
-  return (
-    <Loaded query={query}>
-      {(list) => {
-        const here = list.items.filter((vm) => vm.status.placement?.node === name)
-        return here.length > 0 ? <VmLines vms={here} /> : <p className="text-dim">No VM of project {project} is placed here.</p>
-      }}
-    </Loaded>
   )
 }

@@ -12,15 +12,21 @@ import { StateMark } from '../../components/StateMark'
 import type { Column } from '../../components/table/columns'
 import { ListPage } from '../../components/table/ListPage'
 import { acceleratorOf, capacityOf } from './capacity'
+import { holdOf } from './hold'
+
+const HELD = 'guests kept down'
 
 const COLUMNS: Column<Node>[] = [
   { id: 'state', title: 'State', width: '7.5rem', narrow: true, sort: (node) => node.status.state, cell: (node) => <StateMark state={node.status.state} /> },
   {
     id: 'name', title: 'Name', narrow: true, sort: (node) => node.meta.name,
     cell: (node) => (
-      <Link to="/nodes/$name" params={{ name: node.meta.name }} className="font-medium hover:text-accent">
-        {node.meta.name}
-      </Link>
+      <>
+        <Link to="/nodes/$name" params={{ name: node.meta.name }} className="font-medium hover:text-accent">
+          {node.meta.name}
+        </Link>
+        {holdOf(node) && <span className="ml-2 text-warn">{HELD}</span>}
+      </>
     ),
   },
   { id: 'accelerator', title: 'Runs on', width: '6rem', choice: 'shown', sort: acceleratorOf, cell: (node) => acceleratorOf(node) || <Dash /> },
@@ -56,8 +62,8 @@ export function NodesPage() {
   return (
     <ListPage
       title="Nodes" id="nodes" query={useList('node', '')} columns={COLUMNS} href={(node) => `/nodes/${node.meta.name}`}
-      texts={(node) => [node.status.state, acceleratorOf(node), node.status.report?.hostname ?? '']}
-      signature={(node) => [node.status.state, node.status.allocated.vms].join('|')}
+      texts={(node) => [node.status.state, acceleratorOf(node), node.status.report?.hostname ?? '', holdOf(node) ? HELD : '']}
+      signature={(node) => [node.status.state, node.status.allocated.vms, holdOf(node)?.number].join('|')}
       empty={<Empty text="No node has reported yet. The daemon reports its own as it starts." command={<CommandLine text="novacron doctor" />} />}
     />
   )

@@ -1,5 +1,6 @@
 // The list of pools: create, delete.
 import { useState } from 'react'
+import { useAcross } from '../../api/across'
 import { useList } from '../../api/queries'
 import { refOf } from '../../api/refs'
 import type { Pool, Volume } from '../../api/types'
@@ -8,7 +9,7 @@ import { ageColumn, Dash, nameColumn } from '../../components/cells'
 import { CommandLine, CopyText } from '../../components/Copy'
 import { bytes, percent } from '../../components/format'
 import { Empty } from '../../components/Page'
-import { RowDelete } from '../../components/RowDelete'
+import { BulkDelete, RowDelete } from '../../components/RowDelete'
 import { StateMark } from '../../components/StateMark'
 import type { Column } from '../../components/table/columns'
 import { ListPage } from '../../components/table/ListPage'
@@ -33,8 +34,9 @@ function Usage({ pool }: { pool: Pool }) {
   )
 }
 
-function columns(volumes: Volume[]): Column<Pool>[] {
-  const count = (pool: Pool) => volumes.filter((volume) => volume.spec.pool === pool.meta.name).length
+/** `volumes` of all projects; absent while they are being read. */
+function columns(volumes: Volume[] | undefined): Column<Pool>[] {
+  const count = (pool: Pool) => volumes?.filter((volume) => volume.spec.pool === pool.meta.name).length ?? 0
   return [
     { id: 'state', title: 'State', width: '7.5rem', narrow: true, cell: (pool) => <StateMark state={pool.status.state} title={pool.status.reason} /> },
     nameColumn(),
@@ -44,7 +46,7 @@ function columns(volumes: Volume[]): Column<Pool>[] {
       cell: (pool) => (pool.status.usage ? <CopyText text={pool.status.usage.path} /> : (pool.spec.path ?? <Dash />)),
     },
     { id: 'usage', title: 'Used', width: '15.5rem', sort: (pool) => (pool.status.usage ? 1 - pool.status.usage.free / pool.status.usage.total : 0), cell: (pool) => <Usage pool={pool} /> },
-    { id: 'volumes', title: 'Volumes', width: '5rem', right: true, narrow: true, sort: count, cell: count },
+    { id: 'volumes', title: 'Volumes', width: '5rem', right: true, narrow: true, sort: count, cell: (pool) => (volumes ? count(pool) : <Dash />) },
     ageColumn(),
     {
       id: 'actions', title: '', width: '3.5rem', narrow: true, right: true,
@@ -54,7 +56,7 @@ function columns(volumes: Volume[]): Column<Pool>[] {
 }
 
 export function PoolsPage() {
-  const volumes = useList('volume', useProject()).data?.items ?? []
+  const volumes = useAcross('volume', useProject()).data
   const [creating, setCreating] = useState(false)
   const create = (
     <button type="button" className="btn btn-primary" onClick={() => setCreating(true)}>
@@ -65,6 +67,8 @@ export function PoolsPage() {
     <>
       <ListPage
         title="Pools" id="pools" query={useList('pool', '')} columns={columns(volumes)} actions={create}
+        bulk={(rows, clear) => <BulkDelete targets={rows.map((row) => refOf('pool', row))} onDone={clear} />}
+        selectable={(pool) => pool.meta.name !== FIRST}
         signature={(pool) => pool.status.state}
         empty={<Empty text="No pools. Every cluster begins with one named default." action={create} command={<CommandLine text="novacron pool create fast --path /srv/novacron" />} />}
       />

@@ -5,6 +5,7 @@ import { setTheme, useTheme, type Theme } from '../../app/theme'
 import { SelectField } from '../../components/Field'
 import { bytes, dateTime } from '../../components/format'
 import { Facts, Loaded, Page, Panel } from '../../components/Page'
+import { StateBackup } from './StateBackup'
 
 export function SettingsPage() {
   const theme = useTheme()
@@ -40,6 +41,7 @@ export function SettingsPage() {
             )}
           </Loaded>
         </Panel>
+        <StateBackup />
       </div>
     </Page>
   )

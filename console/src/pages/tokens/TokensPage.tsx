@@ -7,7 +7,7 @@ import { ageColumn, Dash, nameColumn } from '../../components/cells'
 import { CommandLine } from '../../components/Copy'
 import { dateTime } from '../../components/format'
 import { Empty } from '../../components/Page'
-import { RowDelete } from '../../components/RowDelete'
+import { BulkDelete, RowDelete } from '../../components/RowDelete'
 import type { Column } from '../../components/table/columns'
 import { ListPage } from '../../components/table/ListPage'
 import { CreateToken } from './CreateToken'
@@ -33,6 +33,7 @@ export function TokensPage() {
     <>
       <ListPage
         title="Tokens" id="tokens" query={useList('token', '')} columns={COLUMNS}
+        bulk={(rows, clear) => <BulkDelete targets={rows.map((row) => refOf('token', row))} verb="Revoke" onDone={clear} />}
         empty={<Empty text="No tokens." command={<CommandLine text="novacron token create ci" />} />}
         actions={
           <button type="button" className="btn btn-primary" onClick={() => setCreating(true)}>

@@ -1,6 +1,6 @@
 // The graphical screen: noVNC on the VM's display.
 import RFB from '@novnc/novnc'
-import { Keyboard, Maximize2 } from 'lucide-react'
+import { Keyboard, Maximize2, TextCursorInput } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
 import { asProblem } from '../../api/client'
 import type { Vm } from '../../api/types'
@@ -9,6 +9,7 @@ import { Empty } from '../../components/Page'
 import { StateMark } from '../../components/StateMark'
 import { runVerb } from '../vms/actions'
 import { isReachable, retryDelay, streamUrl } from './guestStream'
+import { TypeText } from './keyboard/TypeText'
 
 export function Screen({ vm }: { vm: Vm }) {
   if (!isReachable(vm))
@@ -29,6 +30,7 @@ function ScreenView({ vm }: { vm: Vm }) {
   const box = useRef<HTMLDivElement>(null)
   const guest = useRef<HTMLDivElement>(null)
   const [scale, setScale] = useStored('screen.scale', true)
+  const [typing, setTyping] = useState(false)
   const { rfb, broken } = useScreen(vm, box)
 
   useEffect(() => {
@@ -48,6 +50,9 @@ function ScreenView({ vm }: { vm: Vm }) {
           <input type="checkbox" className="size-4 accent-accent" checked={scale} onChange={(event) => setScale(event.target.checked)} />
           Scale to fit
         </label>
+        <button type="button" className="btn" disabled={!rfb} onClick={() => setTyping(true)}>
+          <TextCursorInput size={14} aria-hidden="true" /> Type text …
+        </button>
         <button type="button" className="btn" disabled={!rfb} onClick={() => rfb?.sendCtrlAltDel()}>
           <Keyboard size={14} aria-hidden="true" /> Ctrl-Alt-Del
         </button>
@@ -56,6 +61,7 @@ function ScreenView({ vm }: { vm: Vm }) {
         </button>
       </div>
       <div ref={box} className="min-h-0 flex-1 overflow-hidden rounded-lg border border-line bg-[#10141c]" role="region" aria-label={`Screen of ${vm.meta.name}`} />
+      {typing && rfb && <TypeText rfb={rfb} name={vm.meta.name} onClose={() => setTyping(false)} />}
     </div>
   )
 }

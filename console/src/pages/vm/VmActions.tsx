@@ -1,10 +1,12 @@
 // What can be done with the VM of a page: the verb that fits with its variants, ways in, and the rest.
 import { Link } from '@tanstack/react-router'
 import { ChevronDown, Monitor, Play, Square, SquareTerminal } from 'lucide-react'
+import { useState } from 'react'
 import type { Vm } from '../../api/types'
 import { Menu } from '../../components/Menu'
 import { verbsFor } from '../../components/state'
 import { runVerb } from '../vms/actions'
+import { HarshDialog, type Harsh } from '../vms/HarshDialog'
 import { powerItems } from '../vms/powerItems'
 import { VmMenu } from '../vms/VmMenu'
 
@@ -26,6 +28,7 @@ export function VmActions({ vm, onDeleted }: { vm: Vm; onDeleted: () => void }) 
 
 /** The verb that fits now, and beside it the others. */
 function PowerButton({ vm }: { vm: Vm }) {
+  const [asked, setAsked] = useState<Harsh>()
   const verbs = verbsFor(vm)
   const run = (verb: 'start' | 'resume' | 'stop') => () => void runVerb([vm], verb)
   const main = 'btn rounded-r-none'
@@ -44,8 +47,9 @@ function PowerButton({ vm }: { vm: Vm }) {
       <Menu
         label={`Power of ${vm.meta.name}`} className={`btn rounded-l-none px-1.5 ${up ? 'btn-primary border-l-on-accent/40' : '-ml-px'}`}
         button={<ChevronDown size={14} aria-hidden="true" />}
-        items={powerItems(vm)}
+        items={powerItems(vm, setAsked)}
       />
+      {asked && <HarshDialog vm={vm} verb={asked} onClose={() => setAsked(undefined)} />}
     </span>
   )
 }

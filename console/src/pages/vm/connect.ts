@@ -27,11 +27,17 @@ export function connectLines(vm: Vm, here: string): ConnectLine[] {
   return lines
 }
 
-/** What the guest agent tells. Without one nobody knows what DHCP gave to a guest on a bridge. */
-export function addressText(vm: Vm): string {
+export const UNKNOWN_ADDRESS = 'unknown (no guest agent)'
+
+/** Without a guest agent nobody knows what DHCP gave to a guest on a bridge. */
+export function addressUnknown(vm: Vm): boolean {
   const { runtime } = vm.status
-  if (!runtime?.agent && runtime?.nics.some((nic) => nic.bridge)) return 'unknown (no guest agent)'
-  return runtime?.agent?.addresses.join(', ') || '–'
+  return !runtime?.agent && runtime?.nics.some((nic) => nic.bridge) === true
+}
+
+/** What the guest agent tells. */
+export function addressText(vm: Vm): string {
+  return addressUnknown(vm) ? UNKNOWN_ADDRESS : vm.status.runtime?.agent?.addresses.join(', ') || '–'
 }
 
 function hostOf(port: PortForward, here: string): string {

@@ -4,7 +4,8 @@ import type { Vm } from '../../api/types'
 import { bytes } from '../../components/format'
 import { StateMark } from '../../components/StateMark'
 
-export function VmLines({ vms }: { vms: Vm[] }) {
+/** `beside`: the project that needs no naming. */
+export function VmLines({ vms, beside }: { vms: Vm[]; beside: string }) {
   return (
     <ul className="panel divide-y divide-line">
       {vms.map((vm) => (
@@ -15,6 +16,7 @@ export function VmLines({ vms }: { vms: Vm[] }) {
           <Link to="/p/$project/vms/$name" params={{ project: vm.meta.project ?? 'default', name: vm.meta.name }} className="min-w-0 flex-1 truncate font-medium hover:text-accent">
             {vm.meta.name}
           </Link>
+          {vm.meta.project !== beside && <span className="chip">project {vm.meta.project}</span>}
           <span className="text-dim">
             {vm.spec.cpus} CPUs, {bytes(vm.spec.memory)}
           </span>

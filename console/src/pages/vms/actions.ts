@@ -1,6 +1,7 @@
-// Asks for a verb on one or many VMs, and says what could not be asked for.
-import { vmVerb, type VmVerb } from '../../api/actions'
+// Asks for a verb on one or many VMs, or for protection, and says what could not be asked for.
+import { patchVm, vmVerb, type VmVerb } from '../../api/actions'
 import { forEachOf } from '../../api/batch'
+import { noteObject } from '../../api/cache'
 import type { StopRequest, Vm } from '../../api/types'
 import { notify, notifyError } from '../../components/notices'
 
@@ -13,4 +14,13 @@ export async function runVerb(vms: readonly Vm[], verb: VmVerb, body?: StopReque
   }
   const done = vms.length - failures.length
   if (vms.length > 1 && done > 0) notify({ tone: 'ok', title: `Asked ${done} VMs to ${verb}` })
+}
+
+/** Against deletion by mistake. */
+export async function protect(vm: Vm, on: boolean): Promise<void> {
+  try {
+    noteObject('vm', await patchVm(vm, { spec: { protected: on } }))
+  } catch (error) {
+    notifyError(`Cannot change ${vm.meta.name}`, error)
+  }
 }

@@ -8,6 +8,7 @@ import { VmCpu, VmMemory } from '../../components/figures/VmCells'
 import { StateMark } from '../../components/StateMark'
 import { urgency, verbsFor } from '../../components/state'
 import type { Column } from '../../components/table/columns'
+import { addressUnknown, UNKNOWN_ADDRESS } from '../vm/connect'
 import { runVerb } from './actions'
 import { VmMenu } from './VmMenu'
 
@@ -53,7 +54,9 @@ function NameCell({ vm }: { vm: Vm }) {
 function Reach({ vm }: { vm: Vm }) {
   const texts = [...vmAddresses(vm), ...vmPorts(vm).map(portText)]
   const [first, ...rest] = texts
-  if (!first) return <Dash />
+  if (!first) {
+    return addressUnknown(vm) ? <span className="text-dim" title={UNKNOWN_ADDRESS}>{UNKNOWN_ADDRESS}</span> : <Dash />
+  }
   return (
     <>
       <CopyText text={first} />

@@ -1,19 +1,20 @@
-// A VM's snapshots, newest first: take one, go back to one, delete one.
-import { Camera, CornerLeftUp, History } from 'lucide-react'
+// A VM's snapshots as a tree: take one, go back to one, delete one.
+import { Camera, CornerDownRight, History } from 'lucide-react'
 import { useState } from 'react'
 import { useList } from '../../../api/queries'
 import { refOf } from '../../../api/refs'
-import type { Snapshot, Vm } from '../../../api/types'
+import type { Vm } from '../../../api/types'
 import { Age, Labels } from '../../../components/cells'
 import { CommandLine } from '../../../components/Copy'
 import { count, dateTime } from '../../../components/format'
 import { Empty, Loaded } from '../../../components/Page'
 import { RowDelete } from '../../../components/RowDelete'
 import { StateMark } from '../../../components/StateMark'
-import { branchesFrom, ownName, shows, snapshotsOf, takenAt } from './names'
+import { ownName, shows, snapshotsOf, takenAt } from './names'
 import { RestoreDialog } from './RestoreDialog'
 import { Schedule } from './Schedule'
 import { TakeSnapshot } from './TakeSnapshot'
+import { currentOf, treeOf, type Branch } from './tree'
 
 export function VmSnapshots({ vm }: { vm: Vm }) {
   const query = useList('snapshot', vm.meta.project ?? 'default')
@@ -36,15 +37,16 @@ export function VmSnapshots({ vm }: { vm: Vm }) {
                 action={take} command={<CommandLine text={`novacron snapshot create ${vm.meta.name} before`} />}
               />
             )
+          const current = currentOf(vm, snapshots)
           return (
             <>
               <div className="mb-3 flex flex-wrap items-center justify-between gap-2">
-                <p className="text-dim">{count(snapshots.length, 'snapshot')}, the newest first</p>
+                <p className="text-dim">{count(snapshots.length, 'snapshot')}, each below the one that it goes on from</p>
                 {take}
               </div>
               <ul className="panel divide-y divide-line" aria-label="Snapshots">
-                {snapshots.map((snapshot, index) => (
-                  <Line key={snapshot.meta.uid} vm={vm} snapshot={snapshot} from={branchesFrom(snapshot, snapshots[index + 1])} />
+                {treeOf(snapshots).map((branch) => (
+                  <Line key={branch.snapshot.meta.uid} vm={vm} branch={branch} current={branch.snapshot.meta.name === current} />
                 ))}
               </ul>
             </>
@@ -56,22 +58,29 @@ export function VmSnapshots({ vm }: { vm: Vm }) {
   )
 }
 
-function Line({ vm, snapshot, from }: { vm: Vm; snapshot: Snapshot; from: string | undefined }) {
+/** Beyond this many a line is set in no further: a long row of them stays readable on a phone, too. */
+const DEPTH_SHOWN = 8
+
+function Line({ vm, branch, current }: { vm: Vm; branch: Branch; current: boolean }) {
+  const { snapshot, depth, lost } = branch
   const [restoring, setRestoring] = useState(false)
   const name = ownName(snapshot)
   const { state, reason, data } = snapshot.status
   return (
-    <li className="flex min-h-12 flex-wrap items-center gap-x-4 gap-y-0.5 px-3 py-1.5" data-name={snapshot.meta.name}>
+    <li
+      className="flex min-h-12 flex-wrap items-center gap-x-4 gap-y-0.5 px-3 py-1.5" data-name={snapshot.meta.name} aria-level={depth + 1}
+      style={{ paddingInlineStart: `${0.75 + Math.min(depth, DEPTH_SHOWN) * 1.25}rem` }}
+    >
+      {depth > 0 && <CornerDownRight size={14} className="-mr-2 shrink-0 text-dim" aria-hidden="true" />}
       <span className="w-20 shrink-0">
         <StateMark state={state} title={reason} />
       </span>
       <span className="min-w-0 flex-1 basis-24">
-        <span className="block truncate font-medium">{name}</span>
-        {from && (
-          <span className="block truncate text-dim">
-            <CornerLeftUp size={12} className="inline" aria-hidden="true" /> goes on from {from}
-          </span>
-        )}
+        <span className="block truncate">
+          <span className="font-medium">{name}</span>
+          {current && <span className="ml-2 text-dim">the disks go on from here</span>}
+        </span>
+        {lost && <span className="block truncate text-dim">went on from {lost}, which is gone</span>}
         <Labels labels={snapshot.meta.labels} />
         {reason && <span className="block text-bad">{reason}</span>}
         <span className="block text-dim" data-consistency={data?.consistency ?? ''}>

@@ -10,13 +10,6 @@ export function takenAt(snapshot: Snapshot): string {
   return snapshot.status.data?.taken ?? snapshot.meta.created
 }
 
-/** The own name of the snapshot that this one goes on from, where that is another than the `older` one beside it. */
-export function branchesFrom(snapshot: Snapshot, older: Snapshot | undefined): string | undefined {
-  const parent = snapshot.spec.parent
-  if (!parent || parent === older?.meta.name) return undefined
-  return parent.slice(parent.indexOf('.') + 1)
-}
-
 /** Newest first. */
 export function snapshotsOf(vm: Vm, all: readonly Snapshot[]): Snapshot[] {
   const own = all.filter((snapshot) => snapshot.spec.vm === vm.meta.name)
