@@ -19,6 +19,7 @@ mod hostile_store;
 mod images;
 mod install;
 mod killed_in_steps;
+mod no_room;
 mod node_logs;
 mod ports;
 mod settings;
