@@ -16,6 +16,7 @@ mod guest_dies;
 mod halting_tool;
 mod hardware;
 mod hostile_store;
+mod https;
 mod images;
 mod install;
 mod killed_in_steps;
