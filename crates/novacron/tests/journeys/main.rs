@@ -24,6 +24,7 @@ mod killed_in_steps;
 mod no_room;
 mod node_logs;
 mod ports;
+mod presets;
 mod qmp;
 mod settings;
 mod sign_in;
