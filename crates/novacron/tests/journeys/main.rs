@@ -31,4 +31,5 @@ mod sign_in;
 mod snapshots;
 mod state;
 mod tls;
+mod upgrades;
 mod volumes;
