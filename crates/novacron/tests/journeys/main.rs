@@ -23,6 +23,7 @@ mod install;
 mod killed_in_steps;
 mod no_room;
 mod node_logs;
+mod on_the_system;
 mod ports;
 mod presets;
 mod qmp;
