@@ -13,6 +13,7 @@ mod disk_full;
 mod exports;
 mod firmware;
 mod first_vm;
+mod first_week;
 mod guest_dies;
 mod halting_tool;
 mod hardware;
