@@ -82,6 +82,15 @@ pub fn exit_code(code: Code) -> u8 {
     }
 }
 
+/// The exit code for an error that somebody told who was reached: "unreachable" would send scripts
+/// the wrong way.
+pub fn reported_code(code: Code) -> u8 {
+    match exit_code(code) {
+        UNREACHABLE => FAILED,
+        exit => exit,
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self {

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use novacron_model::{Bytes, Volume};
+use novacron_model::{Bytes, Error, Volume};
 use serde_json::{Value, json};
 
 use crate::args::{LabelArgs, WaitArgs, draft, put, typed};
 use crate::client::Call;
 use crate::client::path::query;
 use crate::download;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, reported_code};
 use crate::noun::Noun;
 use crate::session::Session;
 use crate::table::{Column, NONE, age, labels, size, text};
@@ -284,15 +284,21 @@ async fn resize(session: &Session, args: &ResizeArgs) -> Result<()> {
         tokio::time::sleep(LOOK).await;
         volume = session.read(&NOUN, &args.name).await?;
     }
-    if let Some(error) = ["/error", "/grow_error"]
-        .iter()
-        .find_map(|field| volume.pointer(&format!("/status/data{field}/message"))?.as_str())
-    {
-        let message = format!("{called} has not grown: {error}");
-        return Err(Failure::failed(message)
-            .hint("it is tried again by itself; `novacron volume show` tells when it has"));
+    match ["error", "grow_error"].iter().find_map(|field| trouble(&volume, field)) {
+        None => session.report(&format!("{called} has {size}"), &volume),
+        Some(error) => {
+            let message = format!("{called} has not grown: {}", error.message);
+            let again = "it is tried again by itself; `novacron volume show` tells when it has";
+            let hint = error.hint.iter().map(String::as_str).chain([again]).collect::<Vec<_>>();
+            Err(Failure::new(reported_code(error.code), message).hint(hint.join("; ")))
+        }
     }
-    session.report(&format!("{called} has {size}"), &volume)
+}
+
+/// What the node could not do about the volume.
+fn trouble(volume: &Value, field: &str) -> Option<Error> {
+    let error = volume.pointer(&format!("/status/data/{field}"))?;
+    serde_json::from_value(error.clone()).ok()
 }
 
 /// `data`, `data at before`: also after that has changed or is gone.

@@ -10,7 +10,7 @@ use super::{NOUN, Progress, described};
 use crate::client::Call;
 use crate::client::path::query;
 use crate::client::sse::EventStream;
-use crate::failure::{FAILED, Failure, Result, TIMEOUT, UNREACHABLE, exit_code};
+use crate::failure::{FAILED, Failure, Result, TIMEOUT, reported_code};
 use crate::output;
 use crate::session::Session;
 use crate::signals::Signals;
@@ -63,8 +63,7 @@ fn why(task: &Value) -> Failure {
     let text = |name: &str| error.get(name).and_then(Value::as_str).map(str::to_owned);
     let code = error.get("code").cloned().and_then(|code| serde_json::from_value(code).ok());
     Failure {
-        // Whoever told of the task was reached: "unreachable" would send scripts the wrong way.
-        exit: code.map(exit_code).filter(|exit| *exit != UNREACHABLE).unwrap_or(FAILED),
+        exit: code.map_or(FAILED, reported_code),
         message: text("message").unwrap_or_else(|| format!("{} failed", described(task))),
         field: text("field"),
         hint: text("hint"),

@@ -23,13 +23,18 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const FRUITLESS_MAX: u32 = 4;
 /// Tries in all.
 const TRIES_MAX: u32 = 100;
+/// How rustls begins what it says of a certificate that it does not accept.
+const UNTRUSTED: &str = "invalid peer certificate";
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// A small text. `limit` is in bytes.
 pub async fn text(url: &str, limit: u64) -> Result<String, Unreached> {
     let url = check_url(url)?;
     let host = url.host_str().unwrap_or_default().to_owned();
-    let unreached = |_| Unreached::Unreached(host.clone());
+    let unreached = |error: reqwest::Error| match untrusted(&host, &cause(&error)) {
+        Some(untrusted) => Unreached::Other(untrusted),
+        None => Unreached::Unreached(host.clone()),
+    };
     let request = client()?.get(url).timeout(READ_TIMEOUT);
     let response = request.send().await.map_err(unreached)?;
     let status = response.status();
@@ -180,9 +185,9 @@ impl Fetch {
 
     fn trouble(&self, error: reqwest::Error) -> Trouble {
         let error = error.without_url();
-        let mut cause: &dyn std::error::Error = &error;
-        while let Some(source) = cause.source() {
-            cause = source;
+        let cause = cause(&error);
+        if let Some(untrusted) = untrusted(self.host(), &cause) {
+            return Trouble::Final(untrusted);
         }
         let message = format!("the image cannot be fetched from {}: {cause}", self.host());
         let wrapped = Error::unavailable(message);
@@ -192,6 +197,25 @@ impl Fetch {
             Trouble::Broken(wrapped)
         }
     }
+}
+
+/// What lies beneath an error: reqwest's own words tell next to nothing.
+fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// Trying again does not help; a word on what does.
+fn untrusted(host: &str, cause: &str) -> Option<Error> {
+    let why = cause.strip_prefix(UNTRUSTED)?.trim_start_matches(": ");
+    let message = format!("this node does not trust the certificate of {host} ({why})");
+    Some(Error::unavailable(message).hint(
+        "where it is right, add its authority to the node's own: on Debian a file NAME.crt in \
+         /usr/local/share/ca-certificates, then update-ca-certificates",
+    ))
 }
 
 fn check_url(url: &str) -> Result<Url> {
@@ -221,7 +245,10 @@ fn client() -> Result<Client> {
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
         .user_agent(concat!("novacron/", env!("CARGO_PKG_VERSION")));
-    client.build().map_err(|error| Error::internal(format!("no HTTP client: {error}")))
+    client.build().map_err(|error| {
+        Error::unavailable(format!("this node cannot fetch anything: {}", cause(&error)))
+            .hint("install the authorities that it is to trust (apt install ca-certificates)")
+    })
 }
 
 /// A strong `ETag`, else the date (RFC 9110, 13.1.5).

@@ -242,9 +242,9 @@ impl QemuImg {
 }
 
 /// Ends the program with this process, however that ends, so that nobody writes into a pool that
-/// the next daemon sweeps. The kernel goes by the thread that starts it: one of the runtime's own,
-/// which live as long as the process.
-fn die_with(command: &mut Command, parent: Pid) {
+/// the next daemon sweeps, or holds a disk that it is to use. The kernel goes by the thread that
+/// starts it: one of the runtime's own, which live as long as the process.
+pub(crate) fn die_with(command: &mut Command, parent: Pid) {
     let ask = move || {
         set_parent_process_death_signal(Some(Signal::KILL))?;
         // It may have ended before it was asked for.

@@ -11,4 +11,6 @@ mod qemu_guests;
 #[cfg(test)]
 mod qemu_hard;
 #[cfg(test)]
+mod qemu_windows;
+#[cfg(test)]
 mod sim;

@@ -14,7 +14,7 @@ const MEMORY: [&str; 2] = ["--memory", "256MiB"];
 
 /// Two network namespaces: `host`, where the daemon lives and has the bridge `br0`, and `far`, where
 /// the DHCP server is. A cable leads from the bridge to the server.
-struct Lan {
+pub struct Lan {
     host: String,
     far: String,
     dir: TempDir,
@@ -22,7 +22,7 @@ struct Lan {
 }
 
 impl Lan {
-    fn new() -> Self {
+    pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = |part: &str| format!("novacron-{}-{number}-{part}", std::process::id());
@@ -84,13 +84,13 @@ impl Lan {
     }
 
     /// Whether the server reaches the address, across the cable and the bridge.
-    fn reaches(&self, address: &str) -> bool {
+    pub fn reaches(&self, address: &str) -> bool {
         let ping = ["netns", "exec", &self.far, "busybox", "ping", "-c", "1", "-W", "2", address];
         Command::new("ip").args(ping).stdout(Stdio::null()).status().unwrap().success()
     }
 
     /// NovaCron's taps on the host, each with the bridge that it is in.
-    fn taps(&self) -> Vec<(String, String)> {
+    pub fn taps(&self) -> Vec<(String, String)> {
         let links: Value = serde_json::from_str(&self.ip(&["-json", "link"])).unwrap();
         let links = links.as_array().unwrap().iter();
         let ours = links.filter(|link| {
@@ -101,7 +101,7 @@ impl Lan {
     }
 
     /// A daemon on the host's side.
-    fn daemon(&self) -> Daemon {
+    pub fn daemon(&self) -> Daemon {
         let mut daemon =
             Daemon::stopped(&self.dir.path().join("data"), &["--name", "a"]).inside(&self.host);
         daemon.up();
@@ -121,12 +121,12 @@ impl Drop for Lan {
     }
 }
 
-fn mac(vm: &Value) -> String {
+pub fn mac(vm: &Value) -> String {
     vm["status"]["runtime"]["nics"][0]["mac"].as_str().unwrap_or_default().to_owned()
 }
 
 /// The guest's address, once the server has leased one and the guest's agent tells the same.
-fn address(lan: &Lan, daemon: &Daemon, name: &str) -> String {
+pub fn address(lan: &Lan, daemon: &Daemon, name: &str) -> String {
     let vm = daemon.vm_until(name, "plugged in", |vm| !mac(vm).is_empty());
     eventually("a lease", || lan.leased(&mac(&vm)).is_some());
     let address = lan.leased(&mac(&vm)).unwrap();

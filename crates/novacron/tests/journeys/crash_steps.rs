@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::daemon::{Daemon, eventually, guest, listed, state_of};
+use crate::daemon::{Daemon, eventually, guest, host, listed, state_of};
 use crate::disk_full::tags;
 
 #[test]
@@ -71,6 +71,32 @@ fn a_snapshot_whose_daemon_was_killed_is_whole_or_gone() {
     }
     daemon.vm_until("web", "settled", |vm| ["running", "stopped"].contains(&state_of(vm)));
     daemon.run(&["delete", "web", "--yes", "--force"]);
+}
+
+#[test]
+fn a_disk_that_grows_while_the_daemon_is_killed_has_one_size_for_all() {
+    let rounds = if std::env::var_os("NOVACRON_NIGHTLY").is_some() { 40 } else { 6 };
+    let mut daemon = Daemon::start();
+    daemon.import_micro();
+    let launch = ["launch", "micro", "web", "--memory", "256MiB", "--cpus", "1", "--disk", "64MiB"];
+    daemon.run(&launch);
+    daemon.sh("web", "echo kept | dd of=/dev/vda conv=fsync 2>/dev/null");
+    for round in 0..rounds {
+        let mib = 64 * (round + 2);
+        let resize = ["volume", "resize", "web-root", &format!("{mib}MiB")];
+        killed_during(&mut daemon, round, 17, &resize);
+        // The kill may have come before the request.
+        daemon.run(&resize);
+        let data = daemon.json(&["volume", "show", "web-root"])["status"]["data"].clone();
+        assert_eq!((&data["size"], &data["grow_error"]), (&(mib << 20).into(), &Value::Null));
+        let sectors = daemon.sh("web", "cat /sys/block/vda/size");
+        assert_eq!(sectors.trim(), (mib << 11).to_string(), "round {round}");
+    }
+    assert_eq!(daemon.sh("web", "head -n 1 /dev/vda"), "kept\n");
+    daemon.run(&["stop", "web", "--force"]);
+    let volumes = daemon.data().join("pools/default/volumes");
+    let disk = volumes.join(&listed(&volumes)[0]);
+    host("qemu-img", &["check", "-q", "-f", "qcow2", disk.to_str().unwrap()]);
 }
 
 /// Once everything has come to rest, each snapshot is ready, and the disk has it and no other one.

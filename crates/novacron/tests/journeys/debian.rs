@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::daemon::{Daemon, alive, guest, pid_of, state_of};
 
 /// A stock distribution boots slowly where the CPU is emulated.
-const BOOT: Duration = Duration::from_mins(6);
+pub const BOOT: Duration = Duration::from_mins(6);
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJHusWe9um5o2t6IUitgoFhZGHAC/5MMj0TUghAxGh7H";
 /// Of the one who calls, in `~/.ssh`.

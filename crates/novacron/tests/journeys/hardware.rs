@@ -12,17 +12,22 @@ const BOOT_CODE: [u8; 23] = [
     0xe8, 0, 0, 0x5e, 0x0e, 0x1f, 0x83, 0xc6, 20, 0xba, 0xf8, 0x03, 0xac, 0x84, 0xc0, 0x74, 0x03,
     0xee, 0xeb, 0xf8, 0xf4, 0xeb, 0xfd,
 ];
-const SAYS: &str = "booted from the CD-ROM";
+pub const SAYS: &str = "booted from the CD-ROM";
+const DISK_SAYS: &str = "booted from the disk";
+
+fn boot_code(says: &str, size: usize) -> Vec<u8> {
+    let mut code = BOOT_CODE.to_vec();
+    code.extend_from_slice(says.as_bytes());
+    code.extend_from_slice(b"\r\n\0");
+    code.resize(size, 0);
+    code
+}
 
 /// An ISO that boots, and says so.
-fn bootable_iso(daemon: &Daemon) -> PathBuf {
+pub fn bootable_iso(daemon: &Daemon) -> PathBuf {
     let tree = daemon.data().join("tree");
     std::fs::create_dir(&tree).unwrap();
-    let mut code = BOOT_CODE.to_vec();
-    code.extend_from_slice(SAYS.as_bytes());
-    code.extend_from_slice(b"\r\n\0");
-    code.resize(2048, 0);
-    std::fs::write(tree.join("boot.bin"), code).unwrap();
+    std::fs::write(tree.join("boot.bin"), boot_code(SAYS, 2048)).unwrap();
     let iso = daemon.data().join("setup.iso");
     let mut make = Command::new("genisoimage");
     make.args(["-quiet", "-b", "boot.bin", "-no-emul-boot", "-boot-load-size", "4", "-o"]);
@@ -55,6 +60,45 @@ fn a_windows_machine_boots_from_its_cd_rom() {
     assert!(said.contains("--unprotect"), "{said}");
     daemon.run(&["delete", "win", "--yes", "--force", "--unprotect"]);
     daemon.run(&["image", "delete", "setup", "--yes"]);
+}
+
+#[test]
+fn drives_are_tried_in_the_order_that_was_said() {
+    let daemon = Daemon::start();
+    let iso = bootable_iso(&daemon);
+    let disk = daemon.data().join("disk.raw");
+    let mut sector = boot_code(DISK_SAYS, 512);
+    sector[510..].copy_from_slice(&[0x55, 0xaa]);
+    sector.resize(1 << 20, 0);
+    std::fs::write(&disk, sector).unwrap();
+    daemon.run(&["image", "import", disk.to_str().unwrap(), "--name", "disk"]);
+    let create = ["vm", "create", "web", "--image", "disk", "--cpus", "1", "--memory", "256MiB"];
+    daemon.run(&[&create[..], &["--iso", iso.to_str().unwrap()]].concat());
+    let boots = |from: &str, of_disk: usize, of_cd: usize| {
+        daemon.serial_says("web", from, if from == SAYS { of_cd } else { of_disk });
+        let log = daemon.run(&["logs", "web"]);
+        let times = (log.matches(DISK_SAYS).count(), log.matches(SAYS).count());
+        assert_eq!(times, (of_disk, of_cd), "{log}");
+    };
+    daemon.run(&["start", "web"]);
+    boots(DISK_SAYS, 1, 0);
+    let restarted = |order: &str| {
+        let set = daemon.cli(&["set", "web", "--boot", order]);
+        let said = String::from_utf8_lossy(&set.stderr);
+        assert!(set.status.success() && said.contains("after restart"), "{said}");
+        daemon.run(&["restart", "web", "--force", "--timeout", "0s"]);
+    };
+    restarted("cd0,root");
+    boots(SAYS, 1, 1);
+    restarted("root,cd0");
+    boots(DISK_SAYS, 2, 1);
+    let said = daemon.refused(2, &["set", "web", "--boot", "cd0,floppy"]);
+    assert!(said.contains("floppy"), "{said}");
+    daemon.run(&["delete", "web", "--yes", "--force"]);
+
+    daemon.run(&[&create[..], &["--iso", "setup", "--boot", "cd0"]].concat());
+    daemon.run(&["start", "web"]);
+    boots(SAYS, 0, 1);
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn a_run_that_was_due_while_no_daemon_ran_is_made_up_for_once() {
     assert_eq!(daemon.json(&["snapshot", "list", "web"]).as_array().unwrap().len(), 1);
 }
 
-fn now() -> Time {
+pub fn now() -> Time {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     Time(i64::try_from(since.as_millis()).unwrap())
 }

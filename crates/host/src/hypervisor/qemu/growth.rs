@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::super::{Growth, Handle};
 use super::guest::Guest;
 use super::{QemuHypervisor, snapshots};
+use crate::storage::fault;
 
 #[async_trait]
 impl Growth for QemuHypervisor {
@@ -19,7 +20,10 @@ impl Growth for QemuHypervisor {
         if now >= size {
             return Ok(Some(now));
         }
-        guest.call("block_resize", json!({"node-name": node, "size": size.0})).await?;
+        let resized = guest.call("block_resize", json!({"node-name": node, "size": size.0})).await;
+        resized.map_err(|error| {
+            if fault::tells_full(&error.message) { fault::full(path) } else { error }
+        })?;
         Ok(guest.disk_at(path).await?.map(|(_, now)| now))
     }
 }

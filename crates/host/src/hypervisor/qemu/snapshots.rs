@@ -8,6 +8,7 @@ use std::process::Stdio;
 use async_trait::async_trait;
 use novacron_model::volume::DiskFormat;
 use novacron_model::{Bytes, Error, Result};
+use rustix::process::getpid;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use uuid::Uuid;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 use super::super::{Drive, Handle, Snapshots, snapshot_missing, snapshot_of_raw};
 use super::QemuHypervisor;
 use super::guest::Guest;
+use crate::storage::qemu_img::die_with;
 use crate::storage::{fault, layers, qcow2};
 
 #[async_trait]
@@ -216,6 +218,7 @@ impl QemuHypervisor {
     async fn qemu_img(&self, words: &[String], drive: &Drive, options: String) -> Result<Vec<u8>> {
         let mut command = Command::new(self.qemu_img_binary());
         command.args(words).arg(options).stdin(Stdio::null()).kill_on_drop(true);
+        die_with(&mut command, getpid());
         let output = command.output().await.map_err(|error| {
             Error::unavailable(format!("qemu-img cannot be run: {error}"))
                 .hint("install qemu-utils")

@@ -32,6 +32,8 @@ impl Launch<'_> {
             .current_dir("/")
             .env_clear()
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            // By the local time of the daemon some guests' clocks go.
+            .envs(std::env::var_os("TZ").map(|zone| ("TZ", zone)))
             .stdin(Stdio::null())
             .stdout(self.log.try_clone()?)
             .stderr(self.log);
