@@ -34,6 +34,7 @@ test('a snapshot is taken by keyboard alone, and shows when it is ready', async 
   await page.keyboard.press('Enter')
   await ready('web.before').waitFor()
   await line('web.before').getByText('File systems are whole').waitFor()
+  await line('web.before').getByText('1 disk, 1 MiB').waitFor()
   assert.equal(await page.getByRole('dialog').count(), 0)
 })
 

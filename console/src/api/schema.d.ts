@@ -2303,6 +2303,7 @@ export interface components {
             /** @description Why it is not more than `crash`, as a sentence. */
             crash_reason?: string | null;
             error?: components["schemas"]["Error"] | null;
+            size?: components["schemas"]["Bytes"] | null;
             taken?: components["schemas"]["Time"] | null;
             /** @description Volumes that it covers. */
             volumes?: components["schemas"]["Name"][];

@@ -76,12 +76,11 @@ async fn delete(scene: Scene<'_>, tag: Uuid) -> Result<()> {
 
 async fn take(scene: Scene<'_>, tag: Uuid) -> Result<Taken> {
     let (snapshots, drives) = (snapshots(scene)?, drives(scene).await?);
-    let whole = match scene.handle {
-        Some(handle) => take_live(scene, handle, &drives, tag).await?,
-        None => {
-            snapshots.take(None, &drives, tag).await?;
-            shut_down(&scene.vm.status.runtime.clone().unwrap_or_default())
-        }
+    let whole = if let Some(handle) = scene.handle {
+        take_live(scene, handle, &drives, tag).await?
+    } else {
+        snapshots.take(None, &drives, tag).await?;
+        shut_down(&scene.vm.status.runtime.clone().unwrap_or_default())
     };
     let size = snapshots.size(&drives, tag).await;
     if let Err(error) = &size {

@@ -69,7 +69,7 @@ mod tests {
         let held = Arc::new(());
         let weak = Arc::downgrade(&held);
         let chunks = futures::stream::repeat_with(move || {
-            let _held = &held;
+            assert!(Arc::strong_count(&held) > 0);
             Ok(Bytes::from_static(b"x"))
         });
         (chunks.boxed(), weak)

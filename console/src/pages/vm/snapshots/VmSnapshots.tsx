@@ -6,7 +6,7 @@ import { refOf } from '../../../api/refs'
 import type { Vm } from '../../../api/types'
 import { Age, Labels } from '../../../components/cells'
 import { CommandLine } from '../../../components/Copy'
-import { count, dateTime } from '../../../components/format'
+import { bytes, count, dateTime } from '../../../components/format'
 import { Empty, Loaded } from '../../../components/Page'
 import { RowDelete } from '../../../components/RowDelete'
 import { StateMark } from '../../../components/StateMark'
@@ -90,6 +90,7 @@ function Line({ vm, branch, current }: { vm: Vm; branch: Branch; current: boolea
       <span className="flex gap-x-4 text-dim max-md:order-last max-md:basis-full" title={(data?.volumes ?? []).join(', ')}>
         <span>
           {data && data.volumes.length > 0 && `${count(data.volumes.length, 'disk')}, `}
+          {typeof data?.size === 'number' && `${bytes(data.size)}, `}
           {dateTime(takenAt(snapshot))}
         </span>
         <span className="text-ink md:w-16 md:text-right">
