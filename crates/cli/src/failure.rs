@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 
 use novacron_model::{Code, Error};
+use serde_json::Value;
 
 pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
@@ -82,12 +83,17 @@ pub fn exit_code(code: Code) -> u8 {
     }
 }
 
-/// The exit code for an error that somebody told who was reached: "unreachable" would send scripts
-/// the wrong way.
-pub fn reported_code(code: Code) -> u8 {
-    match exit_code(code) {
-        UNREACHABLE => FAILED,
-        exit => exit,
+/// The failure behind an error that stands in an object's status, or `otherwise` if that tells
+/// nothing. Whoever told it was reached: "unreachable" would send scripts the wrong way.
+pub fn reported(error: &Value, otherwise: &str) -> Failure {
+    let text = |name: &str| error.get(name).and_then(Value::as_str).map(str::to_owned);
+    let code = error.get("code").cloned().and_then(|code| serde_json::from_value(code).ok());
+    let exit = code.map(exit_code).filter(|exit| *exit != UNREACHABLE);
+    Failure {
+        exit: exit.unwrap_or(FAILED),
+        message: text("message").unwrap_or_else(|| otherwise.to_owned()),
+        field: text("field"),
+        hint: text("hint"),
     }
 }
 

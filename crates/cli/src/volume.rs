@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use novacron_model::{Bytes, Error, Volume};
+use novacron_model::{Bytes, Volume};
 use serde_json::{Value, json};
 
 use crate::args::{LabelArgs, WaitArgs, draft, put, typed};
 use crate::client::Call;
 use crate::client::path::query;
 use crate::download;
-use crate::failure::{Failure, Result, reported_code};
+use crate::failure::{Failure, Result, reported};
 use crate::noun::Noun;
 use crate::session::Session;
 use crate::table::{Column, NONE, age, labels, size, text};
@@ -290,15 +290,16 @@ async fn resize(session: &Session, args: &ResizeArgs) -> Result<()> {
             let message = format!("{called} has not grown: {}", error.message);
             let again = "it is tried again by itself; `novacron volume show` tells when it has";
             let hint = error.hint.iter().map(String::as_str).chain([again]).collect::<Vec<_>>();
-            Err(Failure::new(reported_code(error.code), message).hint(hint.join("; ")))
+            Err(Failure { message, ..error.clone() }.hint(hint.join("; ")))
         }
     }
 }
 
 /// What the node could not do about the volume.
-fn trouble(volume: &Value, field: &str) -> Option<Error> {
-    let error = volume.pointer(&format!("/status/data/{field}"))?;
-    serde_json::from_value(error.clone()).ok()
+fn trouble(volume: &Value, field: &str) -> Option<Failure> {
+    let error =
+        volume.pointer(&format!("/status/data/{field}")).filter(|error| !error.is_null())?;
+    Some(reported(error, "the node does not say why"))
 }
 
 /// `data`, `data at before`: also after that has changed or is gone.
