@@ -34,7 +34,8 @@ use crate::rest::call::Call;
 use crate::rest::payload::Payload;
 use crate::state::Api;
 
-const DEPTH_MAX: usize = 12;
+/// What tools ask of the schema at their start is 15 deep.
+const DEPTH_MAX: usize = 16;
 const COMPLEXITY_MAX: usize = 1000;
 const DIRECTIVES_MAX: usize = 8;
 

@@ -4,7 +4,7 @@
 use novacron_model::catalogue::ImageName;
 use novacron_model::image::{ImageKind, ImageSource, ImageState};
 use novacron_model::task::{Action, TaskSpec};
-use novacron_model::vm::{Disk, ROOT_DISK};
+use novacron_model::vm::{Disk, ROOT_DISK, VmState};
 use novacron_model::volume::VolumeSpec;
 use novacron_model::{Bytes, Error, Image, Kind, Object, Project, Result, Vm, Volume, key};
 use novacron_store::{Key, Precondition, Snapshot, Txn, object};
@@ -194,6 +194,17 @@ fn volumes<'a>(
 
 fn get(at: &Snapshot, home: &Home, name: &ImageName) -> Result<Option<Object<Image>>> {
     object::get::<Image>(at, Some(home.uid), name.as_str())
+}
+
+/// Why a task's VM has no node, as a sentence.
+pub fn why_pending(at: &Snapshot, task: &TaskSpec) -> Option<String> {
+    let target = &task.target;
+    if target.kind != Vm::KIND {
+        return None;
+    }
+    let project = object::get::<Project>(at, None, target.project.as_ref()?.as_str()).ok()??;
+    let vm = object::get::<Vm>(at, Some(project.meta.uid), &target.name).ok()??;
+    vm.status.reason.filter(|_| vm.status.state == VmState::Pending)
 }
 
 /// What the target of a task waits for, with a progress that is the task's: an image that comes, or

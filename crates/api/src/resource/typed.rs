@@ -189,7 +189,10 @@ pub fn live(api: &Api, task: &TaskSpec) -> Option<Live> {
             let shown = awaited().map(|live| Live { log: own.log.clone(), ..task.place(live) });
             shown.or(Some(own))
         }
-        own => own.or_else(awaited),
+        own => own.or_else(awaited).or_else(|| {
+            let why = coming::why_pending(&api.store.snapshot(), task)?;
+            Some(Live::at(&why, 0, 0))
+        }),
     }
 }
 

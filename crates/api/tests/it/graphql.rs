@@ -165,6 +165,27 @@ async fn a_deletion_is_previewed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tools_read_the_schema() {
+    let server = Server::start().await;
+    // Nine levels of `ofType`, as the reference implementation asks.
+    let of_type =
+        (0..9).fold("kind name".to_owned(), |inner, _| format!("kind name ofType {{ {inner} }}"));
+    let value = format!("name description type {{ {of_type} }} defaultValue");
+    let query = format!(
+        "{{ __schema {{ queryType {{ name }} mutationType {{ name }} subscriptionType {{ name }} \
+         types {{ kind name description \
+         fields(includeDeprecated: true) {{ name description args {{ {value} }} \
+         type {{ {of_type} }} isDeprecated deprecationReason }} \
+         inputFields {{ {value} }} interfaces {{ {of_type} }} \
+         enumValues(includeDeprecated: true) {{ name description isDeprecated }} \
+         possibleTypes {{ {of_type} }} }} \
+         directives {{ name description locations args {{ {value} }} }} }} }}"
+    );
+    let answer = data(&server, &query, json!({})).await;
+    assert_eq!(answer["__schema"]["queryType"]["name"], "Query");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bombs_are_refused() {
     let server = Server::start().await;
     let aliases =

@@ -10,13 +10,15 @@ use super::{NOUN, Progress, described};
 use crate::client::Call;
 use crate::client::path::query;
 use crate::client::sse::EventStream;
-use crate::failure::{FAILED, Failure, Result, TIMEOUT, reported_code};
+use crate::failure::{Failure, Result, TIMEOUT, reported};
 use crate::output;
 use crate::session::Session;
 use crate::signals::Signals;
 
 /// How long a daemon may be away (restarting, say) before waiting is given up.
 const AWAY_MAX: Duration = Duration::from_secs(30);
+/// How long the stream may be silent before the task is read again.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_millis(500);
 
 /// The task once it has succeeded. Its failure, the end of the patience and Ctrl-C are failures.
@@ -59,15 +61,8 @@ fn judged(task: Value) -> Result<Value> {
 }
 
 fn why(task: &Value) -> Failure {
-    let error = task.pointer("/status/outcome/error").cloned().unwrap_or_default();
-    let text = |name: &str| error.get(name).and_then(Value::as_str).map(str::to_owned);
-    let code = error.get("code").cloned().and_then(|code| serde_json::from_value(code).ok());
-    Failure {
-        exit: code.map_or(FAILED, reported_code),
-        message: text("message").unwrap_or_else(|| format!("{} failed", described(task))),
-        field: text("field"),
-        hint: text("hint"),
-    }
+    let error = task.pointer("/status/outcome/error").unwrap_or(&Value::Null);
+    reported(error, &format!("{} failed", described(task)))
 }
 
 /// Reads the task, then watches it; a broken connection is made again.
@@ -105,7 +100,13 @@ async fn watch(session: &Session, id: &str, progress: &mut Progress) -> Result<O
     let pairs = [("project", session.project.as_str()), ("kinds", "tasks"), ("from", &from)];
     let body = session.client.stream(Call::get(format!("/v1/watch{}", query(pairs)))).await?;
     let mut events = EventStream::new(body);
-    while let Some(event) = events.next().await? {
+    loop {
+        let Ok(event) = tokio::time::timeout(LOOK_AGAIN, events.next()).await else {
+            // What nobody works on sends no progress, but may tell what it waits for.
+            tell(progress, session.read(&NOUN, id).await?.pointer("/status/live"));
+            continue;
+        };
+        let Some(event) = event? else { return Ok(None) };
         let data = match event.name.as_str() {
             "object" | "gone" | "live" => event.json()?,
             _ => continue,
@@ -127,7 +128,6 @@ async fn watch(session: &Session, id: &str, progress: &mut Progress) -> Result<O
             _ => {}
         }
     }
-    Ok(None)
 }
 
 fn names(task: Option<&Value>, id: &str) -> bool {
