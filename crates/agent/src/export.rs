@@ -6,6 +6,7 @@
 pub(crate) mod vm;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use novacron_model::snapshot::SnapshotState;
@@ -13,11 +14,15 @@ use novacron_model::volume::DiskFormat;
 use novacron_model::{Error, Kind, Object, Result, Snapshot as VmSnapshot, Volume, key};
 use novacron_store::{Key, Snapshot, object};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::node::{Node, family_of, project_of};
+use crate::node::{EXPORTS, Node, family_of, project_of};
 use crate::pool::{Content, ExportOrder};
 use crate::volume::image_disk;
+
+/// How long an export may wait for others.
+const QUEUE_MAX: Duration = Duration::from_mins(5);
 
 /// Waits for other exports of this node and for its turn.
 pub(crate) async fn volume(
@@ -49,7 +54,12 @@ pub(crate) async fn volume(
 
 /// One of the exports that may be under way.
 async fn permit(node: &Node) -> Result<OwnedSemaphorePermit> {
-    node.exports.clone().acquire_owned().await.map_err(|_| ending())
+    let permit = timeout(QUEUE_MAX, node.exports.clone().acquire_owned()).await;
+    let busy = || {
+        let message = format!("{EXPORTS} exports of node \"{}\" are under way", node.name());
+        Error::unavailable(message).hint("try again when one of them is done")
+    };
+    permit.map_err(|_| busy())?.map_err(|_| ending())
 }
 
 /// Keeps the permit until the content has been read or nobody wants it any more.

@@ -23,7 +23,7 @@ use crate::vm_log::VmLogs;
 
 /// Exports that may be under way, from their preparation to the last byte that is read: each takes
 /// the room of a copy.
-const EXPORTS: usize = 2;
+pub(crate) const EXPORTS: usize = 2;
 
 /// Guests that may be started at the same moment: after a host's boot there may be hundreds.
 const STARTS: usize = 8;

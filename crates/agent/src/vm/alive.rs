@@ -63,7 +63,8 @@ pub fn decide(view: &View<'_>, guest: &Guest, mut runtime: Runtime) -> Decision 
         return Decision { runtime, then: Step::Do(Effect::Change(change)) };
     }
     // Last: a deletion that cannot be done, on a full disk say, is tried for ever.
-    let then = match view.snapshots.first() {
+    let taken = view.snapshots.iter().find(|work| !work.delete);
+    let then = match taken.or(view.snapshots.first()) {
         Some(work) => Step::Do(Effect::Snapshot(work.clone())),
         None => Step::Wait(plug_in.into_iter().chain(fit::wait(view, &runtime)).min()),
     };

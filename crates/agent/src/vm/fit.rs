@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use novacron_model::vm::{Hardware, LiveChange, RefusedChange, Runtime};
+use novacron_model::vm::{Disk, Hardware, LiveChange, RefusedChange, Runtime};
 use novacron_model::{Code, Error};
 
 use super::view::{Disks, Memory, Refusals, View};
@@ -26,17 +26,15 @@ pub fn next(view: &View<'_>, runtime: &mut Runtime) -> Option<LiveChange> {
     let changes = note_unwanted(runtime, &wanted)?;
     runtime.refused.retain(|refused| changes.iter().any(|each| each.device() == refused.device));
     note_failed_disks(view, runtime, &changes);
-    let coming = runtime.plugging.clone().map(LiveChange::Attach);
-    if let Some(LiveChange::Attach(disk)) = &coming
-        && pause(view, runtime, &LiveChange::Attach(disk.clone())).is_some()
-        && view.memory.refused.get(disk.name.as_str()).is_none_or(|refused| !refused.taken_back)
-    {
+    let back = taking_back(view, runtime);
+    if let Some((disk, Duration::ZERO)) = back {
         return Some(LiveChange::Detach(disk.clone()));
     }
+    let coming = runtime.plugging.clone().map(LiveChange::Attach);
     let may = |change: &LiveChange| {
         // Disks come one after the other.
         let bars = matches!(change, LiveChange::Attach(_))
-            && coming.as_ref().is_some_and(|coming| coming != change);
+            && (back.is_some() || coming.as_ref().is_some_and(|coming| coming != change));
         !bars && state(view, change) == &Disks::Ready && pause(view, runtime, change).is_none()
     };
     let change = changes.into_iter().find(may)?;
@@ -44,6 +42,16 @@ pub fn next(view: &View<'_>, runtime: &mut Runtime) -> Option<LiveChange> {
         runtime.plugging = Some(disk.clone());
     }
     Some(change)
+}
+
+/// A disk whose attachment was refused and that may be there in part, and how long until it is taken
+/// back. The guest may give it up at any moment from then on: it is not attached before that.
+fn taking_back<'a>(view: &View<'_>, runtime: &'a Runtime) -> Option<(&'a Disk, Duration)> {
+    let disk = runtime.plugging.as_ref()?;
+    runtime.refused.iter().find(|refused| refused.device == disk.name.as_str())?;
+    let tried = view.memory.refused.get(disk.name.as_str()).and_then(|had| had.taken_back);
+    let since = tried.map(|tried| view.uptime.saturating_sub(tried));
+    Some((disk, since.map_or(Duration::ZERO, |since| TRY_AGAIN.saturating_sub(since))))
 }
 
 /// What is to change. A disk that may have come and is not wanted any more counts as had, and goes
@@ -90,7 +98,8 @@ fn state<'a>(view: &View<'a>, change: &LiveChange) -> &'a Disks {
 /// How long until something that was refused is to be tried again.
 pub fn wait(view: &View<'_>, runtime: &Runtime) -> Option<Duration> {
     let changes = runtime.hardware.as_ref()?.live_changes(&view.vm.spec.hardware());
-    changes.iter().filter_map(|change| pause(view, runtime, change)).min()
+    let pauses = changes.iter().filter_map(|change| pause(view, runtime, change));
+    pauses.chain(taking_back(view, runtime).map(|(_, left)| left)).min()
 }
 
 /// How long a change is left alone that was refused; nothing if it may be tried now.
@@ -123,8 +132,8 @@ pub fn note(
         matches!(change, LiveChange::Detach(disk) if runtime.plugging.as_ref() == Some(disk));
     match error {
         _ if takes_back => {
-            let refused = Refusals { count: 1, last: view.uptime, taken_back: true };
-            memory.refused.entry(device).or_insert(refused).taken_back = true;
+            let refused = Refusals { count: 1, last: view.uptime, taken_back: None };
+            memory.refused.entry(device).or_insert(refused).taken_back = Some(view.uptime);
             if error.is_none() {
                 runtime.plugging = None;
             }
@@ -133,7 +142,7 @@ pub fn note(
             let before = runtime.refused.iter().find(|refused| refused.device == device);
             let again = before.is_some_and(|refused| refused.generation == view.vm.meta.generation);
             let count = memory.refused.get(&device).filter(|_| again).map_or(0, |had| had.count);
-            let refusals = Refusals { count: count + 1, last: view.uptime, taken_back: false };
+            let refusals = Refusals { count: count + 1, last: view.uptime, taken_back: None };
             memory.refused.insert(device.clone(), refusals);
             refuse(view, runtime, device, error.clone());
         }

@@ -483,6 +483,9 @@ fn snapshots_are_worked_on_up_or_down() {
 #[test]
 fn a_snapshot_that_cannot_be_deleted_holds_up_nothing() {
     let work = SnapshotWork { name: "web.a".into(), uid: Uuid::from_u128(1), delete: true };
+    let taken = SnapshotWork { delete: false, ..work.clone() };
+    let both = Scene { snapshots: vec![work.clone(), taken.clone()], ..running() };
+    assert_eq!(both.step(), Step::Do(Effect::Snapshot(taken)));
     let snapshots = vec![work.clone()];
     let start = Scene { snapshots: snapshots.clone(), ..new() };
     assert_eq!(start.step(), Step::Do(Effect::Start { paused: false }));

@@ -127,8 +127,8 @@ pub struct Refusals {
     pub count: u32,
     /// The last one, by [`View::uptime`].
     pub last: Duration,
-    /// What may be left of an attachment was to be taken back, done or not.
-    pub taken_back: bool,
+    /// When what may be left of the attachment was last to be taken back.
+    pub taken_back: Option<Duration>,
 }
 
 /// The power button was pressed.

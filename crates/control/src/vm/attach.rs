@@ -36,7 +36,7 @@ pub fn attach(
     check_alive(vm)?;
     let home = request.home()?;
     if let Some(kept) = kept_by_guest(request.at, &home, vm, &body.volume)? {
-        return take_back(request, vm, kept);
+        return take_back(request, vm, body, kept);
     }
     let mut txn = Txn::new();
     let found = disks::take(request.at, &mut txn, &home, &body.volume, "volume")?;
@@ -87,21 +87,31 @@ fn kept_by_guest(
     };
     // A guest that was asked to let go may do so at any moment; this one cannot.
     let stays = runtime.refused.iter().any(|refused| {
-        refused.device == disk.name.as_str() && refused.error.code == Code::Unsupported
+        refused.device == disk.name.as_str()
+            && refused.error.code == Code::Unsupported
+            && refused.generation == vm.meta.generation
     });
     Ok(stays.then(|| (found, disk.clone())))
 }
 
-/// Undoes a detachment: the disk is again what it was, at its place and in the boot order.
+/// Undoes a detachment: the disk is again at its place and in the boot order.
 fn take_back(
     request: &mut Request<'_>,
     vm: &Object<Vm>,
-    (volume, disk): (Object<Volume>, Disk),
+    body: &AttachRequest,
+    (volume, mut disk): (Object<Volume>, Disk),
 ) -> Result<Admitted> {
+    if body.disk.as_ref().is_some_and(|name| *name != disk.name) {
+        let message = format!("the guest has the volume as disk \"{}\" still", disk.name);
+        return Err(Error::conflict(message).at("disk").hint("leave the name out, or stop the VM"));
+    }
+    // Once detached, it outlives the VM.
+    disk.owned = false;
     let home = request.home()?;
     let has = hardware::still_held(vm).unwrap_or_else(|| vm.spec.hardware());
     let place = |name: &str| has.disks.iter().position(|had| had.name.as_str() == name);
-    let before = |other: &Disk| place(other.name.as_str()) < place(disk.name.as_str());
+    let own = place(disk.name.as_str());
+    let before = |other: &Disk| place(other.name.as_str()).is_some_and(|place| Some(place) < own);
     let mut new = vm.clone();
     let at = new.spec.disks.iter().rposition(before).map_or(0, |last| last + 1);
     let name = disk.name.to_string();
@@ -142,8 +152,10 @@ pub fn detach(
     let mut new = vm.clone();
     new.spec.disks.retain(|disk| disk.volume.as_ref() != Some(&body.volume));
     if new.spec.disks.len() == vm.spec.disks.len() {
-        // It is leaving already.
-        return watch(request, Txn::new(), Action::Detach, &found, vm);
+        // It is leaving already: asked anew, the guest is asked anew.
+        let mut txn = Txn::new();
+        let new = put_spec(&mut txn, request.at, vm, new, None)?;
+        return watch(request, txn, Action::Detach, &found, &new);
     }
     let gone = |name: &String| new.spec.disks.iter().all(|disk| disk.name.as_str() != name);
     let had = |name: &String| vm.spec.disks.iter().any(|disk| disk.name.as_str() == name);

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use novacron_control::vm;
 use novacron_model::request::{AttachRequest, DetachRequest, StopRequest};
-use novacron_model::vm::{RefusedChange, Runtime};
+use novacron_model::vm::{RefusedChange, Runtime, VmSpec};
 use novacron_model::{Code, Error, Image, Name, Result, Snapshot, Vm, Volume};
 use serde_json::json;
 use uuid::Uuid;
@@ -146,7 +146,9 @@ fn a_disk_that_the_guest_keeps_until_its_next_start_can_be_kept() {
     world.settle();
     assert_eq!(world.outcome(task), "succeeded");
     let spec = world.get::<Vm>("web").spec;
-    assert_eq!((&spec.disks, &spec.boot), (&had.disks, &had.boot));
+    let names = |spec: &VmSpec| spec.disks.iter().map(|disk| disk.name.clone()).collect::<Vec<_>>();
+    assert_eq!((names(&spec), &spec.boot), (names(&had), &had.boot));
+    assert!(!spec.disks[0].owned, "what was detached outlives its VM");
     let attachment = world.get::<Volume>("web-root").status.attachment.unwrap();
     assert!(!attachment.leaving);
 }

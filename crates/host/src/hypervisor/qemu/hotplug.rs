@@ -102,9 +102,9 @@ impl Guest {
     }
 
     async fn detach(&self, path: &Path) -> Result<()> {
+        let asked = Instant::now();
         if let Some(device) = self.device_over(path).await? {
             self.ask_to_let_go(&device).await?;
-            let asked = Instant::now();
             while self.device_over(path).await?.is_some() {
                 if asked.elapsed() > LET_GO {
                     let message = "the guest does not let go of the disk";
@@ -114,8 +114,14 @@ impl Guest {
                 sleep(LOOK_AGAIN).await;
             }
         }
-        if let Some(node) = self.node_at(path).await? {
-            self.call("blockdev-del", json!({"node-name": node})).await?;
+        while let Some(node) = self.node_at(path).await? {
+            match self.call("blockdev-del", json!({"node-name": node})).await {
+                // What is left of the device goes a moment after it is no longer shown.
+                Err(error) if error.message.contains("in use") && asked.elapsed() <= LET_GO => {
+                    sleep(LOOK_AGAIN).await;
+                }
+                done => drop(done?),
+            }
         }
         Ok(())
     }
@@ -165,6 +171,9 @@ impl Guest {
         let asked = Instant::now();
         while self.drive_of(&id).await?["tray_open"] != true {
             if asked.elapsed() > LET_GO {
+                if let Some(new) = &new {
+                    self.close_medium(new).await?;
+                }
                 let message = format!("the guest holds the medium in drive \"{}\"", cdrom.name);
                 return Err(Error::new(Code::Timeout, message).hint("eject it in the guest"));
             }
@@ -215,15 +224,22 @@ impl Guest {
         };
         let (taken_over, free): (Vec<&Forward>, Vec<_>) = begins.iter().partition(held);
         self.begin_forwards(nic, &free).await?;
+        let Err(error) = self.take_over(nic, ends, &taken_over).await else { return Ok(()) };
+        // As far as it can be had, all is as before; the first error is the one to tell.
+        for forward in free {
+            let _ = self.end_forward(nic, forward).await;
+        }
+        for forward in ends {
+            let _ = self.begin_forward(nic, forward).await;
+        }
+        Err(error)
+    }
+
+    async fn take_over(&self, nic: usize, ends: &[Forward], begins: &[&Forward]) -> Result<()> {
         for forward in ends {
             self.end_forward(nic, forward).await?;
         }
-        let Err(error) = self.begin_forwards(nic, &taken_over).await else { return Ok(()) };
-        for forward in free {
-            self.end_forward(nic, forward).await?;
-        }
-        self.begin_forwards(nic, &ends.iter().collect::<Vec<_>>()).await?;
-        Err(error)
+        self.begin_forwards(nic, begins).await
     }
 
     /// All or none.
