@@ -197,7 +197,11 @@ impl Hardware {
         if self.boot != wanted.boot {
             note("boot", "boot order changed".to_owned());
         }
-        all.extend(devices("disks", "disk", &self.disks, &wanted.disks, |disk| &disk.name));
+        // Whether a volume goes with its VM is nothing that a guest could see.
+        let seen = |disk: &Disk| Disk { owned: false, ..disk.clone() };
+        let [has, wants] =
+            [&self.disks, &wanted.disks].map(|disks| disks.iter().map(seen).collect::<Vec<_>>());
+        all.extend(devices("disks", "disk", &has, &wants, |disk| &disk.name));
         let drive = "CD-ROM drive";
         all.extend(devices("cdroms", drive, &self.cdroms, &wanted.cdroms, |cdrom| &cdrom.name));
         all.extend(nics(&self.nics, &wanted.nics));
@@ -304,6 +308,9 @@ mod tests {
             ]
         );
         assert!(texts(json!({}), json!({"notes": "x", "restart": "never"})).is_empty());
+        let root =
+            |owned: bool| json!({"disks": [{"name": "root", "volume": "a", "owned": owned}]});
+        assert!(texts(root(true), root(false)).is_empty(), "the guest sees the same");
     }
 
     #[test]
