@@ -132,7 +132,9 @@ pub async fn finish(session: &Session, answer: Answer) -> Result<()> {
 
 /// `start VM "web"`
 fn described(task: &Value) -> String {
-    format!("{} {}", text(task, "/spec/action"), target(task))
+    let action = text(task, "/spec/action");
+    let verb = if action == "snapshot" { "take" } else { &*action };
+    format!("{verb} {}", target(task))
 }
 
 fn target(task: &Value) -> String {

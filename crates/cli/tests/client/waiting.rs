@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::mpsc;
 
 use crate::program::{Did, at, run};
-use crate::server::{Reply, Seen, Server, events, ok, problem, send};
+use crate::server::{Reply, Seen, Server, events, ok, page, problem, send};
 
 const ID: &str = "01900000-0000-7000-8000-000000000001";
 
@@ -100,6 +100,27 @@ async fn without_waiting_the_tasks_id_is_printed() {
     assert_eq!((did.code, did.out), (0, format!("{ID}\n")));
     let stop = server.shared.only("POST /v1/projects/default/vms/web/stop");
     assert_eq!(stop.json(), json!({"force": true, "timeout": 5}));
+}
+
+#[tokio::test]
+async fn a_label_stands_for_all_that_have_it() {
+    let server = Server::start(|seen| match (seen.method.as_str(), seen.path.as_str()) {
+        ("GET", path) if path.ends_with("vms?limit=1000&label=tier%3Dfront") => {
+            page(&json!([{"meta": {"name": "a"}}, {"meta": {"name": "b"}}]))
+        }
+        ("GET", _) => page(&json!([])),
+        _ => Reply::Json(202, vec![], task("running", Value::Null)),
+    });
+    let did = run(&server, "stop --label tier=front --no-wait").await;
+    assert_eq!((did.code, did.out), (0, format!("{ID}\n{ID}\n")));
+    server.shared.only("POST /v1/projects/default/vms/a/stop");
+    server.shared.only("POST /v1/projects/default/vms/b/stop");
+    let did = run(&server, "delete --label tier=back --yes").await;
+    assert_eq!(did.code, 3, "{did:?}");
+    assert!(did.err.contains("no VM has the label tier=back"), "{did:?}");
+    for neither_or_both in ["stop", "stop web --label tier=front"] {
+        assert_eq!(run(&server, neither_or_both).await.code, 2);
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Where VMs, volumes and images go, and why some wait.
 
 use expect_test::{Expect, expect};
-use novacron_control::related;
+use novacron_control::{coming, related};
 use novacron_model::{Bytes, Image, Vm, Volume};
 use novacron_store::Key;
 use serde_json::json;
@@ -42,8 +42,10 @@ fn a_vm_that_fits_nowhere_says_why_and_moves_in_when_there_is_room() {
     world.create::<Vm>("a", json!({"memory": Bytes::gib(2), "cpus": 4, "nics": []})).unwrap();
     world.run();
     world.create::<Vm>("b", json!({"memory": Bytes::gib(1), "cpus": 8, "nics": []})).unwrap();
-    world.create::<Vm>("c", json!({"memory": Bytes::gib(2), "nics": []})).unwrap();
+    let c = world.create::<Vm>("c", json!({"memory": Bytes::gib(2), "nics": []})).unwrap();
     world.run();
+    let why = || coming::why_pending(&world.at(), &world.task(c).spec);
+    assert!(why().unwrap().starts_with("no node fits: n1: "), "whoever waits is told");
     check(
         &world,
         &expect![[r#"
