@@ -16,9 +16,9 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use futures::StreamExt;
 use novacron_api::gateway::ByteStream;
-use novacron_model::{Error, Event, Level};
+use novacron_model::{Error, Event, Level, Node};
 use novacron_raft::{Copies, OpenError, Options, RaftStore, backup, upgrade};
-use novacron_store::{Store, Txn, events};
+use novacron_store::{Store, Txn, events, object};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -150,12 +150,13 @@ impl Source {
 
     /// Whether it could be told.
     async fn tell(&self, error: &io::Error) -> bool {
+        let node = object::get::<Node>(&self.store.snapshot(), None, &self.node).ok().flatten();
         let event = Event {
             sequence: 0,
             time: clock::now(),
             level: Level::Warning,
             kind: "node.state_not_copied".to_owned(),
-            object: None,
+            object: node.map(|node| node.reference()),
             text: format!("the daily copy of the state failed: {error}"),
             actor: format!("node {}", self.node),
         };
@@ -177,8 +178,11 @@ impl Source {
             let mut out = io::BufWriter::new(file);
             self.write(files, &mut |piece| out.write_all(piece))?;
             out.flush()
-        })?;
-        Ok(Some(path))
+        });
+        let named = |error: io::Error| {
+            io::Error::new(error.kind(), format!("{}: {error}", copies.dir().display()))
+        };
+        path.map(Some).map_err(named)
     }
 
     fn write(

@@ -30,6 +30,10 @@ impl Copies {
         Self { dir, keep }
     }
 
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Whether a copy is to be made now.
     pub fn is_due(&self, now: Time) -> bool {
         self.keep > 0 && is_due(self.times().into_iter(), now)

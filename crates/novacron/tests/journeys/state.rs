@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::daemon::{Daemon, eventually, host, listed, novacron, state_of};
 use crate::disk_full::SmallDisk;
 
@@ -209,6 +211,28 @@ fn a_copy_is_kept_where_the_settings_say() {
     daemon.run(&["project", "create", "p"]);
     daemon.stop();
     assert!(!none.join("backups").exists());
+}
+
+#[test]
+fn a_copy_that_cannot_be_kept_is_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (settings, occupied) = (dir.path().join("novacron.toml"), dir.path().join("occupied"));
+    fs::write(&occupied, "no directory").unwrap();
+    fs::write(&settings, format!("[backup]\ndir = {occupied:?}\n")).unwrap();
+    let args = ["--sim", "1", "--config", settings.to_str().unwrap()];
+    let mut daemon = Daemon::stopped(&dir.path().join("data"), &args);
+    daemon.up();
+    let told = || {
+        let events = daemon.json(&["events", "--all", "--object", "node/n1"]);
+        let kind = |event: &&Value| event["kind"] == "node.state_not_copied";
+        let texts = events.as_array().unwrap().iter().filter(kind).map(|event| &event["text"]);
+        texts.map(Value::to_string).collect::<Vec<_>>()
+    };
+    eventually("told", || !told().is_empty());
+    let texts = told();
+    assert_eq!(texts.len(), 1);
+    assert!(texts[0].contains("the daily copy of the state failed: "), "{texts:?}");
+    assert!(texts[0].contains("occupied"), "it names the folder: {texts:?}");
 }
 
 #[test]
