@@ -340,6 +340,10 @@ pub fn refusal(error: &CommitError) -> Error {
             Code::TooLarge,
             format!("the request makes a record of {bytes} bytes; {max} are the limit"),
         ),
+        CommitError::NoLeader => Error::unavailable(
+            "no node leads the cluster, so nothing can be changed; nothing was done",
+        )
+        .hint("a majority of the voters must run and reach each other: `novacron cluster status`"),
         CommitError::Unknown(why) => Error::unavailable(format!(
             "it is not known whether the request was carried out: {why}"
         ))

@@ -178,10 +178,16 @@ impl RaftStateMachine<TypeConfig> for Machine {
         meta: &SnapshotMeta,
         snapshot: Box<StoredSnapshot>,
     ) -> Result<(), StorageError> {
+        let announced = meta.clone();
         let install = move || {
             let StoredSnapshot { disk, name } = *snapshot;
             let loaded = snapshot::read(&*disk, &name).map_err(std::io::Error::other)?;
             let loaded = loaded.ok_or(std::io::ErrorKind::NotFound)?;
+            if loaded.meta != announced {
+                return Err(std::io::Error::other(
+                    "the snapshot is not the one that was announced",
+                ));
+            }
             if name != SNAPSHOT {
                 snapshot::put_in_place(&*disk, &name)?;
             }

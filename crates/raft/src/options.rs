@@ -1,10 +1,19 @@
-//! What can be tuned: sizes only; the defaults are right for a real node.
+//! What can be tuned; the defaults are right for a real node.
+
+use std::time::Duration;
 
 /// How the store uses its disk.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// This voter's number in the cluster.
+    /// This member's number in the cluster.
     pub node: u64,
+    /// An empty store begins a cluster of its own; otherwise it waits to be taken into one.
+    pub found: bool,
+    /// How often a leader makes itself heard.
+    pub heartbeat: Duration,
+    /// A follower that has heard no leader for this long, and up to as long again, stands for
+    /// election.
+    pub election: Duration,
     /// Size of a log segment in bytes; segments are zero-filled ahead.
     pub segment_bytes: u64,
     /// A snapshot is due after this many log entries,
@@ -21,6 +30,9 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             node: 1,
+            found: true,
+            heartbeat: Duration::from_millis(200),
+            election: Duration::from_secs(1),
             segment_bytes: 8 << 20,
             snapshot_entries: 10_000,
             snapshot_bytes: 16 << 20,

@@ -12,6 +12,8 @@ use crate::disk::Disk;
 use crate::types::SnapshotMeta;
 
 pub const SNAPSHOT: &str = "snapshot";
+/// The file that a snapshot from another member is received into.
+pub const RECEIVED: &str = "snapshot.received";
 const TEMPORARY: &str = "snapshot.new";
 const FORMAT: u32 = 1;
 
@@ -27,9 +29,9 @@ impl StoredSnapshot {
         Self { disk, name: SNAPSHOT.to_owned() }
     }
 
-    /// The file that a snapshot from another voter is received into.
+    /// One that has come from another member.
     pub fn received(disk: Arc<dyn Disk>) -> Self {
-        Self { disk, name: "snapshot.received".to_owned() }
+        Self { disk, name: RECEIVED.to_owned() }
     }
 }
 

@@ -5,31 +5,44 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use novacron_store::{CommitError, Revision, Selection, Snapshot, Store, Txn, Watch};
 use openraft::{BasicNode, Config, ServerState, SnapshotPolicy};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
-use crate::batch::Pipeline;
+use crate::batch::{self, Pipeline};
 use crate::disk::{Disk, RealDisk};
+use crate::incoming::Incoming;
 use crate::log::{Log, META, Recovered, Writer, recover};
 use crate::machine::{Machine, Shared};
-use crate::network::NoPeers;
+use crate::members::{self, Member, Wanted};
+use crate::message::{self, CommitAnswer, Request, decode, encode};
+use crate::network::{Heard, Network};
+use crate::peers::{NoPeers, Peer, Peers};
+use crate::route::{Leader, Route};
 use crate::snapshot::{self, Loaded, SNAPSHOT};
 use crate::space::Space;
-use crate::types::Raft;
+use crate::types::{Proposal, Raft};
 use crate::{OpenError, Options};
 
-/// The durable store: one voter today.
+/// How long the leader may take to say who the members are.
+const ASK_PATIENCE: Duration = Duration::from_secs(3);
+
+/// The durable store of one member of the cluster.
 pub struct RaftStore {
     raft: Raft,
     pipeline: Arc<Pipeline>,
     shared: Arc<Shared>,
-    /// The task that asks for snapshots.
-    snapshots: AbortHandle,
+    peers: Arc<dyn Peers>,
+    heard: Arc<Heard>,
+    incoming: Incoming,
+    leader: watch::Sender<Option<u64>>,
+    /// Ask for snapshots, and tell who leads.
+    tasks: [AbortHandle; 2],
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -45,15 +58,30 @@ pub struct Health {
 }
 
 impl RaftStore {
-    /// Opens the store in `dir`, or makes an empty one. Returns once it can read and write.
+    /// Opens the store of a node that is alone, or makes an empty one. Returns once it can read
+    /// and write.
     pub async fn open(dir: &Path, options: Options) -> Result<Arc<Self>, OpenError> {
-        let dir = dir.to_owned();
-        let disk = blocking(move || RealDisk::open(&dir)).await?;
-        Self::open_on(Arc::new(disk), options).await
+        Self::open_member(dir, options, Arc::new(NoPeers)).await
     }
 
-    /// Like [`RaftStore::open`], on any disk.
-    pub async fn open_on(disk: Arc<dyn Disk>, options: Options) -> Result<Arc<Self>, OpenError> {
+    /// Opens the store of a node that has others. A store with a single voter, this one, is ready
+    /// when this returns; any other one once [`RaftStore::leader`] names somebody.
+    pub async fn open_member(
+        dir: &Path,
+        options: Options,
+        peers: Arc<dyn Peers>,
+    ) -> Result<Arc<Self>, OpenError> {
+        let dir = dir.to_owned();
+        let disk = blocking(move || RealDisk::open(&dir)).await?;
+        Self::open_on(Arc::new(disk), options, peers).await
+    }
+
+    /// Like [`RaftStore::open_member`], on any disk.
+    pub async fn open_on(
+        disk: Arc<dyn Disk>,
+        options: Options,
+        peers: Arc<dyn Peers>,
+    ) -> Result<Arc<Self>, OpenError> {
         let (recovered, loaded, space) = {
             let (disk, options) = (disk.clone(), options.clone());
             blocking(move || read(&disk, &options)).await?
@@ -71,13 +99,20 @@ impl RaftStore {
             Writer::start(disk.clone(), space.clone(), recovered, failed).map_err(io)?;
         let log = Log::new(disk.clone(), index, writer);
         let (machine, shared) = Machine::new(disk.clone(), space.clone(), &options, loaded);
-        let raft = start(options.node, log, machine).await?;
+        let heard = Arc::<Heard>::default();
+        let network = Network { peers: peers.clone(), heard: heard.clone() };
+        let raft = start(&options, network, log, machine).await?;
         pipeline.start(raft.clone());
         let space_thread = space.keep().map_err(io)?;
-        let snapshots = tokio::spawn(take_snapshots(raft.clone(), shared.due.clone()));
+        let leader = watch::Sender::new(None);
+        let tasks = [
+            tokio::spawn(take_snapshots(raft.clone(), shared.due.clone())).abort_handle(),
+            tokio::spawn(follow_leader(raft.clone(), leader.clone())).abort_handle(),
+        ];
         let threads = Mutex::new(vec![log_thread, space_thread]);
-        let snapshots = snapshots.abort_handle();
-        Ok(Arc::new(Self { raft, pipeline, shared, snapshots, threads }))
+        let incoming = Incoming::default();
+        let store = Self { raft, pipeline, shared, peers, heard, incoming, leader, tasks, threads };
+        Ok(Arc::new(store))
     }
 
     /// Answers what was taken, takes nothing more, ends all watches, and lets go of the directory.
@@ -106,6 +141,95 @@ impl RaftStore {
         Health { failed, full: space.is_full(), free_bytes: space.free_bytes() }
     }
 
+    /// Answers a request of another member, as [`Peers::call`] brought it here.
+    pub async fn answer(&self, request: &[u8]) -> std::io::Result<Vec<u8>> {
+        let (request, body) = decode::<Request>(request)?;
+        match request {
+            Request::Append(rpc) => {
+                let answer: message::AppendAnswer = self.raft.append_entries(rpc).await;
+                encode(&answer, &[])
+            }
+            Request::Vote(rpc) => {
+                let answer: message::VoteAnswer = self.raft.vote(rpc).await;
+                encode(&answer, &[])
+            }
+            Request::Snapshot(part) => {
+                let disk = &self.shared.disk;
+                encode(&self.incoming.take(&self.raft, disk, part, body.to_vec()).await, &[])
+            }
+            Request::Commit(proposal) => encode(&self.commit_here(proposal).await, &[]),
+            Request::Members => {
+                let seen: message::MembersAnswer = self.seen();
+                encode(&seen, &[])
+            }
+        }
+    }
+
+    async fn commit_here(&self, proposal: Proposal) -> CommitAnswer {
+        if let Err(refused) = self.admit(&proposal.txn) {
+            return CommitAnswer::Done(Err(refused));
+        }
+        match self.pipeline.commit(proposal).await {
+            batch::Answer::Done(outcome) => CommitAnswer::Done(outcome),
+            batch::Answer::NotLeader(_) => CommitAnswer::NotLeader,
+        }
+    }
+
+    /// The number of the member that leads, as far as this one knows; changes with each election.
+    pub fn leader(&self) -> watch::Receiver<Option<u64>> {
+        self.leader.subscribe()
+    }
+
+    /// This member's number.
+    pub fn number(&self) -> u64 {
+        self.raft.metrics().borrow().id
+    }
+
+    /// The members as the leader sees them; `None` while it cannot be asked.
+    pub async fn members(&self) -> Option<Vec<Member>> {
+        match self.route().leader() {
+            Leader::Here => self.seen(),
+            Leader::Nobody => None,
+            Leader::There(peer) => self.members_at(&peer).await,
+        }
+    }
+
+    async fn members_at(&self, leader: &Peer) -> Option<Vec<Member>> {
+        let request = encode(&Request::Members, &[]).ok()?;
+        let answer = self.peers.call(leader, request, ASK_PATIENCE).await.ok()?;
+        decode::<message::MembersAnswer>(&answer).ok()?.0
+    }
+
+    fn seen(&self) -> Option<Vec<Member>> {
+        members::seen(&self.raft.metrics().borrow(), &self.heard)
+    }
+
+    /// Who belongs to the cluster, as far as this member has been told.
+    pub fn known_members(&self) -> Vec<Peer> {
+        let metrics = self.raft.metrics();
+        let now = metrics.borrow();
+        let peer = |(number, node): (&u64, &BasicNode)| Peer {
+            number: *number,
+            address: node.addr.clone(),
+        };
+        now.membership_config.membership().nodes().map(peer).collect()
+    }
+
+    /// Takes one step from the members that are to those that are wanted, if this node leads and a
+    /// step is due; returns whether it did.
+    pub async fn step_towards(&self, wanted: &Wanted) -> Result<bool, String> {
+        members::step(&self.raft, &self.heard, wanted).await
+    }
+
+    fn route(&self) -> Route<'_> {
+        Route {
+            raft: &self.raft,
+            pipeline: &self.pipeline,
+            shared: &self.shared,
+            peers: &*self.peers,
+        }
+    }
+
     fn admit(&self, txn: &Txn) -> Result<(), CommitError> {
         let space = &self.shared.space;
         if space.is_full() && !(txn.only_frees() && space.can_free()) {
@@ -117,7 +241,7 @@ impl RaftStore {
 
 impl Drop for RaftStore {
     fn drop(&mut self) {
-        self.snapshots.abort();
+        self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 
@@ -133,7 +257,9 @@ impl Store for RaftStore {
     fn commit(&self, txn: Txn) -> BoxFuture<'_, Result<Revision, CommitError>> {
         async move {
             self.admit(&txn)?;
-            self.pipeline.commit(txn).await
+            let proposal = Proposal::new(txn);
+            let proposal = proposal.map_err(|error| CommitError::Unknown(error.to_string()))?;
+            self.route().commit(proposal).await
         }
         .boxed()
     }
@@ -166,28 +292,27 @@ fn read(
     Ok((recovered, loaded, space))
 }
 
-/// Starts openraft; returns once this node leads and has applied all that the log holds.
-async fn start(node: u64, log: Log, machine: Machine) -> Result<Raft, OpenError> {
+/// Starts openraft. A single voter leads and has applied its log when this returns.
+async fn start(
+    options: &Options,
+    network: Network,
+    log: Log,
+    machine: Machine,
+) -> Result<Raft, OpenError> {
     let failed = |error: &dyn std::fmt::Display| OpenError::Raft(error.to_string());
-    let config = Config {
-        cluster_name: "novacron".to_owned(),
-        heartbeat_interval: 500,
-        election_timeout_min: 1500,
-        election_timeout_max: 3000,
-        // `take_snapshots` decides when.
-        snapshot_policy: SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: 0,
-        ..Config::default()
-    };
-    let config = config.validate().map_err(|error| failed(&error))?;
+    let config = config(options).validate().map_err(|error| failed(&error))?;
     let last = log.last_log_id();
-    let raft = Raft::new(node, Arc::new(config), NoPeers, log, machine).await;
+    let raft = Raft::new(options.node, Arc::new(config), network, log, machine).await;
     let raft = raft.map_err(|error| failed(&error))?;
-    if raft.is_initialized().await.map_err(|error| failed(&error))? {
-        raft.trigger().elect().await.map_err(|error| failed(&error))?;
-    } else {
-        let members = BTreeMap::from([(node, BasicNode::default())]);
+    let initialized = raft.is_initialized().await.map_err(|error| failed(&error))?;
+    if !initialized && options.found {
+        let members = BTreeMap::from([(options.node, BasicNode::default())]);
         raft.initialize(members).await.map_err(|error| failed(&error))?;
+    } else if is_only_voter(&raft) {
+        raft.trigger().elect().await.map_err(|error| failed(&error))?;
+    }
+    if !is_only_voter(&raft) {
+        return Ok(raft);
     }
     let waiting = raft.wait(None);
     let ready = waiting.metrics(
@@ -200,6 +325,38 @@ async fn start(node: u64, log: Log, machine: Machine) -> Result<Raft, OpenError>
     );
     ready.await.map_err(|error| failed(&error))?;
     Ok(raft)
+}
+
+fn is_only_voter(raft: &Raft) -> bool {
+    let metrics = raft.metrics();
+    let now = metrics.borrow();
+    now.membership_config.membership().voter_ids().eq([now.id])
+}
+
+fn config(options: &Options) -> Config {
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Config {
+        cluster_name: "novacron".to_owned(),
+        heartbeat_interval: millis(options.heartbeat),
+        election_timeout_min: millis(options.election),
+        election_timeout_max: millis(options.election * 2),
+        // `take_snapshots` decides when.
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: 0,
+        ..Config::default()
+    }
+}
+
+/// Tells who leads whenever that changes.
+async fn follow_leader(raft: Raft, leader: watch::Sender<Option<u64>>) {
+    let mut changes = raft.server_metrics();
+    loop {
+        let now = changes.borrow_and_update().current_leader;
+        leader.send_if_modified(|known| std::mem::replace(known, now) != now);
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 async fn take_snapshots(raft: Raft, due: Arc<Notify>) {

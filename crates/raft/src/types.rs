@@ -7,7 +7,6 @@ use novacron_store::{CommitError, Revision, Txn};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::batch::{BatchResponder, Replies};
 use crate::snapshot::StoredSnapshot;
 
 openraft::declare_raft_types!(
@@ -15,7 +14,6 @@ openraft::declare_raft_types!(
         D = Batch,
         R = Outcomes,
         SnapshotData = StoredSnapshot,
-        Responder = BatchResponder,
 );
 
 pub type Entry = openraft::Entry<TypeConfig>;
@@ -28,12 +26,9 @@ pub type StorageIOError = openraft::StorageIOError<u64>;
 pub type Raft = openraft::Raft<TypeConfig>;
 
 /// The transactions that ride in one entry, in the order in which they are applied.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Batch {
     pub txns: Arc<[Proposal]>,
-    /// Who waits, on the way to openraft; never stored.
-    #[serde(skip)]
-    pub replies: Option<Replies>,
 }
 
 impl Batch {
@@ -41,12 +36,6 @@ impl Batch {
     pub fn bytes(&self) -> u64 {
         let values = self.txns.iter().flat_map(|proposal| &proposal.txn.puts);
         values.map(|put| put.value.get().len() as u64 + 64).sum::<u64>() + 64
-    }
-}
-
-impl Clone for Batch {
-    fn clone(&self) -> Self {
-        Self { txns: self.txns.clone(), replies: None }
     }
 }
 

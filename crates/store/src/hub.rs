@@ -107,6 +107,13 @@ impl Hub {
         self.head.send_modify(|head| head.revision = revision);
     }
 
+    /// Waits until a revision has been published; `false`: the hub was closed before.
+    pub async fn reached(&self, revision: Revision) -> bool {
+        let mut head = self.head.subscribe();
+        let there = head.wait_for(|head| head.revision >= revision || head.closed).await;
+        there.is_ok_and(|head| head.revision >= revision)
+    }
+
     /// Ends all watches once they have delivered what is already here.
     pub fn close(&self) {
         self.head.send_modify(|head| head.closed = true);

@@ -139,6 +139,9 @@ pub enum CommitError {
     /// The transaction is too large to be replicated.
     #[error("the transaction has {bytes} bytes; {max} are the limit")]
     TooLarge { bytes: usize, max: usize },
+    /// Nothing was done: no node leads, or the leader cannot be reached.
+    #[error("no node leads the cluster")]
+    NoLeader,
     /// Not known whether it was or will be committed (shutting down, lost contact).
     #[error("the outcome is unknown: {0}")]
     Unknown(String),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use novacron_raft::{Options, RaftStore};
+use novacron_raft::{NoPeers, Options, RaftStore};
 use novacron_store::{CommitError, Store, Txn};
 
 use crate::ledger::{Ledger, raise};
@@ -20,7 +20,7 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 
 async fn open(disk: &SimDisk) -> Arc<RaftStore> {
     let options = Options { reserve_bytes: 256 << 10, ..small() };
-    RaftStore::open_on(Arc::new(disk.clone()), options).await.expect("opens")
+    RaftStore::open_on(Arc::new(disk.clone()), options, Arc::new(NoPeers)).await.expect("opens")
 }
 
 fn deletion(n: u64) -> Txn {
@@ -94,7 +94,8 @@ async fn a_disk_too_small_for_the_reserve_starts_full() {
     let disk = SimDisk::new(3);
     disk.set_capacity(40 << 10);
     let options = Options { reserve_bytes: 1 << 20, ..small() };
-    let store = RaftStore::open_on(Arc::new(disk), options).await.expect("opens");
+    let store =
+        RaftStore::open_on(Arc::new(disk), options, Arc::new(NoPeers)).await.expect("opens");
     assert!(store.health().full);
     assert_eq!(store.commit(raise(0, 1)).await, Err(CommitError::StorageFull));
     store.shutdown().await;

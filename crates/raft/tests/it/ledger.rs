@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use novacron_raft::RaftStore;
 use novacron_store::txn::Append;
-use novacron_store::{CommitError, CounterAdd, Put, Store, Txn};
+use novacron_store::{CommitError, CounterAdd, Precondition, Put, Revision, Store, Txn};
 use serde_json::value::RawValue;
 
 const TOTAL: &str = "total";
@@ -58,10 +58,11 @@ impl Ledger {
         let writers = starts.into_iter().enumerate().map(|(writer, start)| {
             let store = store.clone();
             tokio::spawn(async move {
-                let mut done = start;
+                let (mut done, mut at) = (start, written_at(&store, writer));
                 while done < start + count {
-                    if let Err(error) = store.commit(raise(writer, done + 1)).await {
-                        return (done, done + 1, Some(error));
+                    match store.commit(raise(writer, done + 1).require(after(writer, at))).await {
+                        Ok(revision) => at = Some(revision),
+                        Err(error) => return (done, done + 1, Some(error)),
                     }
                     done += 1;
                 }
@@ -98,6 +99,20 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+/// Nothing was written since: a step whose outcome was unknown and which comes after all cannot
+/// be doubled by the one that takes its place.
+fn after(writer: usize, at: Option<Revision>) -> Precondition {
+    let key = format!("writer/{writer}").into();
+    match at {
+        None => Precondition::Absent(key),
+        Some(at) => Precondition::At(key, at),
+    }
+}
+
+fn written_at(store: &RaftStore, writer: usize) -> Option<Revision> {
+    Some(store.snapshot().get(&format!("writer/{writer}"))?.revision)
 }
 
 /// What each writer's record says.

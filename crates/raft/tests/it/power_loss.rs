@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use novacron_raft::{Options, RaftStore};
+use novacron_raft::{NoPeers, Options, RaftStore};
 use novacron_store::{CommitError, Store};
 
 use crate::ledger::{Ledger, raise};
@@ -31,7 +31,7 @@ async fn live_through_power_cuts(seed: u64, cuts: u64, ignore_syncs: bool) -> Re
     for _ in 0..cuts {
         let power_off_after = Some(1 + chance.below(600));
         disk.set_faults(Faults { power_off_after, ignore_syncs, ..Faults::default() });
-        match RaftStore::open_on(Arc::new(disk.clone()), small()).await {
+        match RaftStore::open_on(Arc::new(disk.clone()), small(), Arc::new(NoPeers)).await {
             Ok(store) => {
                 ledger.check(&store)?;
                 ledger.write(&store, 1_000_000).await;
@@ -41,7 +41,7 @@ async fn live_through_power_cuts(seed: u64, cuts: u64, ignore_syncs: bool) -> Re
         }
         disk = disk.power_cycle();
     }
-    let store = RaftStore::open_on(Arc::new(disk), small()).await;
+    let store = RaftStore::open_on(Arc::new(disk), small(), Arc::new(NoPeers)).await;
     let store = store.map_err(|error| error.to_string())?;
     ledger.check(&store)?;
     store.shutdown().await;
@@ -71,8 +71,9 @@ async fn a_disk_that_ignores_syncs_is_caught() {
 async fn a_failed_sync_stops_the_store_for_good() {
     let disk = SimDisk::new(1);
     let mut ledger = Ledger::new(WRITERS);
-    let store =
-        RaftStore::open_on(Arc::new(disk.clone()), Options::default()).await.expect("opens");
+    let store = RaftStore::open_on(Arc::new(disk.clone()), Options::default(), Arc::new(NoPeers))
+        .await
+        .expect("opens");
     assert!(ledger.write(&store, 20).await.is_empty());
     assert_eq!(store.health().failed, None);
 
@@ -89,7 +90,9 @@ async fn a_failed_sync_stops_the_store_for_good() {
     assert!(again.as_ref().is_err_and(is_unknown), "{again:?}");
     store.shutdown().await;
 
-    let store = RaftStore::open_on(Arc::new(disk.power_cycle()), small()).await.expect("opens");
+    let store = RaftStore::open_on(Arc::new(disk.power_cycle()), small(), Arc::new(NoPeers))
+        .await
+        .expect("opens");
     assert_eq!(ledger.check(&store), Ok(()));
     assert!(ledger.write(&store, 20).await.is_empty());
     store.shutdown().await;
