@@ -14,7 +14,7 @@
 //! through the [`disk::Disk`] seam, so that tests can let it fail.
 //!
 //! Members speak through the [`Peers`] seam: `network` turns what openraft wants into messages
-//! (`message`), [`RaftStore::answer`] is the other end, `incoming` takes a snapshot in, part by
+//! (`message`), [`wire`] carries them, [`RaftStore::answer`] is the other end, `incoming` takes a snapshot in, part by
 //! part. `members` says who belongs to the cluster and takes the steps towards who should.
 //!
 //! What a transaction means is the store's business, who should be a member the cluster's.
@@ -23,6 +23,7 @@ pub mod backup;
 pub mod copies;
 pub mod disk;
 pub mod upgrade;
+pub mod wire;
 
 mod batch;
 mod chunks;

@@ -28,7 +28,7 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use openraft::storage::{LogFlushed, RaftLogStorage};
-use openraft::{LogState, OptionalSend, RaftLogReader};
+use openraft::{EntryPayload, LogState, OptionalSend, RaftLogReader};
 use tokio::sync::oneshot;
 
 pub use index::Index;
@@ -102,6 +102,34 @@ impl RaftLogReader<TypeConfig> for Log {
         let mut entries = read.map_err(|error| StorageIOError::read_logs(&error))?;
         entries.extend(in_memory);
         Ok(entries)
+    }
+
+    /// No more than what fits into one message to a member, but one entry at least.
+    async fn limited_get_log_entries(
+        &mut self,
+        start: u64,
+        end: u64,
+    ) -> Result<Vec<Entry>, StorageError> {
+        let mut entries = self.try_get_log_entries(start..end).await?;
+        let mut bytes = 0;
+        let fits = entries.iter().take_while(|entry| {
+            let fits = bytes <= MESSAGE_BYTES;
+            bytes += entry_bytes(entry);
+            fits
+        });
+        let count = fits.count();
+        entries.truncate(count);
+        Ok(entries)
+    }
+}
+
+/// Entries of this many bytes together go into one message to a member, roughly.
+const MESSAGE_BYTES: u64 = 8 << 20;
+
+fn entry_bytes(entry: &Entry) -> u64 {
+    match &entry.payload {
+        EntryPayload::Normal(batch) => batch.bytes(),
+        EntryPayload::Blank | EntryPayload::Membership(_) => 64,
     }
 }
 

@@ -343,6 +343,7 @@ fn config(options: &Options) -> Config {
         // `take_snapshots` decides when.
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: 0,
+        max_payload_entries: 64,
         ..Config::default()
     }
 }

@@ -1,27 +1,24 @@
 //! TLS for every address that is not loopback: with a given certificate, or one that the cluster's
 //! own CA signs. The CA lives in `<data>/tls`; server certificates are made anew at each start.
 
-use std::fs;
-use std::io::Write;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use novacron_model::{Error, Result};
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
-};
+use novacron_pki::{Authority as Ca, Purpose};
+use rcgen::KeyPair;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
 
 use super::names;
 use crate::config::{ApiConfig, TlsFiles};
-use crate::edge;
+
+/// Clients refuse server certificates that live longer than 825 days.
+const LASTS: Duration = Duration::from_hours(800 * 24);
 
 /// The own CA, as clients see it.
 #[derive(Debug, Clone)]
@@ -47,10 +44,9 @@ pub(super) fn setup(config: &ApiConfig, addresses: &[SocketAddr]) -> Result<Tls>
         let (chain, key) = given(files)?;
         return Ok(Tls { acceptor: Some(acceptor(chain, key)?), authority: None });
     }
-    let (ca_pem, ca_key) = load_or_make_ca(&config.data_dir.join("tls"))?;
-    let (chain, key) = issue(&ca_key, names::for_certificate(config, addresses))?;
-    let ca = CertificateDer::from_pem_slice(ca_pem.as_bytes()).map_err(|error| broken(&error))?;
-    let authority = Authority { fingerprint: fingerprint(&ca), ca_pem };
+    let ca = Ca::load_or_make(&config.data_dir.join("tls"))?;
+    let (chain, key) = issue(&ca, names::for_certificate(config, addresses))?;
+    let authority = Authority { fingerprint: ca.fingerprint(), ca_pem: ca.pem().to_owned() };
     Ok(Tls { acceptor: Some(acceptor(chain, key)?), authority: Some(authority) })
 }
 
@@ -82,63 +78,11 @@ fn acceptor(chain: Chain, key: PrivateKeyDer<'static>) -> Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-fn load_or_make_ca(directory: &Path) -> Result<(String, KeyPair)> {
-    let (cert, key) = (directory.join("ca.pem"), directory.join("ca.key"));
-    let failed = |error: &dyn std::fmt::Display| {
-        Error::internal(format!("the cluster's CA in {}: {error}", directory.display()))
-    };
-    if cert.exists() && key.exists() {
-        let cert = fs::read_to_string(&cert).map_err(|error| failed(&error))?;
-        let key = fs::read_to_string(&key).map_err(|error| failed(&error))?;
-        return Ok((cert, KeyPair::from_pem(&key).map_err(|error| failed(&error))?));
-    }
-    let pair = KeyPair::generate().map_err(|error| failed(&error))?;
-    let made = ca_params().self_signed(&pair).map_err(|error| failed(&error))?.pem();
-    fs::create_dir_all(directory).map_err(|error| failed(&error))?;
-    write(&key, &pair.serialize_pem(), 0o600).map_err(|error| failed(&error))?;
-    write(&cert, &made, 0o644).map_err(|error| failed(&error))?;
-    Ok((made, pair))
-}
-
-/// The same each time, so that the issuer's name stands for the stored certificate.
-fn ca_params() -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "NovaCron cluster CA");
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params
-}
-
-fn issue(ca_key: &KeyPair, names: Vec<String>) -> Result<(Chain, PrivateKeyDer<'static>)> {
+fn issue(ca: &Ca, names: Vec<String>) -> Result<(Chain, PrivateKeyDer<'static>)> {
     let key = KeyPair::generate().map_err(|error| broken(&error))?;
-    let mut params = CertificateParams::new(names).map_err(|error| broken(&error))?;
-    params.distinguished_name.push(DnType::CommonName, "NovaCron");
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    params.use_authority_key_identifier_extension = true;
-    // Clients refuse server certificates that live longer than 825 days.
-    let year = edge::now().to_string().get(..4).and_then(|year| year.parse::<i32>().ok());
-    let year = year.unwrap_or(2026);
-    params.not_before = date_time_ymd(year - 1, 12, 1);
-    params.not_after = date_time_ymd(year + 1, 12, 31);
-    let issuer = Issuer::new(ca_params(), ca_key);
-    let cert = params.signed_by(&key, &issuer).map_err(|error| broken(&error))?;
+    let signed = ca.issue(&key, names, Purpose::Server, LASTS)?;
     let private = PrivateKeyDer::try_from(key.serialize_der()).map_err(Error::internal)?;
-    Ok((vec![cert.der().clone()], private))
-}
-
-fn fingerprint(cert: &CertificateDer<'_>) -> String {
-    let digest = Sha256::digest(cert);
-    digest.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
-}
-
-/// Written beside and renamed, so that a crash leaves no half of a key.
-fn write(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
-    let part = path.with_extension("part");
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(mode).open(&part)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(part, path)
+    Ok((vec![signed], private))
 }
 
 fn broken(error: &dyn std::fmt::Display) -> Error {

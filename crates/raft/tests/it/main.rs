@@ -11,3 +11,4 @@ mod members;
 mod power_loss;
 mod restart;
 mod sim_disk;
+mod wire;
