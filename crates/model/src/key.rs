@@ -47,9 +47,13 @@ pub fn section(object: &str, section: &str) -> String {
     format!("{object}#{section}")
 }
 
-/// A kind as written in sentences: `VM`, `volume`.
+/// A kind as written in sentences: `VM`, `volume`, `join token`.
 pub fn display_kind(kind: &str) -> &str {
-    if kind == "vm" { "VM" } else { kind }
+    match kind {
+        "vm" => "VM",
+        "join-token" => "join token",
+        other => other,
+    }
 }
 
 /// The index under which labels are found: (`label:KEY`, value).

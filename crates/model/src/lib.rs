@@ -6,11 +6,15 @@
 //! fields may be added with a default, never renamed or given a new meaning.
 
 pub mod catalogue;
+pub mod cluster;
 pub mod error;
 pub mod event;
 pub mod figures;
 pub mod image;
+pub mod invitation;
+pub mod join_token;
 pub mod key;
+pub mod member;
 pub mod meta;
 pub mod name;
 pub mod network;
@@ -27,9 +31,13 @@ pub mod units;
 pub mod vm;
 pub mod volume;
 
+pub use cluster::ClusterView;
 pub use error::{Code, Error, Result};
 pub use event::{Event, Level};
 pub use image::Image;
+pub use invitation::Invitation;
+pub use join_token::JoinToken;
+pub use member::Member;
 pub use meta::{Kind, Meta, NameRule, Object, ObjectRef, Scope};
 pub use name::Name;
 pub use network::Network;

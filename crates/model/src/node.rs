@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::meta::{Kind, Meta, Scope};
+use crate::name::Name;
 use crate::units::{Bytes, MilliCpu, Time};
 use crate::vm::StopOrder;
 
@@ -33,6 +34,9 @@ pub struct NodeSpec {
     /// Memory kept for the host itself.
     #[serde(default = "memory_reserved")]
     pub memory_reserved: Bytes,
+    /// What fails together with it: a room, a rack, a circuit. Voters are spread over zones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Name>,
 }
 
 impl Default for NodeSpec {
@@ -41,6 +45,7 @@ impl Default for NodeSpec {
             cpu_overcommit: cpu_overcommit(),
             memory_overcommit: memory_overcommit(),
             memory_reserved: memory_reserved(),
+            zone: None,
         }
     }
 }
