@@ -138,12 +138,12 @@ fn renew(
 /// Gives a new image its node; removes a deleted one when its file is gone.
 pub(crate) fn plan(at: &Snapshot, family: &str) -> Result<Plan> {
     let Some(image) = object::by_key::<Image>(at, family)? else { return Ok(Plan::default()) };
-    let located = image.status.location.is_some();
+    let location = image.status.location.as_ref();
     if image.meta.deleting.is_some() {
-        let txn = placing::finalise(at, &image, family, located)?;
+        let txn = placing::finalise(at, &image, family, location)?;
         return Ok(txn.map(Plan::commit).unwrap_or_default());
     }
-    if located {
+    if location.is_some() {
         return Ok(Plan::default());
     }
     let Some(node) = placing::emptiest_node(at) else { return Ok(Plan::default()) };

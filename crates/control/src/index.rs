@@ -17,6 +17,7 @@
 //! | [`WAITS_ON`] = family key | `task#open`, `vm#releasing`, `volume#copying`, `snapshot#taken_for` | whom to wake when that family changes |
 //! | [`PENDING`] = [`OPEN`] | `vm#placement` | VMs that wait for a node |
 //! | [`novacron_model::token::HASH_INDEX`] = hex SHA-256 | spec of tokens | the token of a secret |
+//! | [`novacron_model::join_token::JOIN_HASH_INDEX`] = hex SHA-256 | spec of join tokens | the join token of a secret |
 
 pub const NODE: &str = novacron_model::key::NODE_INDEX;
 pub const PROJECT: &str = "project";

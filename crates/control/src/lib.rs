@@ -8,7 +8,8 @@
 //! # Admission
 //!
 //! [`Resource`] creates, updates and deletes any kind; verbs are functions beside it
-//! ([`vm::start`], [`vm::attach`], [`task::cancel`], [`token::issue`], [`token::trade`] …). The
+//! ([`vm::start`], [`vm::attach`], [`task::cancel`], [`token::issue`], [`token::trade`],
+//! [`member::join`] …). The
 //! caller commits [`Admitted::txn`]. When a precondition fails it takes a fresh snapshot, reads
 //! the object again and admits again; what cannot be retried is worded by [`refusal`].
 //!
@@ -49,7 +50,9 @@ pub mod coming;
 mod copying;
 pub mod image;
 pub mod index;
+pub mod join_token;
 mod journal;
+pub mod member;
 pub mod network;
 pub mod node;
 mod placing;

@@ -107,8 +107,9 @@ impl Resource for Node {
         old: &Object<Self>,
         _options: DeleteOptions,
     ) -> Result<Admitted> {
-        let message = format!("node \"{}\" cannot be removed by this version", old.name());
-        Err(Error::unsupported(message))
+        let name = old.name();
+        let message = format!("node \"{name}\" goes together with its member");
+        Err(Error::unsupported(message).hint(format!("`novacron cluster remove {name}`")))
     }
 
     fn complete(at: &Snapshot, node: &mut Object<Self>) {

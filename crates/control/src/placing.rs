@@ -1,8 +1,9 @@
 //! Where files go: which nodes take part, and who waits for one.
 
+use novacron_model::member::MemberRole;
 use novacron_model::node::NodeState;
 use novacron_model::volume::Location;
-use novacron_model::{Kind, Name, Node, Object, Result, key};
+use novacron_model::{Kind, Member, Name, Node, Object, Result, key};
 use novacron_store::{Key, Precondition, Snapshot, Txn, object};
 
 use crate::admission::unchanged;
@@ -13,8 +14,14 @@ pub(crate) const LOCATION: &str = "location";
 
 pub(crate) fn ready_nodes(at: &Snapshot) -> Vec<Object<Node>> {
     let mut nodes = object::list::<Node>(at, None);
-    nodes.retain(|node| node.status.state == NodeState::Ready);
+    nodes.retain(|node| node.status.state == NodeState::Ready && !is_witness(at, node.name()));
     nodes
+}
+
+/// Whether a node votes and does nothing else.
+pub(crate) fn is_witness(at: &Snapshot, node: &str) -> bool {
+    let member = object::get::<Member>(at, None, node).ok().flatten();
+    member.is_some_and(|member| member.spec.role == MemberRole::Witness)
 }
 
 /// The ready node that holds the least, by number of VMs and files; the first by name among equals.
@@ -39,8 +46,16 @@ pub(crate) fn locate<K: Kind>(
     let section = key::section(family, LOCATION);
     txn.preconditions.push(Precondition::Absent(Key::new(&section)));
     txn.preconditions.push(Precondition::At(Key::new(family), object.meta.revision));
+    let there = key::object::<Node>(None, node.as_str());
+    txn.preconditions.push(Precondition::Present(Key::from(there)));
     let location = Location { node: node.clone() };
     object::put_section(txn, at, family, LOCATION, &location, vec![row(index::NODE, node)])
+}
+
+/// Nothing of a deleted object is left on its node: the node has said so, or is gone itself.
+pub(crate) fn is_cleaned(at: &Snapshot, family: &str, node: &Name) -> bool {
+    at.get(&key::section(family, key::CLEANED)).is_some()
+        || at.get(&key::object::<Node>(None, node.as_str())).is_none()
 }
 
 /// Families of a kind that have no record for a section.
@@ -62,22 +77,21 @@ pub(crate) fn families_without<K: Kind>(at: &Snapshot, section: &str) -> Vec<Key
     without
 }
 
-/// Removes a deleting image, volume or snapshot once its agent has cleaned up, or if none was
-/// ever told of it.
+/// Removes a deleting image or volume once its agent has cleaned up, or if none was ever told of
+/// it.
 pub(crate) fn finalise<K: Kind>(
     at: &Snapshot,
     object: &Object<K>,
     family: &str,
-    located: bool,
+    location: Option<&Location>,
 ) -> Result<Option<Txn>> {
-    let cleaned = at.get(&key::section(family, key::CLEANED)).is_some();
-    if located && !cleaned {
+    if location.is_some_and(|location| !is_cleaned(at, family, &location.node)) {
         return Ok(None);
     }
     let mut txn = Txn { frees: true, ..Txn::new() };
     let scope = crate::admission::Home::of(at, object)?.uid;
     object::remove(&mut txn, at, Some(scope), object);
-    if !located {
+    if location.is_none() {
         txn.preconditions.push(Precondition::Absent(Key::from(key::section(family, LOCATION))));
     }
     Ok(Some(txn))

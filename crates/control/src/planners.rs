@@ -1,7 +1,8 @@
 //! Which planner looks at what, and who else is to be looked at when something changes.
 
 use novacron_model::{
-    Image, Kind, Level, Node, Result, Seconds, Snapshot, Task, Time, Token, Vm, Volume, key,
+    Image, JoinToken, Kind, Level, Node, Result, Seconds, Snapshot, Task, Time, Token, Vm, Volume,
+    key,
 };
 use novacron_store::{Key, Precondition, Snapshot as At, Txn, object};
 
@@ -10,7 +11,7 @@ use crate::index::{self, OPEN};
 use crate::journal::{self, CONTROL, Note};
 use crate::placing::{self, LOCATION};
 use crate::plan::Plan;
-use crate::{capacity, image, snapshot, task, token, vm, volume};
+use crate::{capacity, image, join_token, snapshot, task, token, vm, volume};
 
 /// Pending VMs that are woken at once when room is made; the others look again by themselves.
 const WOKEN: usize = 64;
@@ -43,6 +44,8 @@ pub fn plan_all(at: &At, family: &Key, now: Time) -> Plan {
         Task::KIND => task::plan(at, name, now),
         Token::KIND => object::by_key::<Token>(at, name)
             .map(|token| token.map(|token| token::plan(at, &token, now)).unwrap_or_default()),
+        JoinToken::KIND => object::by_key::<JoinToken>(at, name)
+            .map(|token| token.map(|it| join_token::plan(at, &it, now)).unwrap_or_default()),
         _ => Ok(Plan::default()),
     };
     Plan::or_idle(name, plan)
@@ -56,6 +59,11 @@ pub fn related(at: &At, family: &Key) -> Vec<Key> {
     let around: Vec<Key> = copies.flat_map(|copy| around(at, copy.as_str())).collect();
     related.extend(around);
     match kind(name) {
+        // What was to be cleaned up there need not be any more.
+        Node::KIND if at.get(name).is_none() => {
+            let node = name.rsplit('/').next().unwrap_or_default();
+            related.extend(at.indexed(index::NODE, node, ""));
+        }
         Node::KIND => {
             related.extend(at.indexed(index::PENDING, OPEN, ""));
             related.extend(placing::families_without::<Vm>(at, vm::PLACEMENT));

@@ -114,6 +114,9 @@ fn fit(at: &Snapshot, node: &Object<Node>, vm: &Object<Vm>, ties: &Ties) -> Resu
     if node.status.state != NodeState::Ready {
         return Err("it is not ready".to_owned());
     }
+    if placing::is_witness(at, node.name()) {
+        return Err("it is a witness".to_owned());
+    }
     if node.status.report.as_ref().is_none_or(|report| report.hypervisors.is_empty()) {
         return Err("it has no hypervisor".to_owned());
     }

@@ -140,7 +140,11 @@ pub(crate) fn plan(at: &At, family: &str, now: Time) -> Result<Plan> {
     let vm = object::get::<Vm>(at, Some(home.uid), snapshot.spec.vm.as_str())?;
     let mine = row(index::VM, &vm.as_ref().map(|vm| vm.meta.uid).unwrap_or_default());
     let alive = at.get(family).is_some_and(|record| record.index.contains(&mine));
-    let cleaned = at.get(&key::section(family, key::CLEANED)).is_some();
+    let node = vm.as_ref().and_then(crate::vm::node);
+    let cleaned = match node {
+        Some(node) => placing::is_cleaned(at, family, node),
+        None => at.get(&key::section(family, key::CLEANED)).is_some(),
+    };
     if alive && !cleaned {
         return Ok(Plan::default());
     }

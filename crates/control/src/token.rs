@@ -81,7 +81,7 @@ impl Resource for Token {
         if old.spec.expires != new.spec.expires {
             return Err(fixed("spec.expires").hint("create a new token"));
         }
-        check_description(&new.spec)?;
+        check_description(&new.spec.description)?;
         let mut txn = Txn::new();
         request.put_changed(&mut txn, old, &new, None)?;
         Ok(Admitted::done(txn))
@@ -104,7 +104,7 @@ fn add(
     draft: Draft<Token>,
     secret_hash: &str,
 ) -> Result<()> {
-    check_description(&draft.spec)?;
+    check_description(&draft.spec.description)?;
     if draft.spec.expires.is_some_and(|expires| expires <= request.now) {
         return Err(Error::invalid("spec.expires", "the time of expiry has passed already"));
     }
@@ -118,8 +118,8 @@ fn add(
     request.put_new(txn, &token, vec![hash])
 }
 
-fn check_description(spec: &TokenSpec) -> Result<()> {
-    if spec.description.len() > DESCRIPTION_BYTES_MAX {
+pub(crate) fn check_description(description: &str) -> Result<()> {
+    if description.len() > DESCRIPTION_BYTES_MAX {
         let message = format!("the description is longer than {DESCRIPTION_BYTES_MAX} bytes");
         return Err(Error::invalid("spec.description", message));
     }

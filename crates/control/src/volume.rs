@@ -258,12 +258,12 @@ pub(crate) fn attach(txn: &mut Txn, at: &Snapshot, family: &str, vm: &Object<Vm>
 /// Gives a new volume its node; removes a deleted one when its file is gone.
 pub(crate) fn plan(at: &Snapshot, family: &str) -> Result<Plan> {
     let Some(volume) = object::by_key::<Volume>(at, family)? else { return Ok(Plan::default()) };
-    let located = volume.status.location.is_some();
+    let location = volume.status.location.as_ref();
     if volume.meta.deleting.is_some() {
-        let txn = placing::finalise(at, &volume, family, located)?;
+        let txn = placing::finalise(at, &volume, family, location)?;
         return Ok(txn.map(Plan::commit).unwrap_or_default());
     }
-    if located {
+    if location.is_some() {
         return Ok(copying::finish(family, &volume).map(Plan::commit).unwrap_or_default());
     }
     let home = Home::of(at, &volume)?;

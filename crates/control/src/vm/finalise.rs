@@ -1,4 +1,4 @@
-//! The end of a deleted VM, once its node has cleaned up (or if it never had one).
+//! The end of a deleted VM, once its node has cleaned up (or if it has none, or one that is gone).
 //!
 //! ```text
 //!  #cleaned ─▶ own volumes marked ─▶ own volumes gone ─▶ VM, snapshots, share removed
@@ -14,14 +14,13 @@ use super::{PLACEMENT, attach, node};
 use crate::admission::{Home, rewrite, unchanged, unchanged_record};
 use crate::index::{self, row};
 use crate::volume::ATTACHMENT;
-use crate::{capacity, journal};
+use crate::{capacity, journal, placing};
 
 /// Wakes the VM when one of its volumes is gone.
 const RELEASING: &str = "releasing";
 
 pub(super) fn plan(at: &At, family: &str, vm: &Object<Vm>, now: Time) -> Result<Option<Txn>> {
-    let cleaned = at.get(&key::section(family, key::CLEANED)).is_some();
-    if node(vm).is_some() && !cleaned {
+    if node(vm).is_some_and(|node| !placing::is_cleaned(at, family, node)) {
         return Ok(None);
     }
     let home = Home::of(at, vm)?;

@@ -483,7 +483,9 @@ fn what_is_in_use_stays_and_names_its_users() {
     );
     check(
         world.delete::<Node>("n1", false),
-        &expect![[r#"unsupported node "n1" cannot be removed by this version"#]],
+        &expect![[
+            r#"unsupported node "n1" goes together with its member; `novacron cluster remove n1`"#
+        ]],
     );
 }
 
