@@ -92,6 +92,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/cluster": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shows who belongs to the cluster and who leads it.
+         * @description As the node that answers sees it now. `summary` says in a sentence what may be lost, and what to do about it.
+         */
+        get: operations["get_cluster"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/events": {
         parameters: {
             query?: never;
@@ -123,6 +143,123 @@ export interface paths {
         get: operations["get_nodes_figures"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/join-tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists join tokens. */
+        get: operations["list_join_tokens"];
+        put?: never;
+        /** Creates a join token. */
+        post: operations["create_join_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/join-tokens/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        /** Shows one join token. */
+        get: operations["get_join_token"];
+        put?: never;
+        post?: never;
+        /** Deletes a join token. */
+        delete: operations["delete_join_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists members. */
+        get: operations["list_members"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/members/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        /** Shows one member. */
+        get: operations["get_member"];
+        put?: never;
+        post?: never;
+        /** Deletes a member. */
+        delete: operations["delete_member"];
+        options?: never;
+        head?: never;
+        /**
+         * Changes a member.
+         * @description The body is a JSON merge patch (RFC 7396): what it leaves out stays.
+         */
+        patch: operations["patch_member"];
+        trace?: never;
+    };
+    "/v1/members/{name}/demote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes the member's vote. */
+        post: operations["demote_member"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/members/{name}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets the member vote whatever the others do. */
+        post: operations["promote_member"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1344,6 +1481,35 @@ export interface components {
             ssh_keys?: string[] | null;
             user_data?: (string | null) | null;
         };
+        /** @description `GET /v1/cluster`, as the node that answers sees it. */
+        ClusterView: {
+            /**
+             * Format: uuid
+             * @description Never changes; absent as long as the cluster has none.
+             */
+            id?: string | null;
+            /** @description The node that leads; absent while there is none or it is not known. */
+            leader?: string | null;
+            /** @description In the order of their numbers. */
+            members: components["schemas"]["MemberView"][];
+            /** @description What may be lost and what to do about it, in a sentence. */
+            summary: string;
+            /**
+             * Format: int64
+             * @description Raised with every election.
+             */
+            term: number;
+            /**
+             * Format: int64
+             * @description How many more voters may be lost before the cluster stops.
+             */
+            tolerates: number;
+            /**
+             * Format: int64
+             * @description How many vote.
+             */
+            voters: number;
+        };
         /**
          * @description What kind of failure this is; stable, meant for programs.
          * @enum {string}
@@ -1736,6 +1902,42 @@ export interface components {
             bandwidth?: components["schemas"]["Bytes"] | null;
             iops?: (number | null) | null;
         };
+        JoinToken: {
+            meta: components["schemas"]["Meta"];
+            spec: components["schemas"]["JoinTokenSpec"];
+            status: components["schemas"]["JoinTokenStatus"];
+        };
+        JoinTokenDraft: {
+            meta: components["schemas"]["DraftMeta"];
+            spec: components["schemas"]["JoinTokenSpec"];
+        };
+        JoinTokenPage: {
+            items: components["schemas"]["JoinToken"][];
+            /** @description Pass as `page_token` for the next page; absent on the last. */
+            next_page_token?: string;
+            /** @description The store's revision that this page shows. */
+            revision: number;
+            /** @description Objects of this page that this version cannot read. */
+            unreadable?: components["schemas"]["Unreadable"][];
+        };
+        JoinTokenSpec: {
+            description?: string;
+            expires?: components["schemas"]["Time"] | null;
+            /** @description It may lead to a loopback address, which only processes of the same machine reach. */
+            loopback?: boolean;
+            /** @description What the new member's role will be. */
+            role?: components["schemas"]["MemberRole"];
+        };
+        JoinTokenStatus: {
+            used?: components["schemas"]["JoinUse"] | null;
+        };
+        /** @description The one use of a join token. */
+        JoinUse: {
+            at: components["schemas"]["Time"];
+            /** @description Hex SHA-256 of the new member's public key: who asks again with it gets the same answer. */
+            key: string;
+            member: components["schemas"]["Name"];
+        };
         /** @enum {string} */
         Level: "info" | "warning" | "error";
         /** @description How far a running task has come. */
@@ -1766,6 +1968,74 @@ export interface components {
         LogLine: {
             text: string;
             time: components["schemas"]["Time"];
+        };
+        Member: {
+            meta: components["schemas"]["Meta"];
+            spec: components["schemas"]["MemberSpec"];
+            status: components["schemas"]["MemberStatus"];
+        };
+        MemberPage: {
+            items: components["schemas"]["Member"][];
+            /** @description Pass as `page_token` for the next page; absent on the last. */
+            next_page_token?: string;
+            /** @description The store's revision that this page shows. */
+            revision: number;
+            /** @description Objects of this page that this version cannot read. */
+            unreadable?: components["schemas"]["Unreadable"][];
+        };
+        MemberPatch: {
+            meta?: {
+                annotations?: {
+                    [key: string]: string | null;
+                } | null;
+                labels?: {
+                    [key: string]: string | null;
+                } | null;
+            };
+            spec?: components["schemas"]["MemberSpecPatch"];
+        };
+        /**
+         * @description How a member takes part. Voters decide together; more than half of them must be there.
+         * @enum {string}
+         */
+        MemberRole: "auto" | "voter" | "worker" | "witness";
+        MemberSpec: {
+            /** @description Where the other nodes reach it, `HOST:PORT`; may be empty as long as it is alone. */
+            address?: string;
+            /**
+             * Format: int64
+             * @description The node's id in Raft. Fixed, and never given to another.
+             */
+            number: number;
+            role?: components["schemas"]["MemberRole"];
+        };
+        MemberSpecPatch: {
+            address?: string | null;
+            /**
+             * Format: int64
+             * @description The node's id in Raft. Fixed, and never given to another.
+             */
+            number?: number;
+            role?: components["schemas"]["MemberRole"] | null;
+        };
+        /** @description What is live stands in [`crate::cluster::ClusterView`]. */
+        MemberStatus: Record<string, never>;
+        MemberView: {
+            address?: string;
+            /**
+             * Format: int64
+             * @description Entries of the log that it has yet to receive; known to the leader.
+             */
+            lag?: number | null;
+            leader: boolean;
+            name: string;
+            /** Format: int64 */
+            number: number;
+            /** @description Absent: not known here. */
+            reachable?: boolean | null;
+            role: components["schemas"]["MemberRole"];
+            /** @description It votes now. */
+            voter: boolean;
         };
         /** @description Identity and history of an object. */
         Meta: {
@@ -1866,6 +2136,16 @@ export interface components {
             /** @description Derived from the rest. */
             state?: components["schemas"]["NetworkState"];
         };
+        /** @description A new join token with what `novacron server --join` takes, which is shown this once. */
+        NewJoinToken: {
+            meta: components["schemas"]["Meta"];
+            /**
+             * @description Address, the CA's fingerprint and secret as one string: see
+             *     [`crate::invitation::Invitation`].
+             */
+            secret: string;
+            spec: components["schemas"]["JoinTokenSpec"];
+        };
         /** @description A new token with its secret, which is shown this once. */
         NewToken: {
             meta: components["schemas"]["Meta"];
@@ -1949,11 +2229,13 @@ export interface components {
             memory_overcommit?: number;
             /** @description Memory kept for the host itself. */
             memory_reserved?: components["schemas"]["Bytes"];
+            zone?: components["schemas"]["Name"] | null;
         };
         NodeSpecPatch: {
             cpu_overcommit?: number | null;
             memory_overcommit?: number | null;
             memory_reserved?: components["schemas"]["Bytes"] | null;
+            zone?: components["schemas"]["Name"] | null;
         };
         /** @enum {string} */
         NodeState: "unknown" | "ready";
@@ -2964,6 +3246,31 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    get_cluster: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The cluster. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterView"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            406: components["responses"]["NotAcceptable"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     list_events: {
         parameters: {
             query?: {
@@ -3026,6 +3333,419 @@ export interface operations {
             403: components["responses"]["Denied"];
             406: components["responses"]["NotAcceptable"];
             503: components["responses"]["Unavailable"];
+        };
+    };
+    list_join_tokens: {
+        parameters: {
+            query?: {
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description `next_page_token` of the former page. */
+                page_token?: string;
+                /** @description Only objects that carry the label `KEY=VALUE`; given several times, all of them. */
+                label?: string[];
+                /** @description Order of the list; `name` unless said. */
+                sort?: "name" | "-name" | "created" | "-created";
+                /** @description Answer with server-sent events: `object` for each object as it is, `synced` after the first listing, `object` and `gone` for changes, `reset` when the history no longer reaches back and the listing starts over. */
+                watch?: boolean;
+                /** @description With `watch`: the revision after which to begin, in place of a listing. */
+                from?: number;
+                /** @description Answer with a state at least as new as everything acknowledged so far. */
+                consistent?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page, or with `watch` a stream of changes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinTokenPage"];
+                    "text/event-stream": string;
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["Unprocessable"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    create_join_token: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeated request with the same key within 24 hours gets the first one's answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JoinTokenDraft"];
+            };
+        };
+        responses: {
+            /** @description Created; `Novacron-Task` names the task that makes it real, where there is one. */
+            201: {
+                headers: {
+                    /** @description The revision of the spec's last write, in quotes. */
+                    ETag?: string;
+                    /** @description Path of the new object. */
+                    Location?: string;
+                    /** @description Name of the task. */
+                    "Novacron-Task"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewJoinToken"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            501: components["responses"]["Unsupported"];
+            503: components["responses"]["Unavailable"];
+            507: components["responses"]["StorageFull"];
+        };
+    };
+    get_join_token: {
+        parameters: {
+            query?: {
+                /** @description Answer with a state at least as new as everything acknowledged so far. */
+                consistent?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The object. */
+            200: {
+                headers: {
+                    /** @description The revision of the spec's last write, in quotes. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinToken"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    delete_join_token: {
+        parameters: {
+            query?: {
+                /** @description End a running VM with it. */
+                force?: boolean;
+                /** @description Delete what is protected, too. */
+                unprotect?: boolean;
+                /** @description Change nothing; say what would go and what would stay. */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description Refuse with 412 unless this is the object's `ETag`. */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description With `dry_run`: what would go. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletePreview"];
+                };
+            };
+            /** @description Deletion has begun; the task follows it. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            503: components["responses"]["Unavailable"];
+            507: components["responses"]["StorageFull"];
+        };
+    };
+    list_members: {
+        parameters: {
+            query?: {
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description `next_page_token` of the former page. */
+                page_token?: string;
+                /** @description Only objects that carry the label `KEY=VALUE`; given several times, all of them. */
+                label?: string[];
+                /** @description Order of the list; `name` unless said. */
+                sort?: "name" | "-name" | "created" | "-created";
+                /** @description Answer with server-sent events: `object` for each object as it is, `synced` after the first listing, `object` and `gone` for changes, `reset` when the history no longer reaches back and the listing starts over. */
+                watch?: boolean;
+                /** @description With `watch`: the revision after which to begin, in place of a listing. */
+                from?: number;
+                /** @description Answer with a state at least as new as everything acknowledged so far. */
+                consistent?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page, or with `watch` a stream of changes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberPage"];
+                    "text/event-stream": string;
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["Unprocessable"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_member: {
+        parameters: {
+            query?: {
+                /** @description Answer with a state at least as new as everything acknowledged so far. */
+                consistent?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The object. */
+            200: {
+                headers: {
+                    /** @description The revision of the spec's last write, in quotes. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    delete_member: {
+        parameters: {
+            query?: {
+                /** @description End a running VM with it. */
+                force?: boolean;
+                /** @description Delete what is protected, too. */
+                unprotect?: boolean;
+                /** @description Change nothing; say what would go and what would stay. */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description Refuse with 412 unless this is the object's `ETag`. */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description With `dry_run`: what would go. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletePreview"];
+                };
+            };
+            /** @description Deletion has begun; the task follows it. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            503: components["responses"]["Unavailable"];
+            507: components["responses"]["StorageFull"];
+        };
+    };
+    patch_member: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Refuse with 412 unless this is the object's `ETag`. */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemberPatch"];
+                "application/merge-patch+json": components["schemas"]["MemberPatch"];
+            };
+        };
+        responses: {
+            /** @description The object as it is now. */
+            200: {
+                headers: {
+                    /** @description The revision of the spec's last write, in quotes. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            503: components["responses"]["Unavailable"];
+            507: components["responses"]["StorageFull"];
+        };
+    };
+    demote_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The object as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
+            501: components["responses"]["Unsupported"];
+            503: components["responses"]["Unavailable"];
+            507: components["responses"]["StorageFull"];
+        };
+    };
+    promote_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The object as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
+            501: components["responses"]["Unsupported"];
+            503: components["responses"]["Unavailable"];
+            507: components["responses"]["StorageFull"];
         };
     };
     list_nodes: {

@@ -1,6 +1,7 @@
 //! Who is asking: peer credentials on the unix socket; tokens, sessions and tickets over TCP.
 
 pub mod guard;
+pub mod joins;
 pub mod origin;
 pub mod sessions;
 pub mod tickets;

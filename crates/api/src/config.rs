@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use novacron_model::{Bytes, DataKey, Error, Result};
 
+use crate::cluster::{Alone, Cluster};
 use crate::gateway::ByteStream;
 
 /// Everything that [`crate::serve`] needs beside the store and the gateway.
@@ -33,6 +34,8 @@ pub struct ApiConfig {
     pub store_space: StoreSpace,
     /// The whole state, as a file to begin anew from.
     pub backup: Backup,
+    /// The cluster as it is now; unless set, of a server that no other can join.
+    pub cluster: Arc<dyn Cluster>,
     /// VMs that `/metrics` shows at most.
     pub metrics_vms: usize,
     /// Raised by the caller once the store is ready; until then everything answers 503.
@@ -53,13 +56,15 @@ pub struct TlsFiles {
 impl ApiConfig {
     /// No TCP address, nothing simulated, not ready.
     pub fn new(data_dir: impl Into<PathBuf>, node: impl Into<String>, data_key: DataKey) -> Self {
+        let node = node.into();
         Self {
             listen: Vec::new(),
             data_dir: data_dir.into(),
             hosts: Vec::new(),
             group: None,
             tls: None,
-            node: node.into(),
+            cluster: Arc::new(Alone { node: node.clone() }),
+            node,
             simulated: false,
             data_key,
             store_space: Arc::new(|| (Bytes(0), false)),

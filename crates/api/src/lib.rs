@@ -2,7 +2,7 @@
 //!
 //! Everything here translates: a request becomes a call of `control`'s admission and a commit, an
 //! object of the store becomes JSON. What must reach into a node (serial lines, files, uploads)
-//! goes through a [`Gateway`].
+//! goes through a [`Gateway`]; how the cluster is now, a [`Cluster`] knows.
 //!
 //! ```text
 //!  server ─▶ auth::guard ─▶ rest, graphql ─▶ resource ─▶ control's admission ─▶ store
@@ -10,6 +10,7 @@
 //! ```
 
 pub mod auth;
+pub mod cluster;
 pub mod config;
 mod console;
 mod edge;
@@ -27,6 +28,7 @@ pub mod table;
 mod verbs;
 pub mod watch;
 
+pub use cluster::{Cluster, Invite};
 pub use config::{ApiConfig, Readiness, TlsFiles};
 pub use gateway::Gateway;
 pub use openapi::openapi;

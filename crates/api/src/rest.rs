@@ -37,6 +37,7 @@ pub fn routes() -> Router<Arc<Api>> {
         .route("/v1/nodes/{name}/figures", get(figures::node))
         .route("/v1/nodes/{name}/logs", get(logs::of_node))
         .route("/v1/watch", get(watch::watch))
+        .route("/v1/cluster", get(system::cluster))
         .route("/v1/system", get(system::system))
         .route("/v1/catalogue", get(system::catalogue))
         .route("/v1/system/backup", get(system::backup))

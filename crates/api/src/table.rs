@@ -8,13 +8,14 @@ use novacron_model::request::{
     AttachRequest, CloneRequest, DetachRequest, RestoreRequest, StopRequest,
 };
 use novacron_model::{
-    Image, Kind, NameRule, Network, Node, Pool, Project, Scope, Snapshot, Task, Token, Vm, Volume,
+    Image, JoinToken, Kind, Member, NameRule, Network, Node, Pool, Project, Scope, Snapshot, Task,
+    Token, Vm, Volume,
 };
 use serde_json::Value;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::auth::{Caller, sessions};
+use crate::auth::{Caller, joins, sessions};
 use crate::problem;
 use crate::resource::idempotency::Claim;
 use crate::resource::{Created, Operations, Typed};
@@ -33,6 +34,8 @@ pub struct Allows {
 
 const ALL: Allows = Allows { create: true, update: true, delete: true };
 const EDIT: Allows = Allows { create: false, update: true, delete: false };
+const ISSUE: Allows = Allows { create: true, update: false, delete: true };
+const KEEP: Allows = Allows { create: false, update: true, delete: true };
 const PRUNE: Allows = Allows { create: false, update: false, delete: true };
 
 /// `POST …/{name}/{verb}`.
@@ -89,10 +92,11 @@ impl Row {
         body: Value,
         claim: Option<Claim>,
     ) -> problem::Answer<Created> {
-        if self.kind == Token::KIND {
-            return sessions::create_token(api, caller, body, claim).await;
+        match self.kind {
+            Token::KIND => sessions::create_token(api, caller, body, claim).await,
+            JoinToken::KIND => joins::create_token(api, caller, body, claim).await,
+            _ => self.ops.create(api, caller, project, body, claim).await,
         }
-        self.ops.create(api, caller, project, body, claim).await
     }
 }
 
@@ -103,7 +107,7 @@ impl fmt::Debug for Row {
 }
 
 /// Every resource, in the order of the documentation.
-pub fn rows() -> [Row; 10] {
+pub fn rows() -> [Row; 12] {
     [
         row::<Project>(ALL, &[]),
         row::<Vm>(ALL, VM_VERBS),
@@ -113,6 +117,8 @@ pub fn rows() -> [Row; 10] {
         row::<Snapshot>(ALL, &[]),
         row::<Task>(PRUNE, TASK_VERBS),
         row::<Node>(EDIT, NODE_VERBS),
+        row::<Member>(KEEP, MEMBER_VERBS),
+        row::<JoinToken>(ISSUE, &[]),
         row::<Pool>(ALL, &[]),
         row::<Token>(ALL, &[]),
     ]
@@ -156,6 +162,11 @@ const NODE_VERBS: &[Verb] = &[
         Answer::Object,
     ),
     verb("start-guests", "Lets guests start that were kept down.", None, Answer::Object),
+];
+
+const MEMBER_VERBS: &[Verb] = &[
+    verb("promote", "Lets the member vote whatever the others do.", None, Answer::Object),
+    verb("demote", "Takes the member's vote.", None, Answer::Object),
 ];
 
 const TASK_VERBS: &[Verb] = &[verb("cancel", "Asks the task to end early.", None, Answer::Task)];

@@ -1,8 +1,8 @@
 //! `POST …/{name}/{verb}`: from a verb's name and body to `control`'s function.
 
-use novacron_control::{Admitted, Request, node, task, vm};
+use novacron_control::{Admitted, Request, member, node, task, vm};
 use novacron_model::request::StopRequest;
-use novacron_model::{Error, Kind, Node, Object, Task, Vm};
+use novacron_model::{Error, Kind, Member, Node, Object, Task, Vm};
 use novacron_store::object;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -39,6 +39,8 @@ pub async fn perform(
     }
 }
 
+type MemberVerb = fn(&mut Request<'_>, &Object<Member>) -> novacron_model::Result<Admitted>;
+
 type NodeVerb =
     dyn Fn(&mut Request<'_>, &Object<Node>) -> novacron_model::Result<Admitted> + Send + Sync;
 
@@ -49,6 +51,7 @@ type VmVerb =
 enum Order {
     Vm(Box<VmVerb>),
     Node(Box<NodeVerb>),
+    Member(MemberVerb),
     CancelTask,
 }
 
@@ -75,6 +78,8 @@ impl Order {
                 Ok(Self::Node(Box::new(move |request, it| node::stop_guests(request, it, &body))))
             }
             (Node::KIND, "start-guests") => Ok(Self::Node(Box::new(node::start_guests))),
+            (Member::KIND, "promote") => Ok(Self::Member(member::promote)),
+            (Member::KIND, "demote") => Ok(Self::Member(member::demote)),
             (Task::KIND, "cancel") => Ok(Self::CancelTask),
             _ => Err(Error::internal(format!("verb {verb} of {kind} leads nowhere")).into()),
         }
@@ -98,6 +103,10 @@ impl Order {
             Self::Node(verb) => {
                 let node = object::expect::<Node>(request.at, None, name)?;
                 Ok(verb(request, &node)?)
+            }
+            Self::Member(verb) => {
+                let member = object::expect::<Member>(request.at, None, name)?;
+                Ok(verb(request, &member)?)
             }
             Self::CancelTask => {
                 let target = object::expect::<Task>(request.at, scope, name)?;

@@ -36,7 +36,7 @@ pub async fn create_token(
     let hash = edge::sha256_hex(&secret);
     let name = draft.meta.name.clone();
     let repeated = idempotency.is_some();
-    let mut created = create_from::<Token>(api, caller, None, idempotency, name, |request| {
+    let created = create_from::<Token>(api, caller, None, idempotency, name, |request| {
         Ok(token::issue(request, draft.clone(), &hash)?)
     })
     .await?;
@@ -46,6 +46,11 @@ pub async fn create_token(
         let error = Error::conflict("this key made a token already; its secret was shown once");
         return Err(error.hint("revoke that token and create another").into());
     }
+    reveal(created, &secret)
+}
+
+/// Puts a secret into the answer, this once.
+pub(super) fn reveal(mut created: Created, secret: &str) -> Answer<Created> {
     let mut object = created.shown.value()?;
     if let Some(fields) = object.as_object_mut() {
         fields.remove("status");

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use async_graphql::dynamic::{Field, FieldFuture, FieldValue, Object, ResolverContext, TypeRef};
 use async_graphql::{Error, Result};
 use novacron_control::DeleteOptions;
-use novacron_model::{Kind, Task, Token, Vm};
+use novacron_model::{Kind, Task, Vm};
 use serde_json::{Map, Value, json};
 
 use super::inputs::{argument, body, flag, needed, number, project_argument, project_of, text};
 use super::types::{LONG, Shape, Types, camel, input_name, plain};
 use super::{api, caller, failed};
-use crate::openapi::schemas::{object_name, patch_name};
+use crate::openapi::schemas::{created_name, object_name, patch_name};
 use crate::resource::idempotency::Claim;
 use crate::resource::{Deleted, IfMatch, Target};
 use crate::rest::{consoles, guests, objects};
@@ -45,7 +45,7 @@ pub(super) fn created_types() -> Vec<Object> {
     let rows = table::rows().into_iter().filter(|row| row.allows.create);
     rows.map(|row| {
         let object = object_name(row.kind);
-        let made = if row.kind == Token::KIND { "NewToken".to_owned() } else { object.clone() };
+        let made = created_name(row.kind);
         Object::new(format!("Created{object}"))
             .description("`task` is the one that makes the object, where that takes time")
             .field(plain("object", Shape::Object(made), true))
@@ -135,7 +135,7 @@ fn verb(row: Row, verb: &'static Verb, components: Components) -> Field {
         Answer::Task => object_name(Task::KIND),
         Answer::Object => object.clone(),
     };
-    let name = camel(&format!("{}{object}", verb.name.replace('-', "_")));
+    let name = camel(&format!("{}{object}", verb.name));
     let field = Field::new(name, TypeRef::named_nn(answer), move |ctx| {
         let components = components.clone();
         FieldFuture::new(async move {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::figures;
 use super::inputs::{argument, needed, number, project_argument, project_of, text, texts};
-use super::types::Types;
+use super::types::{Types, camel};
 use super::{api, caller, failed};
 use crate::openapi::schemas::object_name;
 use crate::resource::{self, Target, list};
@@ -25,11 +25,15 @@ pub(super) fn root(_types: &Types) -> Object {
         }
     }
     let root = figures::fields().into_iter().fold(root, Object::field);
-    root.field(event_list()).field(catalogue_field()).field(system_field()).field(session_field())
+    root.field(event_list())
+        .field(cluster_field())
+        .field(catalogue_field())
+        .field(system_field())
+        .field(session_field())
 }
 
 fn one(row: Row) -> Field {
-    let field = Field::new(row.kind, TypeRef::named_nn(object_name(row.kind)), move |ctx| {
+    let field = Field::new(camel(row.kind), TypeRef::named_nn(object_name(row.kind)), move |ctx| {
         FieldFuture::new(async move {
             caller(&ctx)?;
             let (api, project) = (api(&ctx)?, project_of(&ctx, &row)?);
@@ -62,7 +66,7 @@ fn delete_preview(row: Row) -> Field {
 
 fn many(row: Row) -> Field {
     let page = format!("{}Page", object_name(row.kind));
-    let field = Field::new(row.plural, TypeRef::named_nn(page), move |ctx| {
+    let field = Field::new(camel(row.plural), TypeRef::named_nn(page), move |ctx| {
         FieldFuture::new(async move {
             caller(&ctx)?;
             let (api, project) = (api(&ctx)?, project_of(&ctx, &row)?);
@@ -145,6 +149,16 @@ fn system_field() -> Field {
             caller(&ctx)?;
             let api: &Arc<crate::state::Api> = api(&ctx)?;
             Ok(Some(FieldValue::owned_any(serde_json::to_value(system::describe(api))?)))
+        })
+    })
+}
+
+fn cluster_field() -> Field {
+    Field::new("cluster", TypeRef::named_nn("ClusterView"), |ctx| {
+        FieldFuture::new(async move {
+            caller(&ctx)?;
+            let view = api(&ctx)?.config.cluster.view();
+            Ok(Some(FieldValue::owned_any(serde_json::to_value(view)?)))
         })
     })
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::inputs::{argument, number, project_argument, project_of, texts};
 use super::query::event_filter;
-use super::types::{LONG, Shape, Types, plain};
+use super::types::{LONG, Shape, Types, camel, plain};
 use super::{api, caller, failed};
 use crate::openapi::schemas::object_name;
 use crate::resource::list;
@@ -51,7 +51,7 @@ fn change_type(row: &Row) -> Object {
 
 fn changes(row: Row) -> SubscriptionField {
     let change = format!("{}Change", object_name(row.kind));
-    let field = SubscriptionField::new(row.plural, TypeRef::named_nn(change), move |ctx| {
+    let field = SubscriptionField::new(camel(row.plural), TypeRef::named_nn(change), move |ctx| {
         SubscriptionFieldFuture::new(async move {
             let labels = texts(&ctx, "label")?;
             let labels = labels.iter().map(|label| list::parse_label(label));

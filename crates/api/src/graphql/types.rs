@@ -210,13 +210,13 @@ pub(super) fn graph(value: &Value) -> Graph {
     Graph::from_json(value.clone()).unwrap_or(Graph::Null)
 }
 
-/// `next_page_token` → `nextPageToken`.
+/// `next_page_token` → `nextPageToken`, `join-tokens` → `joinTokens`.
 pub(super) fn camel(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut up = false;
     for letter in name.chars() {
         match letter {
-            '_' => up = true,
+            '_' | '-' => up = true,
             _ if up => {
                 out.extend(letter.to_uppercase());
                 up = false;

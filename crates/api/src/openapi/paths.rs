@@ -1,10 +1,10 @@
 //! The operations that every resource has: list, create, get, patch, delete, verbs.
 
-use novacron_model::Scope;
+use novacron_model::{JoinToken, Kind, Scope};
 use serde_json::{Map, Value, json};
 
 use super::operation::{Operation, schema_ref};
-use super::schemas::{object_name, patch_name};
+use super::schemas::{created_name, object_name, patch_name};
 use crate::table::{Answer, Row, Verb};
 
 pub(super) fn add(paths: &mut Map<String, Value>, row: &Row) {
@@ -34,14 +34,24 @@ pub(super) fn collection(row: &Row) -> String {
     }
 }
 
+/// `join-token` → `join_token`, as identifiers are written.
+fn snake(name: &str) -> String {
+    name.replace('-', "_")
+}
+
+/// `join-token` → `join token`, as sentences are written.
+fn words(name: &str) -> String {
+    name.replace('-', " ")
+}
+
 fn list(row: &Row) -> Operation {
     let page = format!("{}Page", object_name(row.kind));
-    let id = format!("list_{}", row.plural);
+    let id = format!("list_{}", snake(row.plural));
     let content = [
         ("application/json", schema_ref(&page)),
         ("text/event-stream", json!({ "type": "string" })),
     ];
-    paging(Operation::new(row.plural, &id, &format!("Lists {}.", row.plural)))
+    paging(Operation::new(row.plural, &id, &format!("Lists {}.", words(row.plural))))
         .query(
             "label",
             &json!({ "type": "array", "items": { "type": "string", "pattern": LABEL } }),
@@ -82,8 +92,8 @@ pub(super) fn paging(operation: Operation) -> Operation {
 
 fn get(row: &Row) -> Operation {
     let name = object_name(row.kind);
-    let id = format!("get_{}", row.kind);
-    Operation::new(row.plural, &id, &format!("Shows one {}.", row.kind))
+    let id = format!("get_{}", snake(row.kind));
+    Operation::new(row.plural, &id, &format!("Shows one {}.", words(row.kind)))
         .consistent()
         .answer_with(200, "The object.", &[("application/json", schema_ref(&name))], &[ETAG])
         .problems(&[404, 406])
@@ -93,9 +103,11 @@ const ETAG: (&str, &str) = ("ETag", "The revision of the spec's last write, in q
 
 fn create(row: &Row) -> Operation {
     let name = object_name(row.kind);
-    let answer = if row.kind == "token" { "NewToken" } else { &name };
-    let id = format!("create_{}", row.kind);
-    Operation::new(row.plural, &id, &format!("Creates a {}.", row.kind))
+    let answer = created_name(row.kind);
+    // Where to join is asked of the server.
+    let further: &[u16] = if row.kind == JoinToken::KIND { &[501] } else { &[] };
+    let id = format!("create_{}", snake(row.kind));
+    Operation::new(row.plural, &id, &format!("Creates a {}.", words(row.kind)))
         .header(
             "Idempotency-Key",
             &json!({ "type": "string", "pattern": "^[!-~]{1,128}$" }),
@@ -105,7 +117,7 @@ fn create(row: &Row) -> Operation {
         .answer_with(
             201,
             "Created; `Novacron-Task` names the task that makes it real, where there is one.",
-            &[("application/json", schema_ref(answer))],
+            &[("application/json", schema_ref(&answer))],
             &[
                 ETAG,
                 ("Location", "Path of the new object."),
@@ -113,13 +125,14 @@ fn create(row: &Row) -> Operation {
             ],
         )
         .problems(&[404, 409, 422, 507])
+        .problems(further)
 }
 
 fn patch(row: &Row) -> Operation {
     let name = object_name(row.kind);
     let body = schema_ref(&patch_name(&name));
-    let id = format!("patch_{}", row.kind);
-    if_match(Operation::new(row.plural, &id, &format!("Changes a {}.", row.kind)))
+    let id = format!("patch_{}", snake(row.kind));
+    if_match(Operation::new(row.plural, &id, &format!("Changes a {}.", words(row.kind))))
         .describe("The body is a JSON merge patch (RFC 7396): what it leaves out stays.")
         .body(true, &[("application/merge-patch+json", body.clone()), ("application/json", body)])
         .answer_with(
@@ -140,24 +153,25 @@ fn if_match(operation: Operation) -> Operation {
 }
 
 fn delete(row: &Row) -> Operation {
-    let id = format!("delete_{}", row.kind);
-    let operation = if_match(Operation::new(row.plural, &id, &format!("Deletes a {}.", row.kind)))
-        .query("force", &json!({ "type": "boolean" }), "End a running VM with it.")
-        .query("unprotect", &json!({ "type": "boolean" }), "Delete what is protected, too.")
-        .query(
-            "dry_run",
-            &json!({ "type": "boolean" }),
-            "Change nothing; say what would go and what would stay.",
-        )
-        .json_answer(200, "With `dry_run`: what would go.", "DeletePreview")
-        .answer(204, "Deleted.", &[]);
+    let id = format!("delete_{}", snake(row.kind));
+    let operation =
+        if_match(Operation::new(row.plural, &id, &format!("Deletes a {}.", words(row.kind))))
+            .query("force", &json!({ "type": "boolean" }), "End a running VM with it.")
+            .query("unprotect", &json!({ "type": "boolean" }), "Delete what is protected, too.")
+            .query(
+                "dry_run",
+                &json!({ "type": "boolean" }),
+                "Change nothing; say what would go and what would stay.",
+            )
+            .json_answer(200, "With `dry_run`: what would go.", "DeletePreview")
+            .answer(204, "Deleted.", &[]);
     operation
         .json_answer(202, "Deletion has begun; the task follows it.", "Task")
         .problems(&[404, 409, 412, 507])
 }
 
 fn verb(row: &Row, verb: &Verb) -> Operation {
-    let id = format!("{}_{}", verb.name.replace('-', "_"), row.kind);
+    let id = format!("{}_{}", snake(verb.name), snake(row.kind));
     let mut operation = Operation::new(row.plural, &id, verb.summary);
     if let Some(body) = verb.body {
         operation = operation.json_body(body.required, &(body.name)());

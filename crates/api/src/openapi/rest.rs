@@ -27,6 +27,14 @@ pub(super) fn add(paths: &mut Map<String, Value>) {
         .json_answer(200, "The catalogue.", "Catalogue")
         .problems(&[406])
         .at(paths, "get", "/v1/catalogue");
+    Operation::new("members", "get_cluster", "Shows who belongs to the cluster and who leads it.")
+        .describe(
+            "As the node that answers sees it now. `summary` says in a sentence what may be lost, \
+             and what to do about it.",
+        )
+        .json_answer(200, "The cluster.", "ClusterView")
+        .problems(&[406])
+        .at(paths, "get", "/v1/cluster");
     sessions(paths);
     probes(paths);
 }
@@ -40,7 +48,7 @@ fn events(id: &str) -> Operation {
         ("application/json", schema_ref("EventPage")),
         ("text/event-stream", json!({ "type": "string" })),
     ];
-    let object = json!({ "type": "string", "pattern": "^[a-z]+/[a-z0-9.-]+$" });
+    let object = json!({ "type": "string", "pattern": "^[a-z-]+/[a-z0-9.-]+$" });
     paging(Operation::new("events", id, "Lists events, newest first."))
         .query("object", &object, "Only events of this object (`vm/web`).")
         .query("level", &schema_ref("Level"), "Only events of this level or above.")
@@ -59,7 +67,7 @@ fn watch() -> Operation {
         .query("project", &schema_ref("Name"), "`default` unless said.")
         .query(
             "kinds",
-            &json!({ "type": "string", "pattern": "^[a-z]+(,[a-z]+)*$" }),
+            &json!({ "type": "string", "pattern": "^[a-z-]+(,[a-z-]+)*$" }),
             "Plural names of kinds, and `events`; all unless said.",
         )
         .answer(200, "The stream.", &[("text/event-stream", json!({ "type": "string" }))])

@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use novacron_model::catalogue::Catalogue;
 use novacron_model::figures::{FigureList, Figures};
 use novacron_model::image::Uploaded;
+use novacron_model::join_token::NewJoinToken;
 use novacron_model::request::{
     DeletePreview, DraftMeta, ExecRequest, ExecResult, NewToken, Session, SignIn, SignInLink,
     System, Ticket, TicketRequest,
 };
-use novacron_model::{Event, Meta, NameRule};
+use novacron_model::{ClusterView, Event, JoinToken, Kind, Meta, NameRule, Token};
 use serde_json::{Map, Value, json};
 
 use super::operation::schema_ref;
@@ -43,12 +44,24 @@ pub(crate) fn components(rows: &[Row]) -> Components {
     all
 }
 
-/// `vm` → `Vm`.
+/// `vm` → `Vm`, `join-token` → `JoinToken`.
 pub(crate) fn object_name(kind: &str) -> String {
-    let mut letters = kind.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().collect::<String>() + letters.as_str()
-    })
+    let word = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().map_or_else(String::new, |first| {
+            first.to_uppercase().collect::<String>() + letters.as_str()
+        })
+    };
+    kind.split('-').map(word).collect()
+}
+
+/// What the creation of an object answers with: itself, or together with a secret.
+pub(crate) fn created_name(kind: &str) -> String {
+    let object = object_name(kind);
+    match kind {
+        Token::KIND | JoinToken::KIND => format!("New{object}"),
+        _ => object,
+    }
 }
 
 pub(crate) fn patch_name(schema: &str) -> String {
@@ -80,6 +93,8 @@ fn model(rows: &[Row]) -> Components {
     collect::<SignInLink>(&mut found);
     collect::<Session>(&mut found);
     collect::<NewToken>(&mut found);
+    collect::<NewJoinToken>(&mut found);
+    collect::<ClusterView>(&mut found);
     collect::<System>(&mut found);
     let each = found.into_iter().map(|(name, schema)| {
         (name, serde_json::to_value(schema).unwrap_or_else(|_| json!({ "type": "object" })))

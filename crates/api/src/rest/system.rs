@@ -29,6 +29,12 @@ pub async fn catalogue(call: Call) -> Answer<Response> {
     Ok(Json(call.api.gateway.catalogue().await?).into_response())
 }
 
+pub async fn cluster(call: Call) -> Answer<Response> {
+    call.params(&[])?;
+    call.accepts("application/json")?;
+    Ok(Json(call.api.config.cluster.view()).into_response())
+}
+
 /// What `GET /v1/system` says.
 pub fn describe(api: &Api) -> System {
     let (store_free, store_full) = (api.config.store_space)();

@@ -113,22 +113,17 @@ async fn graphql_reaches_every_kind_and_verb() {
     let mut checked = 0;
     for id in ids.filter_map(|operation| operation.get("operationId")?.as_str()) {
         let Some((verb, noun)) = id.split_once('_') else { continue };
-        let camel = format!("{verb}{}{}", noun[..1].to_uppercase(), &noun[1..]);
+        let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
+        let joined = noun.split('_').map(capital).collect::<String>();
+        let camel = format!("{verb}{joined}");
         let held = match verb {
             "list" if noun != "project_events" => {
-                queries.contains(&noun.to_owned()) && subscriptions.contains(&noun.to_owned())
+                let field = joined[..1].to_lowercase() + &joined[1..];
+                queries.contains(&field) && subscriptions.contains(&field)
             }
             // The state of an upload is told where the upload goes.
             "get" if noun == "upload" => of_images.contains(&"contentUrl".to_owned()),
-            "get" => {
-                let words = noun.split('_').collect::<Vec<_>>();
-                let (first, rest) = words.split_first().unwrap();
-                let rest = rest.iter().map(|word| word[..1].to_uppercase() + &word[1..]);
-                queries.contains(&(first.to_string() + &rest.collect::<String>()))
-            }
-            "create" if noun == "sign_in_link" => {
-                mutations.contains(&"createSignInLink".to_owned())
-            }
+            "get" => queries.contains(&(joined[..1].to_lowercase() + &joined[1..])),
             "delete" => {
                 let preview = format!("previewDelete{}", &camel["delete".len()..]);
                 mutations.contains(&camel) && queries.contains(&preview)
@@ -138,7 +133,7 @@ async fn graphql_reaches_every_kind_and_verb() {
             "export" => fields(&(noun[..1].to_uppercase() + &noun[1..]))
                 .await
                 .contains(&"exportUrl".to_owned()),
-            _ if ["vm", "task"].contains(&noun) => mutations.contains(&camel),
+            _ if ["vm", "task", "member"].contains(&noun) => mutations.contains(&camel),
             _ => continue,
         };
         checked += 1;

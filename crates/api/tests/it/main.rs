@@ -5,6 +5,7 @@
 mod auth;
 mod backups;
 mod bodies;
+mod cluster;
 mod exports;
 mod figures;
 mod graphql;
