@@ -15,6 +15,7 @@ use clap_complete::Shell;
 
 mod args;
 mod client;
+mod cluster;
 mod context;
 mod download;
 mod event;
@@ -92,6 +93,9 @@ pub enum Command {
     /// Machines that run VMs
     #[command(subcommand)]
     Node(node::NodeCommand),
+    /// The nodes as one cluster
+    #[command(subcommand)]
+    Cluster(cluster::ClusterCommand),
     /// Scopes of names
     #[command(subcommand)]
     Project(project::ProjectCommand),
@@ -156,6 +160,7 @@ async fn perform(command: Command, globals: &Globals, root: clap::Command) -> Re
         Command::Snapshot(command) => snapshot::run(&session, command).await,
         Command::Pool(command) => pool::run(&session, command).await,
         Command::Node(command) => node::run(&session, command).await,
+        Command::Cluster(command) => cluster::run(&session, command).await,
         Command::Project(command) => project::run(&session, command).await,
         Command::Task(command) => task::run(&session, command).await,
         Command::Events(args) => event::run(&session, &args).await,

@@ -31,6 +31,7 @@ pub const NOUN: Noun = Noun::of::<Node>(&[
     Column::detail("CPU overcommit", |node, _| text(node, "/spec/cpu_overcommit")),
     Column::detail("Memory overcommit", |node, _| text(node, "/spec/memory_overcommit")),
     Column::detail("Memory reserved", |node, _| size(node, "/spec/memory_reserved")),
+    Column::detail("Zone", |node, _| text(node, "/spec/zone")),
     Column::detail("Why", |node, _| reasons(node)),
     Column::detail("Guests", |node, _| held(node)),
     Column::detail("Remarks", |node, _| remarks(node)),
@@ -96,6 +97,9 @@ pub struct SetArgs {
     /// Memory kept for the host itself
     #[arg(long, value_name = "SIZE", value_parser = typed::<Bytes>)]
     memory_reserved: Option<Bytes>,
+    /// What fails together with it (a room, a rack); voters are spread over zones; "" for none
+    #[arg(long)]
+    zone: Option<String>,
     #[command(flatten)]
     labels: LabelArgs,
 }
@@ -114,6 +118,9 @@ pub async fn run(session: &Session, command: NodeCommand) -> Result<()> {
             put(&mut spec, "cpu_overcommit", args.cpu_overcommit);
             put(&mut spec, "memory_overcommit", args.memory_overcommit);
             put(&mut spec, "memory_reserved", args.memory_reserved.map(|bytes| bytes.0));
+            let zone =
+                args.zone.map(|zone| if zone.is_empty() { Value::Null } else { zone.into() });
+            put(&mut spec, "zone", zone);
             set::set(session, &NOUN, &args.name, &args.labels, spec).await
         }
         NodeCommand::StopGuests(args) => guests::stop(session, args).await,

@@ -255,6 +255,74 @@ async fn a_tokens_secret_stands_alone_on_stdout() {
 }
 
 #[tokio::test]
+async fn what_lets_a_node_join_stands_alone_on_stdout() {
+    let server = Server::start(|_| {
+        let token = json!({"meta": {"name": "join-1"}, "spec": {}, "secret": "novacron-join-x"});
+        Reply::Json(201, vec![], token)
+    });
+    let did = run(&server, "cluster token create --role witness --ttl 2h --loopback").await;
+    assert_eq!((did.code, did.out.as_str()), (0, "novacron-join-x\n"), "{did:?}");
+    assert_eq!(did.err, "", "nobody sits there");
+    let draft = server.shared.only("POST /v1/join-tokens").json();
+    assert_eq!(draft["spec"]["role"], "witness");
+    assert_eq!(draft["spec"]["loopback"], true);
+    assert!(draft["spec"]["expires"].as_str().unwrap().ends_with('Z'), "{draft}");
+    assert!(draft["meta"]["name"].as_str().unwrap().starts_with("join-"), "{draft}");
+}
+
+#[tokio::test]
+async fn a_join_token_is_left_to_the_server_where_nothing_is_said() {
+    let server = Server::start(|_| Reply::Json(201, vec![], json!({"secret": "x"})));
+    run(&server, "cluster token create").await;
+    assert_eq!(server.shared.only("POST /v1/join-tokens").json()["spec"], json!({}));
+}
+
+#[tokio::test]
+async fn the_cluster_is_told_in_a_sentence() {
+    let server = Server::start(|_| {
+        let a = json!({"name": "a", "role": "auto", "voter": true, "leader": true, "address": ""});
+        ok(json!({"summary": "losing node \"a\" stops the cluster", "members": [a]}))
+    });
+    let did = run(&server, "cluster status").await;
+    assert!(did.out.starts_with("losing node \"a\" stops the cluster\n\nNAME"), "{did:?}");
+    server.shared.only("GET /v1/cluster");
+    let did = run(&server, "cluster status -o json").await;
+    assert_eq!(serde_json::from_str::<Value>(&did.out).unwrap()["members"][0]["name"], "a");
+}
+
+#[tokio::test]
+async fn members_are_promoted_and_removed_by_name() {
+    let server = Server::start(|seen| match seen.method.as_str() {
+        "DELETE" if seen.path.contains("dry_run") => {
+            ok(json!({"goes": [{"kind": "node", "name": "c"}], "stays": []}))
+        }
+        _ => ok(json!({})),
+    });
+    let did = run(&server, "cluster promote a b").await;
+    let said = "member \"a\" promoted\nmember \"b\" promoted\n";
+    assert_eq!((did.code, did.out.as_str()), (0, said), "{did:?}");
+    server.shared.only("POST /v1/members/a/promote");
+    assert_eq!(run(&server, "cluster remove c").await.code, 2, "it asks");
+    let did = run(&server, "cluster remove c --yes --force").await;
+    assert!(did.err.contains("member \"c\" goes, and with it node \"c\""), "{did:?}");
+    server.shared.only("DELETE /v1/members/c?force=true");
+}
+
+#[tokio::test]
+async fn a_zone_is_given_and_taken() {
+    let server = Server::start(|_| ok(json!({})));
+    run(&server, "node set a --zone z1").await;
+    let sent = server.shared.only("PATCH /v1/nodes/a").json();
+    assert_eq!(sent, json!({"spec": {"zone": "z1"}}));
+    let server = Server::start(|_| ok(json!({})));
+    let mut command = at(&server);
+    command.args(["node", "set", "a", "--zone", ""]);
+    feed(command, b"").await;
+    let sent = server.shared.only("PATCH /v1/nodes/a").json();
+    assert_eq!(sent, json!({"spec": {"zone": null}}));
+}
+
+#[tokio::test]
 async fn resize_waits_until_the_volume_has_grown_or_cannot() {
     let volume = |observed: u64, error: Value| {
         let data = json!({"observed_generation": observed, "grow_error": error});
