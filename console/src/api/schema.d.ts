@@ -1415,6 +1415,21 @@ export interface components {
             vm_uid: string;
         };
         /**
+         * @description A change of a medium or of forwards that was begun under a live guest, noted so that whoever did
+         *     not see its end makes sure of what it touched.
+         */
+        BegunChange: {
+            /** @description Either medium may lie in the drive with this name. */
+            medium: string;
+        } | {
+            /** @description Each of these forwards may be there or not. */
+            ports: {
+                begins: components["schemas"]["PortForward"][];
+                ends: components["schemas"]["PortForward"][];
+                nic: number;
+            };
+        };
+        /**
          * Format: int64
          * @description A number of bytes.
          * @example 2147483648
@@ -2482,6 +2497,8 @@ export interface components {
         /** @description Writer: the agent of the VM's node. */
         Runtime: {
             agent?: components["schemas"]["GuestAgent"] | null;
+            /** @description Changes of media and of ports under the live guest whose end is not known yet. */
+            begun?: components["schemas"]["BegunChange"][];
             /** @description Orders carried out; compare with `orders`. */
             done?: components["schemas"]["OrdersDone"];
             /**

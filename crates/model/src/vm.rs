@@ -31,7 +31,7 @@ pub mod schedule;
 pub use cloud_init::CloudInit;
 pub use device::{Disk, Nic, PortForward, Protocol};
 pub use hardware::{Cdrom, DiskBus, Firmware, Hardware, NicModel, Pending, Preset};
-pub use live::LiveChange;
+pub use live::{BegunChange, LiveChange};
 pub use runtime::{
     Exit, ExitCause, Failure, GuestAgent, NicState, OrdersDone, RefusedChange, Runtime,
 };

@@ -20,6 +20,7 @@ pub fn decide(view: &View<'_>) -> Decision {
     runtime.nics.clear();
     // Not before its process has gone: until then it holds what it was given.
     (runtime.hardware, runtime.plugging) = (None, None);
+    runtime.begun.clear();
     runtime.refused.clear();
     let ready = *view.disks() == Disks::Ready;
     let orders = &view.vm.status.orders;

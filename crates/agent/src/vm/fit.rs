@@ -1,17 +1,19 @@
 //! Which change of its machine a live guest is given next, and what came of it. Pure.
 //!
 //! ```text
-//!  spec differs ─▶ [a disk: plugging] ─▶ change ─▶ hardware follows
-//!                                           │
-//!                                           └─▶ refused: pending, tried again later
+//!  spec differs ─▶ [plugging, begun] ─▶ change ─▶ hardware follows
+//!                                          │
+//!                                          └─▶ refused: pending, tried again later
 //! ```
 //!
 //! `hardware` names a disk that leaves until it has left, and `plugging` one that comes before it is
-//! there: no guest has a volume open that neither of them names.
+//! there: no guest has a volume open that neither of them names. `begun` names media and forwards
+//! that are being changed: should the daemon end in between, the next one makes sure of them, also
+//! where the spec has gone back to what it was.
 
 use std::time::Duration;
 
-use novacron_model::vm::{Disk, Hardware, LiveChange, RefusedChange, Runtime};
+use novacron_model::vm::{BegunChange, Disk, Hardware, LiveChange, RefusedChange, Runtime};
 use novacron_model::{Code, Error};
 
 use super::view::{Disks, Memory, Refusals, View};
@@ -41,6 +43,10 @@ pub fn next(view: &View<'_>, runtime: &mut Runtime) -> Option<LiveChange> {
     if let LiveChange::Attach(disk) = &change {
         runtime.plugging = Some(disk.clone());
     }
+    if let Some(begun) = BegunChange::of(&change) {
+        runtime.begun.retain(|other| other.device() != begun.device());
+        runtime.begun.push(begun);
+    }
     Some(change)
 }
 
@@ -57,8 +63,9 @@ fn taking_back<'a>(view: &View<'_>, runtime: &'a Runtime) -> Option<(&'a Disk, D
 /// What is to change. A disk that may have come and is not wanted any more counts as had, and goes
 /// as others do.
 fn note_unwanted(runtime: &mut Runtime, wanted: &Hardware) -> Option<Vec<LiveChange>> {
-    let hardware = runtime.hardware.as_mut()?;
-    let changes = hardware.live_changes(wanted);
+    let Runtime { hardware, begun, .. } = runtime;
+    let hardware = hardware.as_mut()?;
+    let changes = hardware.live_changes_after(begun, wanted);
     let Some(attach) = runtime.plugging.clone().map(LiveChange::Attach) else {
         return Some(changes);
     };
@@ -67,7 +74,7 @@ fn note_unwanted(runtime: &mut Runtime, wanted: &Hardware) -> Option<Vec<LiveCha
     }
     hardware.follow(&attach);
     runtime.plugging = None;
-    Some(hardware.live_changes(wanted))
+    Some(hardware.live_changes_after(begun, wanted))
 }
 
 /// A disk that will not come by itself is told like one that the guest refuses.
@@ -97,7 +104,8 @@ fn state<'a>(view: &View<'a>, change: &LiveChange) -> &'a Disks {
 
 /// How long until something that was refused is to be tried again.
 pub fn wait(view: &View<'_>, runtime: &Runtime) -> Option<Duration> {
-    let changes = runtime.hardware.as_ref()?.live_changes(&view.vm.spec.hardware());
+    let hardware = runtime.hardware.as_ref()?;
+    let changes = hardware.live_changes_after(&runtime.begun, &view.vm.spec.hardware());
     let pauses = changes.iter().filter_map(|change| pause(view, runtime, change));
     pauses.chain(taking_back(view, runtime).map(|(_, left)| left)).min()
 }
@@ -150,6 +158,7 @@ pub fn note(
             if matches!(change, LiveChange::Attach(_)) {
                 runtime.plugging = None;
             }
+            runtime.begun.retain(|begun| begun.device() != device);
             runtime.refused.retain(|refused| refused.device != device);
             // It may have made room for others.
             memory.refused.clear();

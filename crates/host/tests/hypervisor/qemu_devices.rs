@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use novacron_host::hypervisor::contract::{self, Fixture};
-use novacron_host::hypervisor::{Agent, Drive, Forward, Handle, Hotplug, Machine};
+use novacron_host::hypervisor::{Agent, CdromDrive, Drive, Forward, Handle, Hotplug, Machine};
 use novacron_model::Code;
 use novacron_model::units::Bytes;
 use novacron_model::vm::Protocol;
@@ -169,9 +169,51 @@ async fn forwards_of_a_running_guest_change_whole_or_not_at_all() {
     // A port that a stranger holds takes nothing away.
     let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = [forward(first), forward(stranger.local_addr().unwrap().port())];
+    let listener = listening(second);
     let refused = scene.hotplug().change_forwards(&scene.handle, 0, &new, &taken).await;
     assert_eq!(refused.unwrap_err().code, Code::Conflict);
+    assert!(listener.is_some() && listener == listening(second), "it was given up meanwhile");
     contract::eventually("ssh as before", async || greeting(second).await).await;
     TcpListener::bind(("127.0.0.1", first)).expect("the first port is still free");
     scene.end().await;
+}
+
+/// The inode of the socket that listens on a port of loopback: another one once it was closed.
+fn listening(port: u16) -> Option<String> {
+    let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let local = format!("0100007F:{port:04X}");
+    let mut lines = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let line = lines.find(|line| line[1] == local && line[3] == "0A")?;
+    Some(line[9].to_owned())
+}
+
+/// Whether the guest's process has a file open.
+fn has_open(handle: &Handle, path: &Path) -> bool {
+    let open = std::fs::read_dir(format!("/proc/{}/fd", handle.pid)).unwrap();
+    let mut links = open.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+    links.any(|link| link == path)
+}
+
+#[tokio::test]
+async fn a_medium_that_cannot_be_read_leaves_the_old_one_in_its_drive() {
+    let qemu = Qemu::new();
+    let driver = qemu.driver().await;
+    let medium = drive(&qemu, "medium").path;
+    let lies = |medium: &Path| CdromDrive {
+        name: "cd0".to_owned(),
+        medium: Some(medium.to_owned()),
+        boot_index: 2,
+    };
+    let machine = Machine { cdroms: vec![lies(&medium)], ..qemu.machine() };
+    let handle = contract::start(&*driver, &machine).await;
+    let hotplug = driver.hotplug().unwrap();
+    let absent = medium.with_extension("absent");
+    for _ in 0..2 {
+        assert!(hotplug.change_medium(&handle, &lies(&absent)).await.is_err());
+        assert!(has_open(&handle, &medium), "the guest has it still");
+    }
+    let other = drive(&qemu, "other").path;
+    hotplug.change_medium(&handle, &lies(&other)).await.unwrap();
+    assert!(has_open(&handle, &other) && !has_open(&handle, &medium));
+    contract::end(&*driver, &handle).await;
 }

@@ -1,6 +1,9 @@
 //! What of a machine can change while its guest runs: disks come and go, CD-ROM drives get other
 //! media, ports of the host lead elsewhere. Everything else waits for the next start.
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use super::device::{Disk, Nic, PortForward};
 use super::hardware::{Cdrom, Hardware};
 
@@ -32,6 +35,36 @@ impl LiveChange {
     }
 }
 
+/// A change of a medium or of forwards that was begun under a live guest, noted so that whoever did
+/// not see its end makes sure of what it touched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BegunChange {
+    /// Either medium may lie in the drive with this name.
+    Medium(String),
+    /// Each of these forwards may be there or not.
+    Ports { nic: usize, ends: Vec<PortForward>, begins: Vec<PortForward> },
+}
+
+impl BegunChange {
+    /// As a change's own.
+    pub fn device(&self) -> String {
+        match self {
+            Self::Medium(drive) => drive.clone(),
+            Self::Ports { nic, .. } => nic_device(*nic),
+        }
+    }
+
+    /// None for disks, which are noted on their own.
+    pub fn of(change: &LiveChange) -> Option<Self> {
+        match change.clone() {
+            LiveChange::Attach(_) | LiveChange::Detach(_) => None,
+            LiveChange::Medium(cdrom) => Some(Self::Medium(cdrom.name.to_string())),
+            LiveChange::Ports { nic, ends, begins, .. } => Some(Self::Ports { nic, ends, begins }),
+        }
+    }
+}
+
 pub(super) fn nic_device(index: usize) -> String {
     format!("nic{index}")
 }
@@ -54,6 +87,43 @@ impl Hardware {
             changes.extend(pairs.filter_map(|(index, (had, wants))| ports(index, had, wants)));
         }
         changes
+    }
+
+    /// The same, where nobody knows how far some changes came: what they touched is made sure of,
+    /// also if it is wanted as it was before.
+    pub fn live_changes_after(&self, begun: &[BegunChange], wanted: &Self) -> Vec<LiveChange> {
+        let mut changes = self.live_changes(wanted);
+        for begun in begun {
+            if let Some(change) = self.make_sure(begun, wanted) {
+                changes.retain(|other| other.device() != change.device());
+                changes.push(change);
+            }
+        }
+        changes
+    }
+
+    /// What waits for the next start stays as it was.
+    fn make_sure(&self, begun: &BegunChange, wanted: &Self) -> Option<LiveChange> {
+        match begun {
+            BegunChange::Medium(name) => {
+                let named = |cdrom: &&Cdrom| cdrom.name.as_str() == name;
+                let had = self.cdroms.iter().find(named)?;
+                let wants = wanted.cdroms.iter().find(named).unwrap_or(had);
+                Some(LiveChange::Medium(wants.clone()))
+            }
+            BegunChange::Ports { nic, ends, begins } => {
+                let had = self.nics.get(*nic)?;
+                let wants = wanted.nics.get(*nic).filter(|_| self.nics.len() == wanted.nics.len());
+                let ports = &wants.filter(|wants| same_nic(had, wants)).unwrap_or(had).ports;
+                let maybe = [without(begins, &had.ports), had.ports.clone()].concat();
+                Some(LiveChange::Ports {
+                    nic: *nic,
+                    ends: without(&maybe, ports),
+                    begins: without(ports, &without(&had.ports, ends)),
+                    ports: ports.clone(),
+                })
+            }
+        }
     }
 
     /// Notes a change that was made.
@@ -91,15 +161,19 @@ fn has_disk(disks: &[Disk], disk: &Disk) -> bool {
 
 /// On the same network with the same model, only forwards differ.
 fn ports(index: usize, had: &Nic, wants: &Nic) -> Option<LiveChange> {
-    let same_nic = (&had.network, had.model) == (&wants.network, wants.model);
-    if !same_nic || had.ports == wants.ports {
+    if !same_nic(had, wants) || had.ports == wants.ports {
         return None;
     }
-    let without = |these: &[PortForward], those: &[PortForward]| {
-        these.iter().filter(|port| !those.contains(port)).cloned().collect::<Vec<_>>()
-    };
     let (ends, begins) = (without(&had.ports, &wants.ports), without(&wants.ports, &had.ports));
     Some(LiveChange::Ports { nic: index, ends, begins, ports: wants.ports.clone() })
+}
+
+fn same_nic(had: &Nic, wants: &Nic) -> bool {
+    (&had.network, had.model) == (&wants.network, wants.model)
+}
+
+fn without(ports: &[PortForward], others: &[PortForward]) -> Vec<PortForward> {
+    ports.iter().filter(|port| !others.contains(port)).cloned().collect()
 }
 
 #[cfg(test)]
@@ -169,6 +243,39 @@ mod tests {
         assert_eq!(devices(nic(&[1, 2]), nic(&[3, 2])), ["nic0"], "the first of two changed");
         assert_eq!(devices(nic(&[1, 2]), nic(&[2, 1])), ["nic0"], "nothing but the order");
         assert_eq!(devices(nic(&[1, 2, 3]), nic(&[2])), ["nic0"]);
+    }
+
+    #[test]
+    fn what_a_change_may_have_touched_is_made_sure_of() {
+        let nics = |hosts: &[u16]| {
+            let port = |host: &u16| json!({"host": host, "guest": 80});
+            json!([{"ports": hosts.iter().map(port).collect::<Vec<_>>()}])
+        };
+        let forwards = |hosts: &[u16]| machine(json!({"nics": nics(hosts)}));
+        let had = forwards(&[1, 2]);
+        let begun = had.live_changes(&forwards(&[2, 3])).iter().find_map(BegunChange::of);
+        let then = |hosts: &[u16]| {
+            let changes = had.live_changes_after(begun.as_slice(), &forwards(hosts));
+            let [LiveChange::Ports { ends, begins, .. }] = &*changes else { panic!("{changes:?}") };
+            let hosts = |ports: &[PortForward]| ports.iter().map(|p| p.host).collect::<Vec<_>>();
+            (hosts(ends), hosts(begins))
+        };
+        assert_eq!(then(&[2, 3]), (vec![1], vec![3]), "the same again");
+        assert_eq!(then(&[1, 2]), (vec![3], vec![1]), "as it was");
+        assert_eq!(then(&[2, 4]), (vec![3, 1], vec![4]), "something else");
+        // Another network waits for the next start, and what was begun does not.
+        let elsewhere = json!({"nics": [{"network": "lan", "ports": []}]});
+        let changes = had.live_changes_after(begun.as_slice(), &machine(elsewhere));
+        assert!(
+            matches!(&*changes, [LiveChange::Ports { ports, .. }] if *ports == had.nics[0].ports)
+        );
+
+        let drive = |image: &str| machine(json!({"cdroms": [{"name": "cd0", "image": image}]}));
+        let begun = BegunChange::of(&drive("a").live_changes(&drive("b"))[0]);
+        for image in ["a", "b", "c"] {
+            let changes = drive("a").live_changes_after(begun.as_slice(), &drive(image));
+            assert_eq!(changes, [LiveChange::Medium(drive(image).cdroms.remove(0))]);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::VmState;
 use super::device::Disk;
 use super::hardware::Hardware;
+use super::live::BegunChange;
 use crate::error::Error;
 use crate::task::Action;
 use crate::units::Time;
@@ -60,6 +61,9 @@ pub struct Runtime {
     /// A disk that is being given to the live guest; it may have it already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plugging: Option<Disk>,
+    /// Changes of media and of ports under the live guest whose end is not known yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub begun: Vec<BegunChange>,
     /// Changes of the machine that the live guest did not take; it gets them at its next start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<RefusedChange>,

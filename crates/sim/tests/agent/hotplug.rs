@@ -1,10 +1,11 @@
 //! Disks, limits and media of a guest that runs, also when the daemon dies in between.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use novacron_control::{Resource, vm};
 use novacron_model::image::{ImageSource, ImageSpec, ImageState};
-use novacron_model::request::{AttachRequest, DetachRequest};
+use novacron_model::request::{AttachRequest, DetachRequest, PortText};
 use novacron_model::task::TaskState;
 use novacron_model::vm::{Cdrom, RestartPolicy, VmState};
 use novacron_model::volume::{DiskFormat, IoLimits, VolumeSpec, VolumeState};
@@ -138,6 +139,47 @@ async fn a_daemon_that_dies_while_disks_come_and_go_leaves_nothing_open() {
         assert_eq!(watched(&stage, task).await, TaskState::Succeeded, "killed after {millis} ms");
         assert!(!is_open(&stage, web));
     }
+    assert_eq!(stage.witness.starts(web), 1);
+}
+
+/// The daemon dies some milliseconds into a change of forwards, and the user has another mind by the
+/// time that the next one begins.
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_dies_while_ports_change_leaves_none_that_is_not_wanted() {
+    let (mut stage, web) = stage().await;
+    // Each half of a change takes some milliseconds.
+    let _slow = stage.machine.world.clone().with_latency(7, Duration::from_millis(8));
+    let forward = async |stage: &Stage, hosts: &[u16]| {
+        let port = |host: &u16| PortText::from_str(&format!("{host}:80")).unwrap().0;
+        let change = |request: &mut novacron_control::Request<'_>, old: &Object<Vm>| {
+            let mut new = old.clone();
+            new.spec.nics.as_mut().unwrap()[0].ports = hosts.iter().map(port).collect();
+            Vm::update(request, old, new)
+        };
+        stage.hand.act::<Vm>("web", change).await.unwrap();
+    };
+    let leads = |stage: &Stage, hosts: &[u16]| {
+        stage.machine.world.forwarded(web).into_iter().eq(hosts.iter().copied())
+    };
+    let mut halves = 0;
+    for then in [&[8080_u16][..], &[8082], &[8081], &[]] {
+        for millis in 0..30 {
+            forward(&stage, &[8080]).await;
+            stage.wait_until("the first port", |stage| leads(stage, &[8080])).await;
+            forward(&stage, &[8081]).await;
+            sleep(Duration::from_millis(millis)).await;
+            stage.kill_agent().await;
+            halves += usize::from(leads(&stage, &[8080, 8081]));
+            forward(&stage, then).await;
+            stage.start_agent();
+            let what = format!("{then:?} after {millis} ms");
+            stage.wait_until(&what, |stage| leads(stage, then)).await;
+            let rests = |stage: &Stage| stage.runtime("web").begun.is_empty();
+            stage.wait_until("the end of it", rests).await;
+            assert!(leads(&stage, then), "{what}");
+        }
+    }
+    assert!(halves > 0, "it never died between the halves");
     assert_eq!(stage.witness.starts(web), 1);
 }
 

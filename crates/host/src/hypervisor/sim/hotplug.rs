@@ -1,4 +1,5 @@
-//! Power `hotplug` of simulated guests, which give up at once what they do not cling to.
+//! Power `hotplug` of simulated guests, which give up at once what they do not cling to. Between the
+//! halves of a change time passes, in which a daemon can die.
 
 use std::path::Path;
 
@@ -66,14 +67,19 @@ impl Hotplug for SimHypervisor {
         ends: &[Forward],
         begins: &[Forward],
     ) -> Result<()> {
+        let change = |ends: &[Forward], begins: &[Forward]| {
+            self.world.change_quietly(handle, |guest| {
+                let forwards = guest.forwards.get_mut(nic);
+                let device = format!("nic{nic}");
+                let forwards = forwards.ok_or_else(|| no_such_device(handle.uid, &device))?;
+                forwards.retain(|forward| !ends.contains(forward) && !begins.contains(forward));
+                forwards.extend_from_slice(begins);
+                Ok(())
+            })
+        };
         self.latency().await;
-        self.world.change_quietly(handle, |guest| {
-            let forwards = guest.forwards.get_mut(nic);
-            let device = format!("nic{nic}");
-            let forwards = forwards.ok_or_else(|| no_such_device(handle.uid, &device))?;
-            forwards.retain(|forward| !ends.contains(forward) && !begins.contains(forward));
-            forwards.extend_from_slice(begins);
-            Ok(())
-        })
+        change(&[], begins)?;
+        self.latency().await;
+        change(ends, &[])
     }
 }

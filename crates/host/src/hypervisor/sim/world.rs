@@ -177,6 +177,13 @@ impl SimWorld {
         guest.drives.keys().chain(guest.media.values().flatten()).cloned().collect()
     }
 
+    /// Ports of the host that lead into a live guest.
+    pub fn forwarded(&self, uid: Uuid) -> BTreeSet<u16> {
+        let state = self.lock();
+        let forwards = state.guests.get(&uid).map_or(&[][..], |guest| &guest.forwards);
+        forwards.iter().flatten().map(|forward| forward.host).collect()
+    }
+
     /// What a live guest may ask of its drive.
     pub fn limits(&self, uid: Uuid, path: &Path) -> Option<IoLimits> {
         Some(self.lock().guests.get(&uid)?.drives.get(path)?.limits)
