@@ -43,7 +43,10 @@ pub const NOUN: Noun = Noun::of::<Vm>(&[
     Column::detail("Disks", |vm, _| disks(vm)),
     Column::detail("NICs", |vm, _| nics(vm)),
     Column::detail("CD-ROM", |vm, _| cdroms(vm)),
-    Column::detail("Firmware", |vm, _| text(vm, "/spec/firmware")),
+    Column::detail("Preset", |vm, _| text(vm, "/spec/preset")),
+    Column::detail("Firmware", |vm, _| firmware(vm)),
+    Column::detail("TPM", |vm, _| tpm(vm)),
+    Column::detail("Boot order", |vm, _| joined(vm, "/spec/boot")),
     Column::detail("Protected", |vm, _| text(vm, "/spec/protected")),
     Column::detail("Snapshots", |vm, _| crate::snapshot::facts(vm)),
     Column::detail("Notes", |vm, _| text(vm, "/spec/notes")),
@@ -175,6 +178,7 @@ fn nics(vm: &Value) -> String {
     let states = list("/status/runtime/nics").unwrap_or_default();
     let row = |(n, nic): (usize, &Value)| {
         let mut words = vec![text(nic, "/network")];
+        words.extend(nic["model"].as_str().map(str::to_owned));
         if let Some(state) = states.get(n) {
             words.push(text(state, "/mac"));
             let why = state["unplugged"].as_str();
@@ -210,8 +214,9 @@ fn disks(vm: &Value) -> String {
         .into_iter()
         .flatten()
         .map(|disk| {
+            let bus = disk["bus"].as_str().map(|bus| format!(", {bus}")).unwrap_or_default();
             let goes = if disk["owned"] == true { ", goes with the VM" } else { "" };
-            format!("{} (volume {}{goes})", text(disk, "/name"), text(disk, "/volume"))
+            format!("{} (volume {}{bus}{goes})", text(disk, "/name"), text(disk, "/volume"))
         })
         .collect();
     shown.join("\n")
@@ -224,6 +229,21 @@ fn cdroms(vm: &Value) -> String {
         image => format!("{} (image {image})", text(drive, "/name")),
     });
     shown.collect::<Vec<_>>().join("\n")
+}
+
+/// What it boots with, as people say it.
+fn firmware(vm: &Value) -> String {
+    match text(vm, "/spec/firmware").as_str() {
+        "bios" => "BIOS".to_owned(),
+        "uefi" => "UEFI".to_owned(),
+        "uefi_secure" => "UEFI with secure boot".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn tpm(vm: &Value) -> String {
+    let tpm = vm.pointer("/spec/tpm").and_then(Value::as_bool);
+    tpm.map_or(NONE, |has| if has { "2.0" } else { "no" }).to_owned()
 }
 
 fn restarts(vm: &Value) -> String {
@@ -241,6 +261,33 @@ mod tests {
 
     use super::*;
     use crate::table;
+
+    #[test]
+    fn info_tells_what_the_machine_is_made_of() {
+        let mut vm = web();
+        vm["spec"]["preset"] = json!("windows");
+        vm["spec"]["firmware"] = json!("uefi_secure");
+        vm["spec"]["tpm"] = json!(true);
+        vm["spec"]["boot"] = json!(["cd0", "root"]);
+        vm["spec"]["disks"][1]["bus"] = json!("sata");
+        vm["spec"]["nics"][0]["network"] = json!("lan");
+        vm["spec"]["nics"][0]["model"] = json!("virtio");
+        let shown = table::sheet(NOUN.columns, &vm, Time(3_600_000));
+        let machine = shown.lines().skip_while(|line| !line.starts_with("Disks"));
+        let machine: Vec<_> = machine.take_while(|line| !line.starts_with("Restart:")).collect();
+        expect![[r"
+            Disks:       root (volume web-root, goes with the VM)
+                         data (volume data, sata)
+            NICs:        lan, virtio
+            Preset:      windows
+            Firmware:    UEFI with secure boot
+            TPM:         2.0
+            Boot order:  cd0, root"]]
+        .assert_eq(&machine.join("\n"));
+        (vm["spec"]["firmware"], vm["spec"]["tpm"]) = (json!("bios"), json!(false));
+        let shown = table::sheet(NOUN.columns, &vm, Time(3_600_000));
+        assert!(shown.contains("Firmware:    BIOS\nTPM:         no\n"), "{shown}");
+    }
 
     fn web() -> Value {
         json!({
