@@ -17,6 +17,7 @@ use crate::plan::Plan;
 mod cancel;
 mod goal;
 mod prune;
+mod remains;
 
 pub use cancel::cancel;
 pub(crate) use prune::{forget_all, oldest};
@@ -163,7 +164,11 @@ pub(crate) fn plan(at: &Snapshot, family: &str, now: Time) -> Result<Plan> {
         }
         Verdict::Cancelled(error) => Outcome { state: TaskState::Cancelled, finished: now, error },
     };
-    end(at, &home, family, &task, &outcome).map(Plan::commit)
+    let mut txn = end(at, &home, family, &task, &outcome)?;
+    if outcome.state == TaskState::Failed {
+        remains::clear(at, &home, &task, now, &mut txn)?;
+    }
+    Ok(Plan::commit(txn))
 }
 
 fn end(

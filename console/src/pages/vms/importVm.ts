@@ -1,6 +1,6 @@
 // A whole VM from the file of an export: the file becomes an image, and the VM is made of what the image tells.
 import { createVm } from '../../api/actions'
-import { fetchObject } from '../../api/cache'
+import { fetchList, fetchObject } from '../../api/cache'
 import { asProblem, Problem } from '../../api/client'
 import type { Image, Vm } from '../../api/types'
 import { formerUpload, type Sending } from '../../api/upload'
@@ -29,14 +29,23 @@ const LOOK_MS = 500
 
 async function untilReady(project: string, name: string, signal: AbortSignal): Promise<Image> {
   for (;;) {
-    const image = await fetchObject('image', project, name, signal)
-    const { state, reason, content } = image.status
-    if (state === 'ready') return image
-    if (state === 'failed') {
-      const error = content?.error
-      throw new Problem({ status: 0, code: error?.code ?? 'failed', message: error?.message ?? reason ?? 'the import failed', hint: error?.hint ?? undefined })
-    }
+    const image = await fetchObject('image', project, name, signal).catch((error: unknown) => {
+      if (asProblem(error).status === 404) return undefined
+      throw error
+    })
+    const state = image?.status.state
+    if (image && state === 'ready') return image
+    // What failed goes at once, unless somebody waits for it.
+    if (state !== 'importing') throw await whyFailed(project, name, image, signal)
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
     signal.throwIfAborted()
   }
+}
+
+/** The newest import of this name tells it also when the image is gone. */
+async function whyFailed(project: string, name: string, image: Image | undefined, signal: AbortSignal): Promise<Problem> {
+  const { items } = await fetchList('task', project, signal)
+  const task = items.find(({ spec }) => spec.action === 'import' && spec.target.name === name)
+  const error = task?.status.outcome?.error ?? image?.status.content?.error
+  return new Problem({ status: 0, code: error?.code ?? 'failed', message: error?.message ?? `Image ${name} was deleted`, hint: error?.hint ?? undefined })
 }

@@ -4,7 +4,7 @@ use expect_test::expect;
 use novacron_control::{families, plan_all, task, vm};
 use novacron_model::request::StopRequest;
 use novacron_model::vm::{Run, VmState};
-use novacron_model::{Image, Task, Vm, Volume};
+use novacron_model::{Image, Snapshot, Task, Vm, Volume};
 use novacron_store::{Key, Put, Txn};
 use serde_json::json;
 use serde_json::value::to_raw_value;
@@ -35,6 +35,60 @@ fn a_failed_volume_fails_its_task_with_the_reason() {
     let disk = json!([{"name": "v", "volume": "v"}]);
     expect![[r#"conflict spec.disks[0].volume: volume "v" could not be made and cannot be used"#]]
         .assert_eq(&says(world.create::<Vm>("x", json!({"disks": disk}))));
+}
+
+#[test]
+fn a_failed_import_leaves_its_task_alone() {
+    let mut world = World::single();
+    let source = json!({"source": {"url": "http://example.org/a.qcow2"}});
+    let failed = json!({"kind": "disk", "error": {"code": "unavailable", "message": "no answer"}});
+    for _ in 0..2 {
+        let task = world.create::<Image>("a", source.clone()).unwrap();
+        world.settle();
+        world.report(&world.key::<Image>("a"), "content", &failed);
+        world.settle();
+        assert_eq!(world.outcome(task), "failed: no answer");
+        // Its node makes sure that no file is left.
+        assert!(world.get::<Image>("a").meta.deleting.is_some());
+        world.run();
+        assert!(world.find::<Image>("a").is_none(), "the name is free");
+        assert_eq!(world.outcome(task), "failed: no answer");
+    }
+}
+
+#[test]
+fn a_failed_image_stays_for_those_who_wait_for_it() {
+    let mut world = World::single();
+    let import = world.create::<Image>("debian-12", json!({"source": {"catalogue": "debian/12"}}));
+    world.settle();
+    let failed = json!({"kind": "disk", "error": {"code": "unavailable", "message": "no answer"}});
+    world.report(&world.key::<Image>("debian-12"), "content", &failed);
+    // Of two that come at once, the later one finds the other's mark or is found by it.
+    let at = world.at();
+    let task = world.key::<Task>(&import.as_ref().unwrap().unwrap().to_string());
+    let end = plan_all(&at, &Key::from(task), world.now).txn.unwrap();
+    world.create::<Vm>("web", json!({"image": "debian/12"})).unwrap();
+    assert!(world.commit(&end).is_err(), "somebody waits for it now");
+    world.settle();
+    assert!(world.get::<Image>("debian-12").meta.deleting.is_none());
+}
+
+#[test]
+fn a_failed_snapshot_leaves_its_task_alone() {
+    let mut world = World::single();
+    world.create::<Vm>("web", json!({})).unwrap();
+    world.run();
+    let failed = json!({"error": {"code": "storage_full", "message": "full"}});
+    for _ in 0..2 {
+        let spec = json!({"vm": "web"});
+        let task = world.create::<Snapshot>("web.a", spec).unwrap();
+        world.report(&world.key::<Snapshot>("web.a"), "data", &failed);
+        world.settle();
+        assert_eq!(world.outcome(task), "failed: full");
+        world.run();
+        assert!(world.find::<Snapshot>("web.a").is_none(), "the name is free");
+        assert_eq!(world.outcome(task), "failed: full");
+    }
 }
 
 #[test]

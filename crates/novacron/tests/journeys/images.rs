@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use serde_json::{Value, json};
+
 use crate::daemon::{Daemon, eventually, guest, host, listed};
 
 #[test]
@@ -40,11 +42,16 @@ fn a_wrong_checksum_and_a_server_that_vanishes_leave_nothing() {
     server.cut_after.store(1 << 20, Ordering::Relaxed);
     let said = daemon.refused(1, &["image", "import", &server.url, "--name", "cut"]);
     assert!(said.contains("127.0.0.1"), "{said}");
-    for name in ["wrong", "cut"] {
-        assert_eq!(daemon.json(&["image", "show", name])["status"]["state"], "failed");
-        daemon.run(&["image", "delete", name, "--yes"]);
-    }
+    no_image_is_left(&daemon);
     nothing_is_left(&daemon);
+    // But for the tasks, which tell why.
+    let tasks = daemon.json(&["task", "list"]);
+    let why = |name: &str| {
+        let about = |task: &&Value| task["spec"]["target"]["name"] == name;
+        let task = tasks.as_array().unwrap().iter().find(about).unwrap();
+        task["status"]["outcome"]["error"]["message"].as_str().unwrap().to_owned()
+    };
+    assert!(why("wrong").contains("SHA-256") && why("cut").contains("127.0.0.1"), "{tasks:#}");
 
     server.cut_after.store(usize::MAX, Ordering::Relaxed);
     daemon.run(&["image", "import", &server.url, "--name", "cut"]);
@@ -67,8 +74,8 @@ fn an_image_that_reaches_for_other_files_is_refused() {
         let said = daemon.refused(2, &["image", "import", path, "--name", name]);
         assert!(said.contains(why) && said.contains("qemu-img convert"), "{said}");
         assert!(!daemon.cli(&["vm", "create", "web", "--image", name]).status.success());
-        daemon.run(&["image", "delete", name, "--yes"]);
     }
+    no_image_is_left(&daemon);
     nothing_is_left(&daemon);
 }
 
@@ -225,6 +232,11 @@ fn an_image_of_the_catalogue_is_imported_at_its_first_use() {
         daemon.until(&["info", vm], "stopped", |vm| vm["status"]["state"] == "stopped");
     }
     daemon.run(&["delete", "web", "one", "two", "--yes", "--force"]);
+}
+
+/// What failed goes by itself, a moment after its task has ended.
+fn no_image_is_left(daemon: &Daemon) {
+    daemon.until(&["image", "list"], "empty", |images| images == &json!([]));
 }
 
 fn nothing_is_left(daemon: &Daemon) {

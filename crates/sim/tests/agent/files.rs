@@ -7,7 +7,7 @@ use novacron_model::request::RestoreRequest;
 use novacron_model::snapshot::{Consistency, SnapshotSpec, SnapshotState};
 use novacron_model::task::TaskState;
 use novacron_model::vm::{RestartPolicy, VmState};
-use novacron_model::{Error, Image, Name, Object, Result, Snapshot, Vm};
+use novacron_model::{Error, Image, Name, Object, Result, Snapshot, Task, Vm};
 
 use crate::stage::Stage;
 
@@ -43,8 +43,9 @@ async fn an_import_that_fails_says_why() {
     let spec = image(ImageSource::Url("https://images.example/missing".into()));
     let task = stage.hand.create::<Image>("gone", spec).await.unwrap().unwrap();
     assert_eq!(stage.outcome(task).await, TaskState::Failed);
-    let image = stage.hand.get::<Image>("gone").unwrap().unwrap();
-    assert!(image.status.reason.unwrap_or_default().contains("404"));
+    stage.wait_gone::<Image>("gone").await;
+    let task = stage.hand.get::<Task>(&task.to_string()).unwrap().unwrap();
+    assert!(task.status.outcome.unwrap().error.unwrap().message.contains("404"));
 }
 
 #[tokio::test(start_paused = true)]
