@@ -107,7 +107,7 @@ async fn subscribe(
         let connection = GraphQLWebSocket::new(socket, schema, protocol).with_data(data);
         tokio::select! {
             () = connection.serve() => {}
-            () = watchdog::ended(api, caller) => {}
+            _ = watchdog::ended(api, caller) => {}
         }
     };
     Ok(upgrade.protocols(ALL_WEBSOCKET_PROTOCOLS).max_message_size(1 << 20).on_upgrade(serve))

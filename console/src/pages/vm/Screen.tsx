@@ -87,7 +87,13 @@ function useScreen(vm: Vm, box: React.RefObject<HTMLDivElement | null>) {
       try {
         const url = await streamUrl(first.current, 'screen')
         if (closed || !box.current) return
-        const next = new RFB(box.current, url)
+        // noVNC does not tell with which words the server has closed.
+        const socket = new WebSocket(url)
+        let words = ''
+        socket.addEventListener('close', (event) => {
+          words = event.reason
+        })
+        const next = new RFB(box.current, socket)
         current = next
         next.background = '#10141c'
         next.addEventListener('connect', () => {
@@ -96,7 +102,7 @@ function useScreen(vm: Vm, box: React.RefObject<HTMLDivElement | null>) {
           setRfb(next)
           next.focus()
         })
-        next.addEventListener('disconnect', () => retry('the connection was closed'))
+        next.addEventListener('disconnect', () => retry(words || 'the connection was closed'))
       } catch (error) {
         retry(asProblem(error).message)
       }

@@ -11,16 +11,27 @@ use super::{Caller, Credential, TokenRef};
 use crate::edge;
 use crate::state::Api;
 
+/// Why streams end that their client would go on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    Closing,
+    Expired,
+    Revoked,
+}
+
 /// Returns when the caller's streams must end.
-pub async fn ended(api: Arc<Api>, caller: Caller) {
+pub async fn ended(api: Arc<Api>, caller: Caller) -> Ended {
     let token = match &caller.credential {
-        Credential::Peer => return api.closing.cancelled().await,
+        Credential::Peer => {
+            api.closing.cancelled().await;
+            return Ended::Closing;
+        }
         Credential::Token(token) => token,
     };
     tokio::select! {
-        () = api.closing.cancelled() => {}
-        () = expired(token) => {}
-        () = revoked(&api, token) => {}
+        () = api.closing.cancelled() => Ended::Closing,
+        () = expired(token) => Ended::Expired,
+        () = revoked(&api, token) => Ended::Revoked,
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use futures::{SinkExt, StreamExt};
@@ -16,7 +16,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::call::Call;
 use super::guests::vm;
 use super::payload::Payload;
-use crate::auth::{Caller, watchdog};
+use crate::auth::Caller;
+use crate::auth::watchdog::{self, Ended};
 use crate::edge;
 use crate::gateway::Duplex;
 use crate::problem::{Answer, Refusal};
@@ -27,6 +28,12 @@ const REPLAY: u64 = 64 << 10;
 const REPLAY_MAX: u64 = 1 << 20;
 /// Largest frame that a client may send.
 const FRAME_MAX: usize = 1 << 20;
+
+/// As of RFC 6455: the server goes, and the client may come again.
+const GOING_AWAY: u16 = 1001;
+/// The same as an answer 401, in the range that RFC 6455 leaves to applications; GraphQL's protocol
+/// over WebSockets has this number, too.
+const UNAUTHENTICATED: u16 = 4401;
 
 type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 
@@ -108,11 +115,20 @@ async fn bridge(socket: WebSocket, api: Arc<Api>, caller: Caller, line: Box<dyn 
             }
         }
     };
-    tokio::select! {
-        () = outward => {}
-        () = inward => {}
-        () = watchdog::ended(api, caller) => {}
-    }
+    let frame = tokio::select! {
+        () = outward => None,
+        () = inward => None,
+        ended = watchdog::ended(api, caller) => Some(farewell(ended)),
+    };
     // Both halves are dropped first if the client has gone; a failed close changes nothing.
-    let _ = to_client.send(Message::Close(None)).await;
+    let _ = to_client.send(Message::Close(frame)).await;
+}
+
+fn farewell(ended: Ended) -> CloseFrame {
+    let (code, reason) = match ended {
+        Ended::Closing => (GOING_AWAY, "the server is ending"),
+        Ended::Expired => (UNAUTHENTICATED, "the token has expired"),
+        Ended::Revoked => (UNAUTHENTICATED, "the token was revoked"),
+    };
+    CloseFrame { code, reason: reason.into() }
 }

@@ -203,13 +203,15 @@ async fn revoking_a_token_ends_its_streams() {
     let ended = async {
         while watch.next().await.is_some() {}
         while log.next().await.is_some() {}
-        while let Some(Ok(message)) = console.next().await {
-            if message.is_close() {
-                break;
+        loop {
+            if let Message::Close(frame) = console.next().await.unwrap().unwrap() {
+                return frame;
             }
         }
     };
-    tokio::time::timeout(PATIENCE, ended).await.expect("a stream outlived its token");
+    let ended = tokio::time::timeout(PATIENCE, ended).await;
+    let frame = ended.expect("a stream outlived its token").expect("the console says why");
+    assert_eq!((u16::from(frame.code), &*frame.reason), (4401, "the token was revoked"));
     Answer::of(open(NETWORKS).await).await.problem(401, "");
 }
 

@@ -17,7 +17,7 @@ use super::NOUN;
 use super::terminal::{Raw, keyboard};
 use crate::args::typed;
 use crate::client::path::query;
-use crate::client::websocket::{Socket, failure};
+use crate::client::websocket::{Farewell, Socket, failure};
 use crate::failure::{Failure, Result};
 use crate::output;
 use crate::session::Session;
@@ -48,7 +48,9 @@ pub async fn console(session: &Session, args: &ConsoleArgs) -> Result<()> {
     drop(raw);
     match end? {
         End::Left => output::note(format!("\nleft {}; it goes on", NOUN.called(&args.name))),
-        End::Closed(reason) => output::note(format!("\nthe console was closed{reason}")),
+        End::Closed(farewell) => {
+            output::note(format!("\n{}", farewell.conclude("the console")?));
+        }
         End::Signal(number) => return Err(Failure::signalled(number)),
     }
     Ok(())
@@ -56,8 +58,8 @@ pub async fn console(session: &Session, args: &ConsoleArgs) -> Result<()> {
 
 enum End {
     Left,
-    /// By the server, with its words.
-    Closed(String),
+    /// By the server.
+    Closed(Farewell),
     Signal(u8),
 }
 
@@ -69,12 +71,9 @@ async fn relay(mut socket: Socket, leave_on_key: bool, signals: &mut Signals) ->
             message = socket.next() => match message {
                 Some(Ok(Message::Binary(bytes))) => output::bytes(&bytes)?,
                 Some(Ok(Message::Text(text))) => output::bytes(text.as_bytes())?,
-                Some(Ok(Message::Close(frame))) => return Ok(End::Closed(frame.map_or_else(
-                    String::new,
-                    |frame| if frame.reason.is_empty() { String::new() } else { format!(": {}", frame.reason) },
-                ))),
+                Some(Ok(Message::Close(frame))) => return Ok(End::Closed(Farewell::of(frame))),
                 Some(Ok(_)) => {}
-                None | Some(Err(Error::ConnectionClosed)) => return Ok(End::Closed(String::new())),
+                None | Some(Err(Error::ConnectionClosed)) => return Ok(End::Closed(Farewell::silent())),
                 Some(Err(error)) => return Err(failure(error)),
             },
             typed = keys.recv(), if typing => match typed {

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{NOUN, peer};
-use crate::client::websocket::Socket;
+use crate::client::websocket::{Farewell, Socket};
 use crate::failure::{Failure, Result};
 use crate::output;
 use crate::session::Session;
@@ -135,7 +135,13 @@ async fn relay(viewer: impl Stream, guest: Socket) {
         while let Some(Ok(message)) = guest_in.next().await {
             let written = match message {
                 Message::Binary(bytes) => viewer_out.write_all(&bytes).await,
-                Message::Close(_) => return,
+                Message::Close(frame) => {
+                    let words = Farewell::of(frame).words;
+                    if !words.is_empty() {
+                        output::note(format!("the screen was closed{words}"));
+                    }
+                    return;
+                }
                 _ => Ok(()),
             };
             if written.is_err() {

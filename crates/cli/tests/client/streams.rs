@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::process::Child;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::program::{at, feed, run};
 use crate::server::{Reply, Server, Socket, ok, problem, send};
@@ -83,6 +84,23 @@ async fn parrot(mut socket: Socket) {
             socket.close(None).await.unwrap();
         }
     }
+}
+
+#[tokio::test]
+async fn a_console_that_its_token_no_longer_opens_is_a_failure() {
+    let server = Server::start(|_| {
+        Reply::WebSocket(Box::new(|mut socket| {
+            async move {
+                let reason = "the token was revoked".into();
+                let frame = CloseFrame { code: 4401.into(), reason };
+                socket.close(Some(frame)).await.unwrap();
+            }
+            .boxed()
+        }))
+    });
+    let did = run(&server, "console web").await;
+    assert_eq!(did.code, 5, "{did:?}");
+    assert!(did.err.contains("the console was closed: the token was revoked"), "{}", did.err);
 }
 
 #[tokio::test]
