@@ -1792,6 +1792,7 @@ export interface components {
         /** @description What the import found; complete when `ready` is set. */
         ImageContent: {
             error?: components["schemas"]["Error"] | null;
+            format?: components["schemas"]["ImageFormat"] | null;
             kind: components["schemas"]["ImageKind"];
             machine?: components["schemas"]["ImageMachine"] | null;
             ready?: components["schemas"]["Time"] | null;
@@ -1799,6 +1800,7 @@ export interface components {
             sha256?: string;
             /** @description Bytes of the source as it arrived. */
             size?: components["schemas"]["Bytes"];
+            stored?: components["schemas"]["Bytes"] | null;
             /**
              * @description Size of the disk that a guest sees, of several the first; zero for a bundle without disk and
              *     for an ISO.
@@ -1816,6 +1818,11 @@ export interface components {
             meta: components["schemas"]["DraftMeta"];
             spec: components["schemas"]["ImageSpec"];
         };
+        /**
+         * @description What a source can be, by its first bytes.
+         * @enum {string}
+         */
+        ImageFormat: "raw" | "qcow2" | "vmdk" | "vhdx" | "iso" | "bundle";
         /** @enum {string} */
         ImageKind: "disk" | "bundle" | "iso";
         /** @description A VM as it was when it was exported, without secrets and without the media in its drives. */

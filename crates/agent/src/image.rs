@@ -162,10 +162,12 @@ pub(crate) fn is_deleted(node: &Node, family: &Key, uid: Uuid) -> bool {
 fn failed(error: &Error) -> ImageContent {
     ImageContent {
         kind: ImageKind::Disk,
+        format: None,
         ready: None,
         sha256: String::new(),
         size: Bytes(0),
         virtual_size: Bytes(0),
+        stored: None,
         machine: None,
         error: Some(error.clone()),
     }

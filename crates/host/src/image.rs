@@ -301,7 +301,9 @@ impl Importer {
         let source = staging.join(SOURCE);
         step(progress, steps::CHECK);
         let mut record = Record::new(arrival);
-        match detect::detect(&source)? {
+        let detected = detect::detect(&source)?;
+        record.set_format(detected.format());
+        match detected {
             Detected::Bundle => {
                 step(progress, steps::UNPACK);
                 let mut bundle =

@@ -99,6 +99,9 @@ pub struct Uploaded {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImageContent {
     pub kind: ImageKind,
+    /// What the source was; absent on an image of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<ImageFormat>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<Time>,
     /// SHA-256 of the source as it arrived.
@@ -111,6 +114,9 @@ pub struct ImageContent {
     /// for an ISO.
     #[serde(default)]
     pub virtual_size: Bytes,
+    /// Room that its files take in the pool; absent on an image of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<Bytes>,
     /// Of a whole VM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<ImageMachine>,
@@ -128,4 +134,17 @@ pub enum ImageKind {
     Bundle,
     /// A CD or DVD (ISO 9660), kept as it came; no volume starts from it.
     Iso,
+}
+
+/// What a source can be, by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageFormat {
+    Raw,
+    Qcow2,
+    Vmdk,
+    Vhdx,
+    Iso,
+    /// A tar archive with a manifest of ours.
+    Bundle,
 }

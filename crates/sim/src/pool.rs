@@ -14,7 +14,7 @@ use novacron_agent::{Pool, Pools};
 use novacron_host::hypervisor::Boot;
 use novacron_host::image::machine_in;
 use novacron_host::storage::Base;
-use novacron_model::image::{ImageContent, ImageKind, Uploaded};
+use novacron_model::image::{ImageContent, ImageFormat, ImageKind, Uploaded};
 use novacron_model::pool::{PoolSpec, PoolUsage};
 use novacron_model::task::{Live, step as steps};
 use novacron_model::volume::DiskFormat;
@@ -89,12 +89,19 @@ impl SimPools {
     }
 
     fn arrive(&self, image: &ImageOrder, kind: ImageKind, size: Bytes) {
+        let format = match kind {
+            ImageKind::Disk => ImageFormat::Qcow2,
+            ImageKind::Bundle => ImageFormat::Bundle,
+            ImageKind::Iso => ImageFormat::Iso,
+        };
         let content = ImageContent {
             kind,
+            format: Some(format),
             ready: None,
             sha256: image.sha256.clone().unwrap_or_else(|| "0".repeat(64)),
             size,
             virtual_size: if kind == ImageKind::Disk { DISK } else { Bytes(0) },
+            stored: Some(size),
             machine: None,
             error: None,
         };

@@ -53,12 +53,20 @@ function columns(users: (image: string) => Users): Column<Image>[] {
     { id: 'os', title: 'OS', width: '8.5rem', choice: 'shown', sort: (image) => image.spec.os, cell: (image) => image.spec.os || <Dash /> },
     { id: 'kind', title: 'Kind', width: '5rem', choice: 'shown', sort: kindOf, cell: (image) => kindOf(image) || <Dash /> },
     {
+      id: 'format', title: 'Format', width: '5.5rem', choice: 'shown', sort: (image) => image.status.content?.format ?? '',
+      cell: (image) => image.status.content?.format ?? <Dash />,
+    },
+    {
       id: 'size', title: 'Size', width: '5.5rem', right: true, sort: (image) => image.status.content?.size ?? 0,
       cell: (image) => (image.status.content?.size ? bytes(image.status.content.size) : <Dash />),
     },
     {
       id: 'disk', title: 'Disk', width: '5.5rem', right: true, choice: 'shown', sort: (image) => image.status.content?.virtual_size ?? 0,
       cell: (image) => (image.status.content?.virtual_size ? bytes(image.status.content.virtual_size) : <Dash />),
+    },
+    {
+      id: 'stored', title: 'Stored', width: '5.5rem', right: true, choice: 'hidden', sort: (image) => image.status.content?.stored ?? 0,
+      cell: (image) => (image.status.content?.stored ? bytes(image.status.content.stored) : <Dash />),
     },
     { id: 'checksum', title: 'SHA-256', width: '8.5rem', choice: 'shown', cell: (image) => <Checksum image={image} /> },
     {
@@ -102,7 +110,7 @@ export function ImagesPage() {
     <>
       <ListPage
         title="Images" id="images" query={useList('image', project)} columns={columns(imageUsers(vms, volumes))}
-        texts={(image) => [image.status.state, image.spec.os, image.status.content?.kind ?? '']}
+        texts={(image) => [image.status.state, image.spec.os, image.status.content?.kind ?? '', image.status.content?.format ?? '']}
         signature={(image) => [image.status.state, image.status.content?.size].join('|')}
         empty={<Empty text="No images yet. A VM starts from one." command={<CommandLine text="novacron image import disk.qcow2 --name debian-12" />} />}
         bulk={(rows, clear) => <BulkDelete targets={rows.map((row) => refOf('image', row))} onDone={clear} />}

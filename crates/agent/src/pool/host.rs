@@ -159,10 +159,12 @@ impl Pool for Dir {
         let files = self.importer.finish(uid, &*progress).await?;
         Ok(ImageContent {
             kind: files.kind,
+            format: files.format,
             ready: None,
             sha256: files.sha256,
             size: files.size,
             virtual_size: files.virtual_size,
+            stored: Some(files.stored),
             machine: files.machine,
             error: None,
         })

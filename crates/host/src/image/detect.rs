@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use novacron_model::image::ImageFormat;
 use novacron_model::units::Bytes;
 use novacron_model::{Code, Error, Result};
 
@@ -25,6 +26,19 @@ pub enum Detected {
     Iso,
     /// A tar archive.
     Bundle,
+}
+
+impl Detected {
+    pub fn format(&self) -> ImageFormat {
+        match self {
+            Self::Qcow2(_) => ImageFormat::Qcow2,
+            Self::Raw(_) => ImageFormat::Raw,
+            Self::Vmdk(_) => ImageFormat::Vmdk,
+            Self::Vhdx(_) => ImageFormat::Vhdx,
+            Self::Iso => ImageFormat::Iso,
+            Self::Bundle => ImageFormat::Bundle,
+        }
+    }
 }
 
 /// Snapshots inside an image are dropped; so many speak of an attack or a mistake.

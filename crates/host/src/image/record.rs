@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use novacron_model::image::{ImageKind, ImageMachine};
+use novacron_model::image::{ImageFormat, ImageKind, ImageMachine};
 use novacron_model::units::Bytes;
 use novacron_model::volume::DiskFormat;
 use novacron_model::{Error, Name, Result};
@@ -19,10 +20,17 @@ use crate::storage::{Base, Pool, fault};
 const FILE: &str = "image.json";
 const FORMAT: u32 = 1;
 
+/// In which `stat` counts, whatever the file system.
+const BLOCK: u64 = 512;
+
 /// An image that is ready, as a machine and its volumes need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFiles {
     pub kind: ImageKind,
+    /// Of the source; none if an older version has made the image.
+    pub format: Option<ImageFormat>,
+    /// Room that its files take.
+    pub stored: Bytes,
     /// Lower-case hex SHA-256 of the source as it arrived.
     pub sha256: String,
     /// Bytes of the source as it arrived.
@@ -52,14 +60,23 @@ impl ImageFiles {
             Error::internal(format!("{} is damaged: {error}", path.display()))
                 .hint("remove the image and import it again")
         })?;
-        Ok(Some(record.files(&dir)))
+        let stored = stored(&dir).map_err(fault::at(&dir, "read"))?;
+        Ok(Some(ImageFiles { stored, ..record.files(&dir) }))
     }
+}
+
+/// Holes take no room.
+fn stored(dir: &Path) -> std::io::Result<Bytes> {
+    let blocks = fs::read_dir(dir)?.map(|entry| Ok(entry?.metadata()?.blocks()));
+    Ok(Bytes(blocks.sum::<std::io::Result<u64>>()? * BLOCK))
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Record {
     format: u32,
     kind: ImageKind,
+    #[serde(default)]
+    source: Option<ImageFormat>,
     sha256: String,
     size: Bytes,
     virtual_size: Bytes,
@@ -107,6 +124,7 @@ impl Record {
         Self {
             format: FORMAT,
             kind: ImageKind::Disk,
+            source: None,
             sha256: arrival.sha256.clone(),
             size: arrival.size,
             virtual_size: Bytes(0),
@@ -116,6 +134,10 @@ impl Record {
             kernel: None,
             machine: None,
         }
+    }
+
+    pub fn set_format(&mut self, source: ImageFormat) {
+        self.source = Some(source);
     }
 
     /// In the order of the bundle; volumes lie over the first unless they say otherwise.
@@ -166,6 +188,8 @@ impl Record {
         };
         ImageFiles {
             kind: self.kind,
+            format: self.source,
+            stored: Bytes(0),
             sha256: self.sha256,
             size: self.size,
             virtual_size: self.virtual_size,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use novacron_model::Code;
-use novacron_model::image::ImageKind;
+use novacron_model::image::{ImageFormat, ImageKind};
 use novacron_model::units::Bytes;
 use uuid::Uuid;
 
@@ -52,6 +52,7 @@ async fn vmdk_and_vhdx_disks_become_qcow2() {
         made(dir, "vhdx", "subformat=dynamic"),
         made(dir, "vhdx", "subformat=fixed"),
     ];
+    let formats = [[ImageFormat::Vmdk; 3].as_slice(), &[ImageFormat::Vhdx; 2]].concat();
     for (n, file) in files.into_iter().enumerate() {
         let length = Bytes(file.len() as u64);
         let files = importer(&place).import(Uuid::now_v7(), upload(file), None, &quiet).await;
@@ -59,6 +60,7 @@ async fn vmdk_and_vhdx_disks_become_qcow2() {
         let found = (files.kind, files.size, files.virtual_size);
         assert_eq!(found, (ImageKind::Disk, length, Bytes::mib(3)), "file {n}");
         assert!(content(&place, &files) == disk(), "file {n}");
+        assert_eq!(files.format, Some(formats[n]), "what came, not what it was made into");
         assert_eq!(info(&files.disk.unwrap().path, "qcow2").get("backing-filename"), None);
     }
 }

@@ -12,7 +12,7 @@ use novacron_host::cloud_init::iso;
 use novacron_host::hypervisor::Boot;
 use novacron_host::image::{ImageFiles, Importer, Limits, Source};
 use novacron_host::storage::{DirPool, Pool, QemuImg, VolumeWanted};
-use novacron_model::image::ImageKind;
+use novacron_model::image::{ImageFormat, ImageKind};
 use novacron_model::task::Live;
 use novacron_model::units::Bytes;
 use novacron_model::volume::DiskFormat;
@@ -75,6 +75,8 @@ async fn a_clean_qcow2_is_kept_as_it_is() {
     let files = importer(&place).import(image, upload(&*file), Some(&sum), &quiet).await.unwrap();
     assert_eq!((files.kind, &files.boot), (ImageKind::Disk, &Boot::Firmware));
     assert_eq!((files.size, files.virtual_size), (Bytes(file.len() as u64), Bytes::mib(1)));
+    assert_eq!(files.format, Some(ImageFormat::Qcow2));
+    assert!(files.stored >= Bytes::mib(1) && files.stored < Bytes::mib(2), "{}", files.stored);
     assert_eq!(files.sha256, sum);
     assert!(fs::read(&files.disk.as_ref().unwrap().path).unwrap() == file);
     assert!(content(&place, &files) == noise);
@@ -98,6 +100,7 @@ async fn an_iso_is_kept_as_it_is_and_is_no_disk() {
         let image = Uuid::now_v7();
         let files = importer(&place).import(image, upload(&*file), None, &quiet).await.unwrap();
         assert_eq!((files.kind, &files.boot), (ImageKind::Iso, &Boot::Firmware));
+        assert_eq!(files.format, Some(ImageFormat::Iso));
         assert_eq!((files.size, files.virtual_size), (Bytes(file.len() as u64), Bytes(0)));
         assert_eq!(files.disk, None);
         let path = files.iso.clone().unwrap();
@@ -123,6 +126,7 @@ async fn a_raw_image_is_kept_whatever_is_on_it() {
         assert_eq!((files.size.0, &files.sha256), (raw.len() as u64, &sha256(&raw)));
         let disk = files.disk.as_ref().unwrap();
         assert_eq!(disk.format, DiskFormat::Raw);
+        assert_eq!(files.format, Some(ImageFormat::Raw));
         assert!(fs::read(&disk.path).unwrap() == expected);
         assert_eq!(fs::metadata(&disk.path).unwrap().permissions().mode() & 0o777, 0o444);
     }
