@@ -4,8 +4,8 @@ import { noteObject, noteTask } from './cache'
 import { request, send } from './client'
 import { listPath, objectPath } from './kinds'
 import type {
-  DeletePreview, Image, ImageDraft, KindName, NewToken, Node, NodePatch, ObjectRef, Snapshot, StopRequest, Task, Ticket,
-  TicketRequest, Vm, VmDraft, VmPatch, Volume, VolumeDraft,
+  DeletePreview, DiskBus, Image, ImageDraft, KindName, NewToken, Node, NodePatch, ObjectRef, Snapshot, StopRequest, Task,
+  Ticket, TicketRequest, Vm, VmDraft, VmPatch, Volume, VolumeDraft,
 } from './types'
 
 export type VmVerb = 'start' | 'stop' | 'restart' | 'reset' | 'pause' | 'resume'
@@ -64,8 +64,9 @@ export const patchVolume = (volume: Volume, spec: { size?: number; limits: { iop
   request<Volume>('PATCH', objectPath('volume', volume.meta.project ?? '', volume.meta.name), { body: { spec } })
 
 /** A guest that runs gets it, or is asked to let go of it, in a task. */
-export async function attach(project: string, vm: string, volume: string): Promise<void> {
-  noteTask(await request<Task>('POST', `${objectPath('vm', project, vm)}/attach`, { body: { volume } }))
+/** Without a `bus` the VM's preset decides. */
+export async function attach(project: string, vm: string, volume: string, bus?: DiskBus): Promise<void> {
+  noteTask(await request<Task>('POST', `${objectPath('vm', project, vm)}/attach`, { body: { volume, bus } }))
 }
 
 export async function detach(project: string, vm: string, volume: string): Promise<void> {

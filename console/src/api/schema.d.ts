@@ -1404,6 +1404,7 @@ export interface components {
         };
         /** @description Body of `attach`. */
         AttachRequest: {
+            bus?: components["schemas"]["DiskBus"] | null;
             disk?: components["schemas"]["Name"] | null;
             volume: components["schemas"]["Name"];
         };

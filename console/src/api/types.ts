@@ -77,6 +77,8 @@ export type LogLine = S['LogLine']
 export type Level = S['Level']
 export type ClusterEvent = Sent<S['Event']>
 
+export type DiskBus = S['DiskBus']
+
 export type DeletePreview = S['DeletePreview']
 export type StopRequest = S['StopRequest']
 export type Ticket = S['Ticket']

@@ -87,6 +87,9 @@ pub enum VolumeCommand {
         /// Name of the disk in the VM; the volume's unless said
         #[arg(long)]
         disk: Option<String>,
+        /// What the disk sits on; the preset's own unless said. SATA takes it at the next start
+        #[arg(long, value_enum)]
+        bus: Option<DiskBus>,
         #[command(flatten)]
         wait: WaitArgs,
     },
@@ -224,6 +227,21 @@ impl DiskFormat {
     }
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum DiskBus {
+    Virtio,
+    Sata,
+}
+
+impl DiskBus {
+    fn wire(self) -> &'static str {
+        match self {
+            Self::Virtio => "virtio",
+            Self::Sata => "sata",
+        }
+    }
+}
+
 pub async fn run(session: &Session, command: VolumeCommand) -> Result<()> {
     match command {
         VolumeCommand::Create(args) => create(session, &args).await,
@@ -239,8 +257,11 @@ pub async fn run(session: &Session, command: VolumeCommand) -> Result<()> {
         VolumeCommand::Export(args) => export(session, &args).await,
         VolumeCommand::Edit { name } => edit::edit(session, &NOUN, &name).await,
         VolumeCommand::Delete(args) => delete::delete(session, &NOUN, &args).await,
-        VolumeCommand::Attach { volume, vm, disk, wait } => {
-            attach(session, &volume, &vm, disk, &wait).await
+        VolumeCommand::Attach { volume, vm, disk, bus, wait } => {
+            let mut body = json!({"volume": volume});
+            put(&mut body, "disk", disk);
+            put(&mut body, "bus", bus.map(DiskBus::wire));
+            attach(session, &volume, &vm, &body, &wait).await
         }
         VolumeCommand::Detach { volume, vm, wait } => detach(session, &volume, &vm, &wait).await,
     }
@@ -327,15 +348,17 @@ async fn attach(
     session: &Session,
     volume: &str,
     vm: &str,
-    disk: Option<String>,
+    body: &Value,
     wait: &WaitArgs,
 ) -> Result<()> {
-    let mut body = json!({"volume": volume});
-    put(&mut body, "disk", disk);
     let path = vm::NOUN.path(&session.project, vm) + "/attach";
-    let answer = session.client.call(Call::post(path, &body)).await?;
+    let answer = session.client.call(Call::post(path, body)).await?;
     let sentence = format!("{} is a disk of {}", NOUN.called(volume), vm::NOUN.called(vm));
-    task::conclude(session, answer, wait, &sentence, Some((&vm::NOUN, vm))).await
+    task::conclude(session, answer, wait, &sentence, Some((&vm::NOUN, vm))).await?;
+    if !wait.no_wait && session.is_table() {
+        set::tell_pending(session, &session.read(&vm::NOUN, vm).await?);
+    }
+    Ok(())
 }
 
 async fn detach(session: &Session, volume: &str, vm: &str, wait: &WaitArgs) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::meta::{Kind, Meta, ObjectRef};
 use crate::name::Name;
 use crate::token::TokenSpec;
 use crate::units::{Bytes, Seconds, Time};
-use crate::vm::{Protocol, Run};
+use crate::vm::{DiskBus, Protocol, Run};
 
 /// What a client sends to create an object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,10 @@ pub struct AttachRequest {
     /// Name of the disk in the VM; the volume's name unless said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk: Option<Name>,
+    /// The preset's own unless said. SATA takes no disk while its guest runs: that waits for the next
+    /// start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bus: Option<DiskBus>,
 }
 
 /// Body of `detach`.

@@ -441,3 +441,20 @@ async fn figures_of_the_last_hour_stand_line_by_line() {
     let said = "nothing is known of the last hour of node \"none\"\n";
     assert_eq!((did.code, did.out.as_str(), did.err.as_str()), (0, "", said), "{did:?}");
 }
+
+#[tokio::test]
+async fn a_volume_that_waits_for_a_restart_is_said_to_and_is_no_failure() {
+    let server = Server::start(|seen| match seen.path.as_str() {
+        path if path.contains("/tasks/") => ok(task("succeeded", Value::Null)),
+        path if path.ends_with("/attach") => Reply::Json(202, vec![], task("running", Value::Null)),
+        _ => ok(json!({"meta": {"name": "web"}, "status": {"pending": [
+            {"field": "spec.disks", "text": "disk \"data\" added", "reason": "no hot-plug"}]}})),
+    });
+    let did = run(&server, "volume attach data web --bus sata").await;
+    assert_eq!(did.code, 0, "{did:?}");
+    let body = json!({"volume": "data", "bus": "sata"});
+    assert_eq!(server.shared.only("POST /v1/projects/default/vms/web/attach").json(), body);
+    assert!(did.err.contains("disk \"data\" added after restart (no hot-plug)"), "{did:?}");
+    let did = run(&server, "volume attach data web --bus scsi").await;
+    assert_eq!(did.code, 2, "{did:?}");
+}

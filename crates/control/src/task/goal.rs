@@ -7,7 +7,7 @@
 //! | stop, pause | stopped, paused, likewise |
 //! | restart, reset | the order with the task's number was carried out |
 //! | restore | likewise; then the VM does what its spec says |
-//! | attach | the guest has the volume as a disk, or there is no guest |
+//! | attach | the guest has the volume as a disk, or gets it at its next start |
 //! | detach | the volume is free |
 //! | delete | gone |
 

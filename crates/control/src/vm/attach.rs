@@ -51,7 +51,7 @@ pub fn attach(
         pool: None,
         image: None,
         owned: false,
-        bus: None,
+        bus: body.bus,
     });
     hardware::check(&new.spec).map_err(|error| error.at("disk"))?;
     let new = put_spec(&mut txn, request.at, vm, new, None)?;
@@ -104,6 +104,11 @@ fn take_back(
     if body.disk.as_ref().is_some_and(|name| *name != disk.name) {
         let message = format!("the guest has the volume as disk \"{}\" still", disk.name);
         return Err(Error::conflict(message).at("disk").hint("leave the name out, or stop the VM"));
+    }
+    let sits = |disk: &Disk| disk.bus.unwrap_or(vm.spec.preset.disk_bus());
+    if body.bus.is_some_and(|bus| bus != sits(&disk)) {
+        let message = format!("the guest has disk \"{}\" on another bus still", disk.name);
+        return Err(Error::conflict(message).at("bus").hint("leave the bus out, or stop the VM"));
     }
     // Once detached, it outlives the VM.
     disk.owned = false;

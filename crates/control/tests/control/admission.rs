@@ -420,7 +420,7 @@ fn a_vm_cannot_grow_beyond_its_node() {
 #[test]
 fn volumes_are_attached_to_one_vm() {
     let mut world = world();
-    let data = || AttachRequest { volume: Name::new("data").unwrap(), disk: None };
+    let data = || AttachRequest { volume: Name::new("data").unwrap(), disk: None, bus: None };
     let undo = || DetachRequest { volume: Name::new("data").unwrap() };
     world.create::<Vm>("db", json!({})).unwrap();
     world.create::<Vm>("db2", json!({})).unwrap();

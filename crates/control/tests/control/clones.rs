@@ -434,8 +434,11 @@ fn what_is_being_copied_is_attached_to_no_guest() {
     world.create::<Volume>("free", json!({"size": 1_u64 << 30})).unwrap();
     world.run();
     copy(&mut world, "taken", json!({"source": {"volume": "free"}})).unwrap();
-    let body =
-        novacron_model::request::AttachRequest { volume: Name::new("free").unwrap(), disk: None };
+    let body = novacron_model::request::AttachRequest {
+        volume: Name::new("free").unwrap(),
+        disk: None,
+        bus: None,
+    };
     check(
         world.verb("web", |request, vm| vm::attach(request, vm, &body)),
         &expect![[

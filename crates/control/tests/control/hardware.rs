@@ -110,10 +110,10 @@ fn a_drive_that_goes_leaves_the_boot_order() {
     world.create::<novacron_model::Volume>("data", json!({"size": GIB})).unwrap();
     world.run();
     set(&mut world, &json!({"cdroms": [{"name": "cd0"}]}));
-    let body = AttachRequest { volume: name("data"), disk: Some(name("cd0")) };
+    let body = AttachRequest { volume: name("data"), disk: Some(name("cd0")), bus: None };
     let refused = world.verb("web", |request, vm| vm::attach(request, vm, &body));
     assert!(says(refused).contains("two drives are named \"cd0\""));
-    let body = AttachRequest { volume: name("data"), disk: None };
+    let body = AttachRequest { volume: name("data"), disk: None, bus: None };
     world.verb("web", |request, vm| vm::attach(request, vm, &body)).unwrap();
     set(&mut world, &json!({"boot": ["data", "root"]}));
     let body = DetachRequest { volume: name("data") };

@@ -130,7 +130,7 @@ fn perform(world: &mut World, deed: Deed) {
         }
         Deed::Attach(n, m) => {
             let Some(volume) = pick::<Volume>(world, m) else { return };
-            let body = AttachRequest { volume: name(volume.name()), disk: None };
+            let body = AttachRequest { volume: name(volume.name()), disk: None, bus: None };
             verb(world, n, |request, vm| vm::attach(request, vm, &body));
         }
         Deed::Detach(n, m) => {

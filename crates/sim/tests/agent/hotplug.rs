@@ -42,7 +42,7 @@ fn volume(stage: &Stage) -> Object<Volume> {
 }
 
 async fn attach(stage: &Stage, to: &str) -> novacron_model::Result<Uuid> {
-    let body = AttachRequest { volume: name("data"), disk: None };
+    let body = AttachRequest { volume: name("data"), disk: None, bus: None };
     let task = stage.hand.act::<Vm>(to, |request, vm| vm::attach(request, vm, &body)).await?;
     Ok(task.unwrap())
 }

@@ -4,13 +4,14 @@ import { Link2, Unlink } from 'lucide-react'
 import { useState } from 'react'
 import { attach, detach } from '../../../api/actions'
 import { useList } from '../../../api/queries'
-import type { Vm, Volume } from '../../../api/types'
+import type { DiskBus, Vm, Volume } from '../../../api/types'
 import { SelectField } from '../../../components/Field'
 import { errorAt, FormDialog } from '../../../components/FormDialog'
 import { bytes } from '../../../components/format'
 import { notifyError } from '../../../components/notices'
 import { Panel } from '../../../components/Page'
 import { StateMark } from '../../../components/StateMark'
+import { BusField } from '../../volumes/BusField'
 import { ChangeButton } from '../../volumes/ChangeVolume'
 
 export function Disks({ vm }: { vm: Vm }) {
@@ -75,9 +76,10 @@ function AttachVolume({ vm, volumes, onClose }: { vm: Vm; volumes: Volume[]; onC
   const node = vm.status.placement?.node
   const free = volumes.filter((volume) => !volume.status.attachment && volume.status.state === 'ready' && (!node || !volume.status.location || volume.status.location.node === node))
   const [chosen, setChosen] = useState('')
+  const [bus, setBus] = useState<DiskBus | ''>('')
   const name = chosen || (free[0]?.meta.name ?? '')
   return (
-    <FormDialog title={`Attach a volume to ${vm.meta.name}`} submit="Attach" disabled={!name} onClose={onClose} onSubmit={() => attach(project, vm.meta.name, name)}>
+    <FormDialog title={`Attach a volume to ${vm.meta.name}`} submit="Attach" disabled={!name} onClose={onClose} onSubmit={() => attach(project, vm.meta.name, name, bus || undefined)}>
       {(problem) =>
         free.length === 0 ? (
           <p>
@@ -88,11 +90,14 @@ function AttachVolume({ vm, volumes, onClose }: { vm: Vm; volumes: Volume[]; onC
             first.
           </p>
         ) : (
-          <SelectField
-            label="Volume" data-autofocus="" value={name} error={errorAt(problem, 'volume')} hint="It becomes the last disk"
-            options={free.map((each) => ({ value: each.meta.name, label: `${each.meta.name}, ${bytes(each.spec.size)}` }))}
-            onChange={(event) => setChosen(event.target.value)}
-          />
+          <>
+            <SelectField
+              label="Volume" data-autofocus="" value={name} error={errorAt(problem, 'volume')} hint="It becomes the last disk"
+              options={free.map((each) => ({ value: each.meta.name, label: `${each.meta.name}, ${bytes(each.spec.size)}` }))}
+              onChange={(event) => setChosen(event.target.value)}
+            />
+            <BusField vm={vm} value={bus} onChange={setBus} />
+          </>
         )
       }
     </FormDialog>

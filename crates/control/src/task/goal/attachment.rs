@@ -3,7 +3,7 @@
 use novacron_model::task::Action;
 use novacron_model::vm::RefusedChange;
 use novacron_model::volume::Attachment;
-use novacron_model::{Error, Object, Task, Vm, Volume, key};
+use novacron_model::{Code, Error, Object, Task, Vm, Volume, key};
 use novacron_store::{Snapshot as At, object};
 
 use super::Verdict;
@@ -82,6 +82,10 @@ fn given(task: &Object<Task>, volume: &Object<Volume>, vm: &Object<Vm>) -> Optio
         refused.device == device && refused.generation >= task.spec.order
     };
     let RefusedChange { error, .. } = runtime.refused.iter().find(mine)?;
+    if task.spec.action == Action::Attach && error.code == Code::Unsupported {
+        // As with other changes that no live guest can take: it is pending, which the VM tells.
+        return Some(Verdict::Done);
+    }
     let how = match task.spec.action {
         Action::Attach => "it has the disk from its next start on",
         _ => "it gives the disk up when it lets go of it, or at its next start",
