@@ -5933,7 +5933,7 @@ export interface operations {
     pull_file: {
         parameters: {
             query: {
-                /** @description Absolute path in the guest. */
+                /** @description Absolute path in the guest, such as `/etc/hosts` or `C:\hosts`. */
                 path: string;
             };
             header?: never;
@@ -5968,7 +5968,7 @@ export interface operations {
     push_file: {
         parameters: {
             query: {
-                /** @description Absolute path in the guest. */
+                /** @description Absolute path in the guest, such as `/etc/hosts` or `C:\hosts`. */
                 path: string;
             };
             header?: never;

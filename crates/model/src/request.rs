@@ -119,6 +119,16 @@ pub struct ExecResult {
     pub truncated: bool,
 }
 
+/// Whether a path of a file in a guest is absolute: `/etc/hosts`, and with a drive's letter
+/// `C:\Windows\hosts` or `C:/Windows/hosts`. Which of them a guest knows it says itself.
+pub fn is_guest_path(path: &str) -> bool {
+    match path.as_bytes() {
+        [b'/', ..] => true,
+        [drive, b':', b'\\' | b'/', ..] => drive.is_ascii_alphabetic(),
+        _ => false,
+    }
+}
+
 /// Body of `tickets`: opens a stream from where no header can be set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TicketRequest {
@@ -233,6 +243,16 @@ impl std::str::FromStr for PortText {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_guest_path_is_absolute() {
+        for good in ["/", "/etc/hosts", r"C:\x", "c:/x", r"z:\"] {
+            assert!(is_guest_path(good), "{good}");
+        }
+        for bad in ["", "etc", "C:", "C:x", r"\x", r"1:\x", r"CC:\x"] {
+            assert!(!is_guest_path(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn port_forwards_read_as_people_write_them() {

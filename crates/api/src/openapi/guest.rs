@@ -38,8 +38,8 @@ fn exec() -> Operation {
 fn path_parameter(operation: Operation) -> Operation {
     operation.parameter(json!({
         "name": "path", "in": "query", "required": true,
-        "description": "Absolute path in the guest.",
-        "schema": { "type": "string", "pattern": "^/[^\\x00]*$", "maxLength": 4096 },
+        "description": "Absolute path in the guest, such as `/etc/hosts` or `C:\\hosts`.",
+        "schema": { "type": "string", "pattern": "^(/|[A-Za-z]:[\\\\/])[^\\x00]*$", "maxLength": 4096 },
     }))
 }
 

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use novacron_model::request::{ExecRequest, ExecResult};
+use novacron_model::request::{ExecRequest, ExecResult, is_guest_path};
 use novacron_model::{Object, Vm};
 use novacron_store::object;
 use serde_json::Value;
@@ -61,7 +61,7 @@ pub fn vm(api: &Api, target: Target<'_>) -> Answer<Object<Vm>> {
 
 fn guest_path(params: &Params) -> Answer<&str> {
     let path = params.text("path").ok_or_else(|| bad("path", "it is needed"))?;
-    if !path.starts_with('/') || path.contains('\0') || path.len() > PATH_BYTES_MAX {
+    if !is_guest_path(path) || path.contains('\0') || path.len() > PATH_BYTES_MAX {
         return Err(bad("path", "not an absolute path"));
     }
     Ok(path)

@@ -36,7 +36,10 @@ async fn files_go_in_and_out_whole() {
     let pulled = server.request(Method::GET, &path).send().await.unwrap();
     assert_eq!(pulled.bytes().await.unwrap(), content);
     server.get(&format!("{VMS}/web/files?path=/absent")).await.problem(404, "");
-    for bad in ["", "?path=etc", "?path=/a%00b", "?path="] {
+    let path = format!("{VMS}/web/files?path=C%3A%5Cx");
+    let pulled = server.request(Method::GET, &path).send().await.unwrap();
+    assert_eq!(pulled.status(), StatusCode::OK, "a path of Windows");
+    for bad in ["", "?path=etc", "?path=/a%00b", "?path=", "?path=C%3Ax"] {
         server.get(&format!("{VMS}/web/files{bad}")).await.problem(400, "path");
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use http::Method;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use novacron_model::request::is_guest_path;
 
 use super::NOUN;
 use crate::client::Call;
@@ -43,10 +44,11 @@ pub struct GuestPath {
 
 fn guest_path(text: &str) -> Result<GuestPath, String> {
     match text.split_once(':') {
-        Some((vm, path)) if !vm.is_empty() && path.starts_with('/') => {
+        Some((vm, path)) if !vm.is_empty() && is_guest_path(path) => {
             Ok(GuestPath { vm: vm.to_owned(), path: path.to_owned() })
         }
-        _ => Err("write VM:PATH with an absolute path, such as web:/etc/hosts".to_owned()),
+        _ => Err(r"write VM:PATH with an absolute path, such as web:/etc/hosts or win:C:\hosts"
+            .to_owned()),
     }
 }
 
@@ -80,7 +82,9 @@ fn destination(source: &GuestPath, target: &Path) -> PathBuf {
     if !target.is_dir() {
         return target.to_owned();
     }
-    let name = source.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    // In a path that begins with `/` a backslash is a letter like any other.
+    let ends = if source.path.starts_with('/') { &['/'][..] } else { &['/', '\\'] };
+    let name = source.path.trim_end_matches(ends).rsplit(ends).next().unwrap_or_default();
     target.join(name)
 }
 
@@ -96,7 +100,9 @@ mod tests {
     fn a_guest_path_is_absolute() {
         let read = guest_path("web:/etc/a:b").unwrap();
         assert_eq!((read.vm.as_str(), read.path.as_str()), ("web", "/etc/a:b"));
-        for bad in ["web", "web:", "web:etc", ":/etc", "/etc/a"] {
+        let read = guest_path(r"win:C:\Users\a b.txt").unwrap();
+        assert_eq!((read.vm.as_str(), read.path.as_str()), ("win", r"C:\Users\a b.txt"));
+        for bad in ["web", "web:", "web:etc", ":/etc", "/etc/a", r"C:\a", "win:C:a"] {
             assert!(guest_path(bad).is_err(), "{bad}");
         }
     }
@@ -107,5 +113,11 @@ mod tests {
         let source = guest_path("web:/etc/hosts").unwrap();
         assert_eq!(destination(&source, directory.path()), directory.path().join("hosts"));
         assert_eq!(destination(&source, Path::new("/x/y")), Path::new("/x/y"));
+        for source in [r"win:C:\Users\b.txt", "win:C:/Users/b.txt", "win:C:/b.txt/"] {
+            let source = guest_path(source).unwrap();
+            assert_eq!(destination(&source, directory.path()), directory.path().join("b.txt"));
+        }
+        let source = guest_path(r"web:/tmp/a\b").unwrap();
+        assert_eq!(destination(&source, directory.path()), directory.path().join(r"a\b"));
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use novacron_model::request::is_guest_path;
 use novacron_model::vm::GuestAgent;
 use novacron_model::{Code, Error, Result};
 use serde_json::{Value, json};
@@ -137,12 +138,12 @@ impl Guest {
     }
 
     async fn open_file(&self, path: &Path, mode: &str) -> Result<u64> {
-        let Some(text) = path.to_str().filter(|_| path.is_absolute()) else {
+        let Some(text) = path.to_str().filter(|text| is_guest_path(text)) else {
             return Err(Error::invalid("path", format!("\"{}\" is not absolute", path.display())));
         };
         match self.agent("guest-file-open", json!({"path": text, "mode": mode})).await {
             Ok(file) => file.as_u64().ok_or_else(agent_silent),
-            Err(QgaError::Refused(text)) if text.contains("No such file") && mode == "r" => {
+            Err(QgaError::Refused(text)) if mode == "r" && tells_absent(&text) => {
                 Err(no_such_file(path))
             }
             Err(QgaError::Refused(text)) => Err(Error::invalid(
@@ -271,6 +272,13 @@ fn addresses(interfaces: &Value) -> Vec<String> {
         })
         .map(|address| address.to_string())
         .collect()
+}
+
+/// In the words of Linux and of Windows.
+fn tells_absent(refusal: &str) -> bool {
+    ["No such file", "cannot find the file", "cannot find the path"]
+        .iter()
+        .any(|words| refusal.contains(words))
 }
 
 #[cfg(test)]
