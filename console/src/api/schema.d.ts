@@ -542,7 +542,7 @@ export interface paths {
         /** Lists images. */
         get: operations["list_images"];
         put?: never;
-        /** Creates a image. */
+        /** Creates an image. */
         post: operations["create_image"];
         delete?: never;
         options?: never;
@@ -564,12 +564,12 @@ export interface paths {
         get: operations["get_image"];
         put?: never;
         post?: never;
-        /** Deletes a image. */
+        /** Deletes an image. */
         delete: operations["delete_image"];
         options?: never;
         head?: never;
         /**
-         * Changes a image.
+         * Changes an image.
          * @description The body is a JSON merge patch (RFC 7396): what it leaves out stays.
          */
         patch: operations["patch_image"];
@@ -761,7 +761,7 @@ export interface paths {
         /** Lists vms. */
         get: operations["list_vms"];
         put?: never;
-        /** Creates a vm. */
+        /** Creates a VM. */
         post: operations["create_vm"];
         delete?: never;
         options?: never;
@@ -779,16 +779,16 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** Shows one vm. */
+        /** Shows one VM. */
         get: operations["get_vm"];
         put?: never;
         post?: never;
-        /** Deletes a vm. */
+        /** Deletes a VM. */
         delete: operations["delete_vm"];
         options?: never;
         head?: never;
         /**
-         * Changes a vm.
+         * Changes a VM.
          * @description The body is a JSON merge patch (RFC 7396): what it leaves out stays.
          */
         patch: operations["patch_vm"];

@@ -1,6 +1,6 @@
 //! The operations that every resource has: list, create, get, patch, delete, verbs.
 
-use novacron_model::{JoinToken, Kind, Scope};
+use novacron_model::{JoinToken, Kind, Scope, key};
 use serde_json::{Map, Value, json};
 
 use super::operation::{Operation, schema_ref};
@@ -93,10 +93,17 @@ pub(super) fn paging(operation: Operation) -> Operation {
 fn get(row: &Row) -> Operation {
     let name = object_name(row.kind);
     let id = format!("get_{}", snake(row.kind));
-    Operation::new(row.plural, &id, &format!("Shows one {}.", words(row.kind)))
+    Operation::new(row.plural, &id, &format!("Shows one {}.", key::display_kind(row.kind)))
         .consistent()
         .answer_with(200, "The object.", &[("application/json", schema_ref(&name))], &[ETAG])
         .problems(&[404, 406])
+}
+
+/// `an image`, `a VM`
+fn with_article(row: &Row) -> String {
+    let kind = key::display_kind(row.kind);
+    let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {kind}")
 }
 
 const ETAG: (&str, &str) = ("ETag", "The revision of the spec's last write, in quotes.");
@@ -107,7 +114,7 @@ fn create(row: &Row) -> Operation {
     // Where to join is asked of the server.
     let further: &[u16] = if row.kind == JoinToken::KIND { &[501] } else { &[] };
     let id = format!("create_{}", snake(row.kind));
-    Operation::new(row.plural, &id, &format!("Creates a {}.", words(row.kind)))
+    Operation::new(row.plural, &id, &format!("Creates {}.", with_article(row)))
         .header(
             "Idempotency-Key",
             &json!({ "type": "string", "pattern": "^[!-~]{1,128}$" }),
@@ -132,7 +139,7 @@ fn patch(row: &Row) -> Operation {
     let name = object_name(row.kind);
     let body = schema_ref(&patch_name(&name));
     let id = format!("patch_{}", snake(row.kind));
-    if_match(Operation::new(row.plural, &id, &format!("Changes a {}.", words(row.kind))))
+    if_match(Operation::new(row.plural, &id, &format!("Changes {}.", with_article(row))))
         .describe("The body is a JSON merge patch (RFC 7396): what it leaves out stays.")
         .body(true, &[("application/merge-patch+json", body.clone()), ("application/json", body)])
         .answer_with(
@@ -155,7 +162,7 @@ fn if_match(operation: Operation) -> Operation {
 fn delete(row: &Row) -> Operation {
     let id = format!("delete_{}", snake(row.kind));
     let operation =
-        if_match(Operation::new(row.plural, &id, &format!("Deletes a {}.", words(row.kind))))
+        if_match(Operation::new(row.plural, &id, &format!("Deletes {}.", with_article(row))))
             .query("force", &json!({ "type": "boolean" }), "End a running VM with it.")
             .query("unprotect", &json!({ "type": "boolean" }), "Delete what is protected, too.")
             .query(
