@@ -39,6 +39,25 @@ async function downTo(name) {
 }
 const closed = () => until('the dialog is closed', async () => (await page.getByRole('dialog').count()) === 0)
 
+test('keys lead to networks and pools, and search and help tell them', async () => {
+  await open('vms', 'web')
+  for (const [key, place] of [['w', '/p/default/networks'], ['p', '/pools']]) {
+    await page.keyboard.press('g')
+    await page.keyboard.press(key)
+    await page.waitForURL(`**${place}`)
+  }
+  await page.keyboard.press('?')
+  await page.getByRole('dialog').getByText('Go to networks').waitFor()
+  await page.getByRole('dialog').getByText('Go to pools').waitFor()
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('/')
+  await page.getByRole('combobox', { name: 'Search' }).waitFor()
+  await page.keyboard.type('networks')
+  const option = page.getByRole('option').filter({ hasText: 'Networks' })
+  await until('it tells the keys', async () => (await option.locator('kbd').allTextContents()).join(' ') === 'g w')
+  await page.keyboard.press('Escape')
+})
+
 test('s starts the VM of the row', async () => {
   await open('vms', 'web')
   await page.keyboard.press('j')

@@ -11,7 +11,7 @@ import { rememberProject, useProject } from '../project'
 import { Banner } from './Banner'
 import { Drawer } from './Drawer'
 import { Help } from './Help'
-import { BottomBar, SideNav } from './Nav'
+import { BottomBar, projectPlaces, SideNav, SYSTEM_PLACES } from './Nav'
 import { Palette } from './Palette'
 import { TopBar } from './TopBar'
 
@@ -66,13 +66,7 @@ function useFrameKeys(project: string, setOver: (over: Over) => void, close: () 
     '?': () => setOver('help'),
     '/': () => setOver('search'),
     'Ctrl-K': () => setOver('search'),
-    'g o': go(`/p/${project}`),
-    'g v': go(`/p/${project}/vms`),
-    'g d': go(`/p/${project}/volumes`),
-    'g i': go(`/p/${project}/images`),
-    'g e': go(`/p/${project}/events`),
-    'g n': go('/nodes'),
-    'g t': go(`/p/${project}/tasks`),
+    ...Object.fromEntries([...projectPlaces(project), ...SYSTEM_PLACES].filter((place) => place.key).map((place) => [`g ${place.key}`, go(place.to)])),
     c: go(`/p/${project}/launch`),
     f: () => document.querySelector<HTMLElement>('[data-filter]')?.focus(),
     Escape: close,

@@ -1,18 +1,20 @@
 // The list of key bindings.
 import { Dialog } from '../../components/Dialog'
+import { Kbd } from './Kbd'
+import { projectPlaces, SYSTEM_PLACES } from './Nav'
+
+/** `the overview`, `VMs`, `networks` */
+function inSentence(label: string): string {
+  if (label === 'VMs') return label
+  return label === 'Overview' ? 'the overview' : label.toLowerCase()
+}
 
 const KEYS: [string, string][] = [
   ['?', 'This help'],
   ['/', 'Search; also Ctrl-K'],
   ['f', 'Filter the list'],
   ['c', 'Launch a VM'],
-  ['g o', 'Go to the overview'],
-  ['g v', 'Go to VMs'],
-  ['g d', 'Go to volumes'],
-  ['g i', 'Go to images'],
-  ['g n', 'Go to nodes'],
-  ['g t', 'Go to tasks'],
-  ['g e', 'Go to events'],
+  ...[...projectPlaces(''), ...SYSTEM_PLACES].flatMap(({ key, label }): [string, string][] => (key ? [[`g ${key}`, `Go to ${inSentence(label)}`]] : [])),
   ['j  k', 'Next and previous row'],
   ['x', 'Select the row'],
   ['Enter', 'Open the row'],
@@ -27,11 +29,7 @@ export function Help({ onClose }: { onClose: () => void }) {
         {KEYS.map(([key, text]) => (
           <div key={key} className="contents">
             <dt>
-              {key.split(' ').filter(Boolean).map((each) => (
-                <kbd key={each} className="mr-1 rounded border border-line-strong px-1.5 py-0.5 font-mono text-xs">
-                  {each}
-                </kbd>
-              ))}
+              <Kbd keys={key} />
             </dt>
             <dd>{text}</dd>
           </div>

@@ -12,24 +12,26 @@ interface Place {
   label: string
   icon: LucideIcon
   exact?: boolean
+  /** Goes there after `g`. */
+  key?: string
 }
 
 export function projectPlaces(project: string): Place[] {
   const base = `/p/${project}`
   return [
-    { to: base, label: 'Overview', icon: CircleGauge, exact: true },
-    { to: `${base}/vms`, label: 'VMs', icon: Monitor },
-    { to: `${base}/volumes`, label: 'Volumes', icon: HardDrive },
-    { to: `${base}/images`, label: 'Images', icon: Disc3 },
-    { to: `${base}/networks`, label: 'Networks', icon: Network },
-    { to: `${base}/tasks`, label: 'Tasks', icon: ListChecks },
-    { to: `${base}/events`, label: 'Events', icon: Activity },
+    { to: base, label: 'Overview', icon: CircleGauge, exact: true, key: 'o' },
+    { to: `${base}/vms`, label: 'VMs', icon: Monitor, key: 'v' },
+    { to: `${base}/volumes`, label: 'Volumes', icon: HardDrive, key: 'd' },
+    { to: `${base}/images`, label: 'Images', icon: Disc3, key: 'i' },
+    { to: `${base}/networks`, label: 'Networks', icon: Network, key: 'w' },
+    { to: `${base}/tasks`, label: 'Tasks', icon: ListChecks, key: 't' },
+    { to: `${base}/events`, label: 'Events', icon: Activity, key: 'e' },
   ]
 }
 
 export const SYSTEM_PLACES: Place[] = [
-  { to: '/nodes', label: 'Nodes', icon: Server },
-  { to: '/pools', label: 'Pools', icon: Database },
+  { to: '/nodes', label: 'Nodes', icon: Server, key: 'n' },
+  { to: '/pools', label: 'Pools', icon: Database, key: 'p' },
   { to: '/tokens', label: 'Tokens', icon: KeyRound },
   { to: '/settings', label: 'Settings', icon: Settings },
 ]

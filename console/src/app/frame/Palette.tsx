@@ -4,6 +4,7 @@ import { useEffect, useId, useRef, useState, type ReactNode } from 'react'
 import { Dialog } from '../../components/Dialog'
 import { StateMark } from '../../components/StateMark'
 import { useHits } from './hits'
+import { Kbd } from './Kbd'
 import { rank, type Hit } from './rank'
 import { useSignOut } from './useSignOut'
 
@@ -66,6 +67,11 @@ export function Palette({ project, onClose, onHelp, onDialog }: Props) {
             <span className="w-16 shrink-0 text-xs text-dim">{hit.what}</span>
             <span className="min-w-0 flex-1 truncate">{hit.name}</span>
             {hit.state && <StateMark state={hit.state} />}
+            {hit.keys && (
+              <span className="max-md:hidden" aria-hidden="true">
+                <Kbd keys={hit.keys} />
+              </span>
+            )}
           </div>
         ))}
       </div>

@@ -34,8 +34,10 @@ export function useHits(project: string, text: string, doings: Doings): Hit[] {
 }
 
 function pages(project: string): Hit[] {
-  const places = [...projectPlaces(project), ...SYSTEM_PLACES, { to: `/p/${project}/launch`, label: 'Launch' }]
-  return places.map((place) => ({ id: place.to, what: 'page', name: place.label, to: place.to }))
+  const places = [...projectPlaces(project), ...SYSTEM_PLACES]
+  const pages = places.map(({ to, label, key }) => ({ id: to, what: 'page', name: label, to, keys: key && `g ${key}` }))
+  const launch = `/p/${project}/launch`
+  return [...pages, { id: launch, what: 'page', name: 'Launch', to: launch, keys: 'c' }]
 }
 
 function useObjects(project: string, vms: Vm[], snapshots: Snapshot[], nodes: Node[]): Hit[] {

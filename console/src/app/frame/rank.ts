@@ -8,6 +8,8 @@ export interface Hit {
   what: string
   name: string
   state?: string
+  /** Which keys lead there without the search. */
+  keys?: string
   /** Where it leads … */
   to?: string
   /** … or what it does … */
