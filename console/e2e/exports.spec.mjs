@@ -110,6 +110,26 @@ test('a VM is imported from its file, by keyboard but for the choice of the file
   assert.deepEqual([spec.image, spec.cpus, spec.memory], ['brought', 3, 768 << 20])
 })
 
+test('a VM is asked for by URL; what cannot be fetched is said, and leaves its name free', async () => {
+  // While the form looks, the image goes.
+  world.expected = [/status of 404/]
+  await page.goto(`${world.base}/p/default/vms`)
+  await page.getByRole('button', { name: 'Import a VM' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByLabel('or URL').fill('https://images.example/missing')
+  await dialog.getByLabel('Name').fill('fetched')
+  await dialog.getByRole('button', { name: 'Import' }).click()
+  await dialog.getByRole('alert').getByText('the server answers 404 Not Found').waitFor()
+  const images = async () => (await world.api(page, 'GET', '/v1/projects/default/images')).items.map((image) => image.meta.name)
+  await until('the image is gone', async () => !(await images()).includes('fetched'))
+  // What is simulated to be fetched holds no VM.
+  await dialog.getByLabel('or URL').fill('https://images.example/web.tar')
+  await dialog.getByText('novacron import https://images.example/web.tar fetched').waitFor()
+  await dialog.getByRole('button', { name: 'Import' }).click()
+  await dialog.getByRole('alert').getByText(/web.tar holds no VM; it is image "fetched" now/).waitFor()
+  assert.ok((await images()).includes('fetched'))
+})
+
 test('a file that holds no VM is said so, and stays as an image', async () => {
   await page.goto(`${world.base}/p/default/vms`)
   await page.getByRole('button', { name: 'Import a VM' }).click()

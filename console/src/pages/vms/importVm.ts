@@ -1,5 +1,5 @@
 // A whole VM from the file of an export: the file becomes an image, and the VM is made of what the image tells.
-import { createVm } from '../../api/actions'
+import { createImage, createVm } from '../../api/actions'
 import { fetchList, fetchObject } from '../../api/cache'
 import { asProblem, Problem } from '../../api/client'
 import type { Image, Vm } from '../../api/types'
@@ -11,6 +11,12 @@ export function makeVm(project: string, image: string, name: string, start: bool
   return createVm(project, { meta: { name }, spec: { image, run: start ? 'running' : 'stopped' } }, key)
 }
 
+/** An image that a node fetches and that holds a VM. */
+export async function fetchVm(project: string, image: string, url: string, signal: AbortSignal): Promise<Image> {
+  await createImage(project, { meta: { name: image }, spec: { source: { url } } })
+  return holdingVm(await untilReady(project, image, signal), url)
+}
+
 /** The file as an image that is ready and holds a VM. One that a former try has made is taken. */
 export async function bringVm(project: string, image: string, file: File, tell: (sending: Sending) => void, signal: AbortSignal): Promise<Image> {
   try {
@@ -18,11 +24,13 @@ export async function bringVm(project: string, image: string, file: File, tell: 
   } catch (error) {
     if (asProblem(error).code !== 'conflict' || (await formerUpload(project, image, file, undefined)) !== 'ready') throw error
   }
-  const ready = await untilReady(project, image, signal)
-  if (ready.status.content?.machine) return ready
-  throw new Problem({
-    status: 0, code: 'invalid', message: `${file.name} holds no VM; it is image "${image}" now`, hint: 'launch a VM from it on the Launch page, or delete it',
-  })
+  return holdingVm(await untilReady(project, image, signal), file.name)
+}
+
+function holdingVm(image: Image, source: string): Image {
+  if (image.status.content?.machine) return image
+  const message = `${source} holds no VM; it is image "${image.meta.name}" now`
+  throw new Problem({ status: 0, code: 'invalid', message, hint: 'launch a VM from it on the Launch page, or delete it' })
 }
 
 const LOOK_MS = 500
