@@ -1395,7 +1395,7 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /** @enum {string} */
-        Action: "create" | "start" | "stop" | "restart" | "reset" | "pause" | "resume" | "delete" | "import" | "snapshot" | "restore" | "attach" | "detach";
+        Action: "create" | "start" | "stop" | "restart" | "reset" | "pause" | "resume" | "delete" | "import" | "snapshot" | "restore" | "attach" | "detach" | "resize";
         Allocation: {
             cpu: components["schemas"]["MilliCpu"];
             memory: components["schemas"]["Bytes"];
@@ -3868,11 +3868,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The object as it is now. */
+            /** @description The object as it is now; `Novacron-Task` names the task that makes it real, where there is one. */
             200: {
                 headers: {
                     /** @description The revision of the spec's last write, in quotes. */
                     ETag?: string;
+                    /** @description Name of the task. */
+                    "Novacron-Task"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4241,11 +4243,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The object as it is now. */
+            /** @description The object as it is now; `Novacron-Task` names the task that makes it real, where there is one. */
             200: {
                 headers: {
                     /** @description The revision of the spec's last write, in quotes. */
                     ETag?: string;
+                    /** @description Name of the task. */
+                    "Novacron-Task"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4459,11 +4463,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The object as it is now. */
+            /** @description The object as it is now; `Novacron-Task` names the task that makes it real, where there is one. */
             200: {
                 headers: {
                     /** @description The revision of the spec's last write, in quotes. */
                     ETag?: string;
+                    /** @description Name of the task. */
+                    "Novacron-Task"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4757,11 +4763,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The object as it is now. */
+            /** @description The object as it is now; `Novacron-Task` names the task that makes it real, where there is one. */
             200: {
                 headers: {
                     /** @description The revision of the spec's last write, in quotes. */
                     ETag?: string;
+                    /** @description Name of the task. */
+                    "Novacron-Task"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5067,11 +5075,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The object as it is now. */
+            /** @description The object as it is now; `Novacron-Task` names the task that makes it real, where there is one. */
             200: {
                 headers: {
                     /** @description The revision of the spec's last write, in quotes. */
                     ETag?: string;
+                    /** @description Name of the task. */
+                    "Novacron-Task"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5292,11 +5302,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The object as it is now. */
+            /** @description The object as it is now; `Novacron-Task` names the task that makes it real, where there is one. */
             200: {
                 headers: {
                     /** @description The revision of the spec's last write, in quotes. */
                     ETag?: string;
+                    /** @description Name of the task. */
+                    "Novacron-Task"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5685,11 +5697,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The object as it is now. */
+            /** @description The object as it is now; `Novacron-Task` names the task that makes it real, where there is one. */
             200: {
                 headers: {
                     /** @description The revision of the spec's last write, in quotes. */
                     ETag?: string;
+                    /** @description Name of the task. */
+                    "Novacron-Task"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6626,11 +6640,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The object as it is now. */
+            /** @description The object as it is now; `Novacron-Task` names the task that makes it real, where there is one. */
             200: {
                 headers: {
                     /** @description The revision of the spec's last write, in quotes. */
                     ETag?: string;
+                    /** @description Name of the task. */
+                    "Novacron-Task"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7031,11 +7047,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The object as it is now. */
+            /** @description The object as it is now; `Novacron-Task` names the task that makes it real, where there is one. */
             200: {
                 headers: {
                     /** @description The revision of the spec's last write, in quotes. */
                     ETag?: string;
+                    /** @description Name of the task. */
+                    "Novacron-Task"?: string;
                     [name: string]: unknown;
                 };
                 content: {

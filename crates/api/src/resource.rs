@@ -45,9 +45,9 @@ pub fn to_json<T: Serialize>(value: &T) -> Answer<Box<RawValue>> {
     to_raw_value(value).map_err(|error| Error::internal(error.to_string()).into())
 }
 
-/// What a creation answers with.
+/// What a creation or a change answers with.
 #[derive(Debug, Clone)]
-pub struct Created {
+pub struct Written {
     pub shown: Shown,
     /// The task that makes it real, where there is one.
     pub task: Option<Uuid>,
@@ -96,7 +96,7 @@ pub trait Operations: Send + Sync {
         project: Option<&str>,
         body: Value,
         idempotency: Option<idempotency::Claim>,
-    ) -> Answer<Created>;
+    ) -> Answer<Written>;
 
     async fn patch(
         &self,
@@ -105,7 +105,7 @@ pub trait Operations: Send + Sync {
         target: Target<'_>,
         patch: &Value,
         if_match: &IfMatch,
-    ) -> Answer<Shown>;
+    ) -> Answer<Written>;
 
     async fn delete(
         &self,

@@ -18,7 +18,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::auth::{Caller, joins, sessions};
 use crate::problem;
 use crate::resource::idempotency::Claim;
-use crate::resource::{Created, Operations, Typed};
+use crate::resource::{Operations, Typed, Written};
 use crate::state::Api;
 
 /// Named schemas, as utoipa collects them.
@@ -91,7 +91,7 @@ impl Row {
         project: Option<&str>,
         body: Value,
         claim: Option<Claim>,
-    ) -> problem::Answer<Created> {
+    ) -> problem::Answer<Written> {
         match self.kind {
             Token::KIND => sessions::create_token(api, caller, body, claim).await,
             JoinToken::KIND => joins::create_token(api, caller, body, claim).await,

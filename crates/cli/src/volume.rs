@@ -192,9 +192,8 @@ pub struct ResizeArgs {
     /// Size that the guest is to see (40GiB); volumes do not shrink
     #[arg(value_name = "SIZE", value_parser = typed::<Bytes>)]
     size: Bytes,
-    /// Do not wait until it has grown
-    #[arg(long)]
-    no_wait: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -295,9 +294,15 @@ async fn clone(session: &Session, args: &CloneArgs) -> Result<()> {
 async fn resize(session: &Session, args: &ResizeArgs) -> Result<()> {
     let patch = json!({"spec": {"size": args.size.0}});
     let call = Call::patch(NOUN.path(&session.project, &args.name), &patch);
-    let mut volume = session.client.call(call).await?.value;
+    let answer = session.client.call(call).await?;
     let (called, size) = (NOUN.called(&args.name), args.size);
-    if args.no_wait {
+    if answer.task.is_some() {
+        let (wait, sentence) = (args.wait.clone(), format!("{called} has {size}"));
+        return task::conclude(session, answer, &wait, &sentence, Some((&NOUN, &args.name))).await;
+    }
+    // It was asked for before.
+    let mut volume = answer.value;
+    if args.wait.no_wait {
         return session.report(&format!("{called} is to have {size}"), &volume);
     }
     let generation = number(&volume, "/meta/generation");

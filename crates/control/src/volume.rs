@@ -63,7 +63,13 @@ impl Resource for Volume {
         }
         check_limits(new.spec.limits.as_ref(), "spec.limits")?;
         request.put_changed(&mut txn, old, &new, None)?;
-        Ok(Admitted::done(txn))
+        if old.spec.size == new.spec.size {
+            return Ok(Admitted::done(txn));
+        }
+        let mut grows = new;
+        grows.meta.generation = old.meta.generation + 1;
+        let task = task::begin(request, &mut txn, Action::Resize, &grows, 0)?;
+        Ok(Admitted::task(txn, task))
     }
 
     fn delete(

@@ -55,6 +55,8 @@ pub enum Action {
     Restore,
     Attach,
     Detach,
+    /// Of a volume; it grows while its guest runs, too.
+    Resize,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]

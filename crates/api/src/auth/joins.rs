@@ -11,7 +11,7 @@ use crate::edge;
 use crate::problem::Answer;
 use crate::resource::idempotency::Claim;
 use crate::resource::typed::create_from;
-use crate::resource::{Created, body};
+use crate::resource::{Written, body};
 use crate::state::Api;
 
 /// Creates a join token. The answer holds, this once, the secret together with what leads here.
@@ -20,7 +20,7 @@ pub async fn create_token(
     caller: &Caller,
     draft: Value,
     idempotency: Option<Claim>,
-) -> Answer<Created> {
+) -> Answer<Written> {
     let draft: Draft<JoinToken> = body::strict(draft)?;
     let invite = api.config.cluster.invite(draft.spec.loopback).await?;
     let secret = edge::random_secret()?;

@@ -11,7 +11,7 @@ use crate::edge;
 use crate::problem::{Answer, Refusal};
 use crate::resource::idempotency::Claim;
 use crate::resource::typed::create_from;
-use crate::resource::{Created, IfMatch, body, commit, to_json};
+use crate::resource::{IfMatch, Written, body, commit, to_json};
 use crate::state::Api;
 
 const SIGN_IN_LIFETIME: Seconds = Seconds(5 * 60);
@@ -25,7 +25,7 @@ pub async fn create_token(
     caller: &Caller,
     draft: Value,
     idempotency: Option<Claim>,
-) -> Answer<Created> {
+) -> Answer<Written> {
     let draft: Draft<Token> = body::strict(draft)?;
     if draft.spec.purpose != TokenPurpose::Api {
         let error =
@@ -50,7 +50,7 @@ pub async fn create_token(
 }
 
 /// Puts a secret into the answer, this once.
-pub(super) fn reveal(mut created: Created, secret: &str) -> Answer<Created> {
+pub(super) fn reveal(mut created: Written, secret: &str) -> Answer<Written> {
     let mut object = created.shown.value()?;
     if let Some(fields) = object.as_object_mut() {
         fields.remove("status");

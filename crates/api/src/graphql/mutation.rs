@@ -96,7 +96,8 @@ fn patch(row: Row, components: Components) -> Field {
             let patch = body(&ctx, &components, "patch", &schema)?;
             let if_match = if_match(&ctx)?;
             let (api, caller) = (api(&ctx)?, caller(&ctx)?);
-            let shown = row.ops.patch(api, caller, named.target(), &patch, &if_match).await;
+            let patched = row.ops.patch(api, caller, named.target(), &patch, &if_match).await;
+            let shown = patched.map(|patched| patched.shown);
             super::shown(&shown.map_err(failed)?)
         })
     });

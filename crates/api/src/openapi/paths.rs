@@ -106,6 +106,7 @@ fn with_article(row: &Row) -> String {
     format!("{article} {kind}")
 }
 
+const TASK: (&str, &str) = ("Novacron-Task", "Name of the task.");
 const ETAG: (&str, &str) = ("ETag", "The revision of the spec's last write, in quotes.");
 
 fn create(row: &Row) -> Operation {
@@ -125,11 +126,7 @@ fn create(row: &Row) -> Operation {
             201,
             "Created; `Novacron-Task` names the task that makes it real, where there is one.",
             &[("application/json", schema_ref(&answer))],
-            &[
-                ETAG,
-                ("Location", "Path of the new object."),
-                ("Novacron-Task", "Name of the task."),
-            ],
+            &[ETAG, ("Location", "Path of the new object."), TASK],
         )
         .problems(&[404, 409, 422, 507])
         .problems(further)
@@ -144,9 +141,10 @@ fn patch(row: &Row) -> Operation {
         .body(true, &[("application/merge-patch+json", body.clone()), ("application/json", body)])
         .answer_with(
             200,
-            "The object as it is now.",
+            "The object as it is now; `Novacron-Task` names the task that makes it real, where \
+             there is one.",
             &[("application/json", schema_ref(&name))],
-            &[ETAG],
+            &[ETAG, TASK],
         )
         .problems(&[404, 409, 412, 422, 507])
 }

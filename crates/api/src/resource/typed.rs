@@ -15,7 +15,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::idempotency::{self, Claim};
-use super::{Created, Deleted, IfMatch, Operations, Shown, Target, body, commit, mask, patch};
+use super::{Deleted, IfMatch, Operations, Shown, Target, Written, body, commit, mask, patch};
 use crate::auth::Caller;
 use crate::problem::{Answer, Refusal};
 use crate::state::Api;
@@ -48,7 +48,7 @@ impl<K: Resource> Operations for Typed<K> {
         project: Option<&str>,
         body: Value,
         idempotency: Option<Claim>,
-    ) -> Answer<Created> {
+    ) -> Answer<Written> {
         mask::refuse_sealed(&body)?;
         let entries = published(api, &body).await;
         let draft: Draft<K> = body::strict(body.clone())?;
@@ -69,9 +69,9 @@ impl<K: Resource> Operations for Typed<K> {
         target: Target<'_>,
         wanted: &Value,
         if_match: &IfMatch,
-    ) -> Answer<Shown> {
+    ) -> Answer<Written> {
         self.check_name(target.name)?;
-        commit::admitted(api, caller, target.project, |request| {
+        let ((), task) = commit::admitted(api, caller, target.project, |request| {
             let old = expect::<K>(request, target.name)?;
             if_match.check(&old)?;
             let new = patch::apply(&old, wanted)?;
@@ -80,7 +80,8 @@ impl<K: Resource> Operations for Typed<K> {
         .await?;
         let at = api.store.snapshot();
         let scope = super::scope_uid(&at, target.project)?;
-        shown(api, &at, object::expect::<K>(&at, scope, target.name)?)
+        let shown = shown(api, &at, object::expect::<K>(&at, scope, target.name)?)?;
+        Ok(Written { shown, task })
     }
 
     async fn delete(
@@ -130,7 +131,7 @@ pub async fn create_from<K: Resource>(
     idempotency: Option<Claim>,
     name: String,
     mut admit: impl FnMut(&mut Request<'_>) -> Answer<novacron_control::Admitted> + Send,
-) -> Answer<Created> {
+) -> Answer<Written> {
     let (earlier, task) = commit::admitted(api, caller, project, |request| {
         if let Some(claim) = &idempotency
             && let Some(earlier) = idempotency::earlier(request.at, claim, request.now)?
@@ -154,7 +155,7 @@ pub async fn create_from<K: Resource>(
     };
     let object = object::by_key::<K>(&at, &family)?
         .ok_or_else(|| Error::conflict("it was created and has been deleted since"))?;
-    Ok(Created { shown: shown(api, &at, object)?, task })
+    Ok(Written { shown: shown(api, &at, object)?, task })
 }
 
 fn expect<K: Resource>(request: &Request<'_>, name: &str) -> Answer<Object<K>> {

@@ -10,7 +10,7 @@ use super::call::Call;
 use super::params::{Params, bad};
 use super::payload::Payload;
 use crate::problem::Answer;
-use crate::resource::{self, Deleted, Shown, Target, list as lists};
+use crate::resource::{self, Deleted, Shown, Target, Written, list as lists};
 use crate::state::Api;
 use crate::table::{self, Answer as VerbAnswer, Row, Verb};
 use crate::verbs;
@@ -77,13 +77,9 @@ pub async fn create(row: Row, call: Call, body: Payload) -> Answer<Response> {
     let (api, caller) = (&call.api, &call.caller);
     let created = row.create(api, caller, call.project(), body, claim).await?;
     let location = format!("{}/{}", call.path, created.shown.meta.name);
-    let mut response = object(StatusCode::CREATED, &created.shown);
-    let headers = response.headers_mut();
+    let mut response = written(StatusCode::CREATED, &created);
     if let Ok(location) = HeaderValue::from_str(&location) {
-        headers.insert(header::LOCATION, location);
-    }
-    if let Some(task) = created.task.and_then(|task| task.to_string().parse().ok()) {
-        headers.insert("novacron-task", task);
+        response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
 }
@@ -92,8 +88,8 @@ pub async fn patch(row: Row, call: Call, body: Payload) -> Answer<Response> {
     call.params(&[])?;
     let (patch, if_match) = (body.required()?, call.if_match());
     let (api, caller) = (&call.api, &call.caller);
-    let shown = row.ops.patch(api, caller, call.target(), &patch, &if_match).await?;
-    Ok(object(StatusCode::OK, &shown))
+    let patched = row.ops.patch(api, caller, call.target(), &patch, &if_match).await?;
+    Ok(written(StatusCode::OK, &patched))
 }
 
 pub async fn delete(row: Row, call: Call) -> Answer<Response> {
@@ -134,6 +130,15 @@ pub fn task(api: &Api, project: Option<&str>, name: &str) -> Answer<Shown> {
     let row = table::row_of(Task::KIND);
     debug_assert_eq!(row.scope, Scope::Project);
     resource::get(api, &api.store.snapshot(), &row, Target { project, name })
+}
+
+/// An object with the task that makes it real, where there is one.
+fn written(status: StatusCode, written: &Written) -> Response {
+    let mut response = object(status, &written.shown);
+    if let Some(task) = written.task.and_then(|task| task.to_string().parse().ok()) {
+        response.headers_mut().insert("novacron-task", task);
+    }
+    response
 }
 
 /// An object with its `ETag`.

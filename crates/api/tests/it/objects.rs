@@ -220,3 +220,22 @@ async fn a_node_that_has_not_reported_takes_no_order_for_its_guests() {
     let done = server.post("/graphql", json!({ "query": mutation })).await.expect(StatusCode::OK);
     assert_eq!(done["data"]["startGuestsNode"]["meta"]["name"], "n1");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patch_names_the_task_that_makes_it_real() {
+    let server = Server::start().await;
+    let volumes = "/v1/projects/default/volumes";
+    let draft = json!({ "meta": { "name": "data" }, "spec": { "size": 1_u64 << 30 } });
+    server.post(volumes, draft).await.expect(StatusCode::CREATED);
+    let patch = async |size: u64| {
+        let request = server.request(Method::PATCH, &format!("{volumes}/data"));
+        let request = request.json(&json!({ "spec": { "size": size } }));
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response.headers().get("novacron-task").map(|task| task.to_str().unwrap().to_owned())
+    };
+    let task = patch(2 << 30).await.expect("a task");
+    let task = server.get(&format!("/v1/projects/default/tasks/{task}")).await;
+    assert_eq!(task.expect(StatusCode::OK)["spec"]["action"], "resize");
+    assert_eq!(patch(2 << 30).await, None, "nothing changes");
+}

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::program::{at, feed, run};
 use crate::server::{Reply, Server, ok, problem};
-use crate::waiting::task;
+use crate::waiting::{ID, task};
 
 fn preview() -> Value {
     json!({"goes": [{"kind": "vm", "name": "web", "uid": "u"},
@@ -323,7 +323,19 @@ async fn a_zone_is_given_and_taken() {
 }
 
 #[tokio::test]
-async fn resize_waits_until_the_volume_has_grown_or_cannot() {
+async fn resize_waits_for_its_task() {
+    let server = Server::start(move |seen| match seen.path.as_str() {
+        path if path.contains("/tasks/") => ok(task("succeeded", Value::Null)),
+        _ => Reply::Json(200, vec![("novacron-task", ID.to_owned())], json!({"meta": {}})),
+    });
+    let did = run(&server, "volume resize data 2GiB").await;
+    assert_eq!((did.code, did.out.as_str()), (0, "volume \"data\" has 2 GiB\n"), "{did:?}");
+    let did = run(&server, "volume resize data 2GiB --no-wait").await;
+    assert_eq!((did.code, did.out), (0, format!("{ID}\n")));
+}
+
+#[tokio::test]
+async fn a_resize_that_was_asked_for_before_waits_until_the_volume_has_grown_or_cannot() {
     let volume = |observed: u64, error: Value| {
         let data = json!({"observed_generation": observed, "grow_error": error});
         ok(json!({"meta": {"generation": 2}, "status": {"data": data}}))

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::program::{Did, at, run};
 use crate::server::{Reply, Seen, Server, events, ok, page, problem, send};
 
-const ID: &str = "01900000-0000-7000-8000-000000000001";
+pub const ID: &str = "01900000-0000-7000-8000-000000000001";
 
 pub fn task(state: &str, more: Value) -> Value {
     let mut status = json!({"state": state, "outcome": null});

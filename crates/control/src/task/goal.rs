@@ -9,6 +9,7 @@
 //! | restore | likewise; then the VM does what its spec says |
 //! | attach | the guest has the volume as a disk, or gets it at its next start |
 //! | detach | the volume is free |
+//! | resize | the node has followed the task's generation |
 //! | delete | gone |
 
 use novacron_model::image::ImageState;
@@ -46,8 +47,10 @@ pub(super) fn judge(at: &At, home: &Home, task: &Object<Task>) -> Result<Verdict
             {
                 return Verdict::Failed(error);
             }
-            if task.spec.action == Action::Attach {
-                return attachment::judge(at, home, task, volume);
+            match task.spec.action {
+                Action::Attach => return attachment::judge(at, home, task, volume),
+                Action::Resize => return grown(task, volume),
+                _ => {}
             }
             let error = volume.status.data.as_ref().and_then(|data| data.error.as_ref());
             made(volume.status.state == VolumeState::Ready, error)
@@ -80,6 +83,7 @@ pub(super) fn noun(action: Action) -> &'static str {
         Action::Restore => "restore",
         Action::Attach => "attachment",
         Action::Detach => "detachment",
+        Action::Resize => "resize",
     }
 }
 
@@ -118,6 +122,21 @@ fn made(ready: bool, error: Option<&Error>) -> Verdict {
         (_, Some(error)) => Verdict::Failed(error.clone()),
         _ => Verdict::Wait,
     }
+}
+
+/// What the node cannot do now it tries again by itself, without a task.
+fn grown(task: &Object<Task>, volume: &Object<Volume>) -> Verdict {
+    let Some(data) = &volume.status.data else { return Verdict::Wait };
+    if data.observed_generation < task.spec.generation {
+        return Verdict::Wait;
+    }
+    let Some(error) = data.error.as_ref().or(data.grow_error.as_ref()) else {
+        return Verdict::Done;
+    };
+    let again = "it is tried again by itself; `novacron volume show` tells when it has";
+    let hint = error.hint.iter().map(String::as_str).chain([again]).collect::<Vec<_>>().join("; ");
+    let message = format!("volume \"{}\" has not grown: {}", volume.name(), error.message);
+    Verdict::Failed(Error { message, ..error.clone() }.hint(hint))
 }
 
 fn vm(at: &At, home: &Home, task: &Object<Task>, vm: &Object<Vm>) -> Verdict {

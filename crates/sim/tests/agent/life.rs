@@ -263,13 +263,13 @@ async fn a_running_vm_is_deleted_only_by_force_and_leaves_nothing() {
     assert_eq!(stage.machine.world.guests(), [uid]);
 }
 
-async fn resize(stage: &Stage, size: Bytes) {
+async fn resize(stage: &Stage, size: Bytes) -> Uuid {
     let grow = |request: &mut novacron_control::Request<'_>, old: &Object<Volume>| {
         let mut new = old.clone();
         new.spec.size = size;
         Volume::update(request, old, new)
     };
-    stage.hand.act::<Volume>("web-root", grow).await.unwrap();
+    stage.hand.act::<Volume>("web-root", grow).await.unwrap().unwrap()
 }
 
 fn root(stage: &Stage) -> Object<Volume> {
@@ -287,14 +287,16 @@ async fn a_volume_grows_in_use_at_rest_and_once_there_is_room() {
         data.size == Some(size) && volume.status.state == VolumeState::Ready
     };
     let small = stage.machine.pools.size(uid);
-    resize(&stage, Bytes::gib(40)).await;
-    stage.wait_until("the guest's disk to grow", |stage| has(stage, Bytes::gib(40))).await;
+    let task = resize(&stage, Bytes::gib(40)).await;
+    assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
+    assert!(has(&stage, Bytes::gib(40)), "the guest's disk has grown");
     assert_eq!(stage.machine.pools.size(uid), small, "the guest did it, nobody behind its back");
 
     let task = stage.stop("web", 60, true).await;
     assert_eq!(stage.outcome(task).await, TaskState::Succeeded);
     stage.machine.pools.set_full(true);
-    resize(&stage, Bytes::gib(50)).await;
+    let task = resize(&stage, Bytes::gib(50)).await;
+    assert_eq!(stage.outcome(task).await, TaskState::Failed);
     stage.wait_until("the failure", |stage| root(stage).status.reason.is_some()).await;
     let volume = root(&stage);
     assert_eq!(volume.status.state, VolumeState::Growing);
