@@ -589,7 +589,7 @@ export interface paths {
         get: operations["get_upload"];
         /**
          * Sends the content of an image.
-         * @description Without `Upload-Offset` the body is the whole image, and nothing stays of one that is cut. With it the body is the rest of the image, or a part of it: what has arrived stays for a day when the connection breaks or the server restarts. `GET` tells how much that is, and the next part begins there. A part that begins at 0 begins anew.
+         * @description Without `Upload-Offset` the body is the whole image, and nothing stays of one that is cut. With it the body is the rest of the image, or a part of it: what has arrived stays for a day when the connection breaks or the server restarts. `GET` tells how much that is, and the next part begins there. A part that begins at 0 begins anew. With `Upload-From` there is no body: on the unix socket a client hands over a file that it has opened (`SCM_RIGHTS`, beside the first bytes of the request), the node reads it, and the answer comes when the import has ended. The checksum then may follow after the image is ready, unless `spec.sha256` demands one.
          */
         put: operations["upload_image"];
         post?: never;
@@ -1797,7 +1797,10 @@ export interface components {
             kind: components["schemas"]["ImageKind"];
             machine?: components["schemas"]["ImageMachine"] | null;
             ready?: components["schemas"]["Time"] | null;
-            /** @description SHA-256 of the source as it arrived. */
+            /**
+             * @description SHA-256 of the source as it arrived. It may follow a moment after `ready`: absent until it is
+             *     known.
+             */
             sha256?: string;
             /** @description Bytes of the source as it arrived. */
             size?: components["schemas"]["Bytes"];
@@ -4829,6 +4832,8 @@ export interface operations {
                 "Upload-Offset"?: number;
                 /** @description Bytes of the whole; needed beside `Upload-Offset`. */
                 "Upload-Length"?: number;
+                /** @description An open file came with the request, on the unix socket. */
+                "Upload-From"?: "descriptor";
             };
             path: {
                 project: string;

@@ -1,7 +1,8 @@
 //! The actor of an image: brings it in, from a URL or from a client that sends it, and removes it.
 //!
 //! An import is whole or not at all. One from a URL that the daemon's end cut short begins again.
-//! How a client's bytes get here is [`crate::upload`]'s.
+//! How a client's bytes get here is [`crate::upload`]'s. The checksum of what a client handed over as an
+//! open file may follow after the image is ready, unless it was to be verified.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +54,10 @@ async fn look(node: &Arc<Node>, seat: &Seat) -> Result<()> {
         return delete(node, seat, &at, &image).await;
     }
     let content = image.status.content.as_ref();
-    if content.is_some_and(|content| content.ready.is_some()) {
+    if let Some(content) = content.filter(|content| content.ready.is_some()) {
+        if content.sha256.is_empty() {
+            add_sum(node, seat, &at, &image, content).await?;
+        }
         return Ok(());
     }
     if node.uploads.is_coming(image.meta.uid) {
@@ -120,7 +124,28 @@ async fn import(
     report::add_log(&mut txn, node, &at, seat.family(), uid)?;
     commit(node, seat.family(), txn).await?;
     node.board.clear(uid);
+    node.uploads.tell_made(uid);
     Ok(())
+}
+
+/// Works out the checksum of an image that is ready without one.
+async fn add_sum(
+    node: &Arc<Node>,
+    seat: &Seat,
+    at: &Snapshot,
+    image: &Object<Image>,
+    content: &ImageContent,
+) -> Result<()> {
+    let uid = image.meta.uid;
+    let pool = node.pool(at, image.spec.pool.as_str()).await?;
+    let sha256 = tokio::select! {
+        sha256 = pool.sum(uid) => sha256?,
+        () = deleted(node, seat, uid) => return Ok(()),
+        () = node.ending.cancelled() => return Ok(()),
+    };
+    let content = ImageContent { sha256, ..content.clone() };
+    let txn = report::section(&node.store.snapshot(), seat.family(), SECTION, &content)?;
+    commit(node, seat.family(), txn).await
 }
 
 async fn bring_in(

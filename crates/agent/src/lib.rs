@@ -34,6 +34,7 @@ mod vm_log;
 mod volume;
 mod volume_usage;
 
+use std::fs::File;
 use std::sync::Arc;
 
 use novacron_model::image::Uploaded;
@@ -110,6 +111,12 @@ impl AgentHandle {
         content: ByteStream,
     ) -> Result<()> {
         upload::whole(&self.node, image, length, content).await
+    }
+
+    /// Takes what a client on this machine has opened as an image's content; returns once the import
+    /// has ended, well or not.
+    pub async fn upload_file(&self, image: &Object<Image>, file: File) -> Result<()> {
+        upload::file(&self.node, image, file).await
     }
 
     /// Takes a part of an image's content, which begins at `offset` of `total` bytes; what has

@@ -1,6 +1,7 @@
 //! What the agent needs of a node's pools. `host::storage` does it with files, `sim` in memory.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -58,8 +59,8 @@ pub trait Pool: Send + Sync + 'static {
     async fn volume_used(&self, uid: Uuid) -> Result<Bytes>;
     async fn delete_volume(&self, uid: Uuid) -> Result<()>;
 
-    /// Takes an image's bytes and returns once they are durable. Dropped before, it leaves
-    /// nothing behind.
+    /// Takes an image's bytes and returns once they are durable; those of an open file are with the
+    /// image. Dropped before, it leaves nothing behind.
     async fn receive(&self, image: &ImageOrder, source: Source, progress: Progress) -> Result<()>;
     /// Takes a part of an upload; what has come stays when it is dropped or its client goes.
     async fn receive_part(
@@ -77,6 +78,8 @@ pub trait Pool: Send + Sync + 'static {
     /// Makes the image of what has arrived. Dropped, it can be called again; after an error
     /// nothing is left.
     async fn finish(&self, uid: Uuid, progress: Progress) -> Result<ImageContent>;
+    /// SHA-256 of the source of a ready image. Dropped, the work ends.
+    async fn sum(&self, uid: Uuid) -> Result<String>;
     async fn delete_image(&self, uid: Uuid) -> Result<()>;
     /// Where a ready image lies and what it is made of.
     async fn image(&self, uid: Uuid) -> Result<ImageFiles>;
@@ -132,6 +135,8 @@ pub enum Source {
         length: Option<u64>,
         content: ByteStream,
     },
+    /// What a client on this machine has opened.
+    File(File),
 }
 
 /// A ready image as machines and volumes need it.

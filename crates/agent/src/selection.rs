@@ -159,7 +159,9 @@ fn family_of_snapshot(at: &Snapshot, snapshot: &Object<VmSnapshot>) -> String {
 }
 
 fn image_at_rest(image: &Object<Image>) -> bool {
-    let settled = |content: &ImageContent| content.ready.is_some() || content.error.is_some();
+    let settled = |content: &ImageContent| {
+        content.error.is_some() || content.ready.is_some() && !content.sha256.is_empty()
+    };
     image.meta.deleting.is_none() && image.status.content.as_ref().is_some_and(settled)
 }
 

@@ -1,13 +1,15 @@
 //! Uploads: the content of an image on its way from a client into a pool.
 //!
-//! Sent whole it is taken or not. Sent in parts, what has come stays for a client that comes back;
+//! Handed over as an open file, on this machine, it is read here. Sent whole it is taken or not. Sent in parts, what has come stays for a client that comes back;
 //! it takes the place of its own former connection, which may be dead and not know it.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::hash_map::Entry as Place;
+use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
 use novacron_model::image::{ImageSource, Uploaded};
 use novacron_model::{Error, Image, Kind, Object, Result};
 use novacron_store::{Key, Snapshot, object};
@@ -24,25 +26,40 @@ use crate::selection;
 /// How long a connection may take to notice that another took its place.
 const PLACE_WITHIN: Duration = Duration::from_secs(10);
 
-/// Uploads that are coming in, each with what ends it.
+/// Uploads that are coming in.
 #[derive(Default)]
 pub(crate) struct Uploads {
-    coming: Mutex<HashMap<Uuid, CancellationToken>>,
+    coming: Mutex<HashMap<Uuid, Entry>>,
     ended: Notify,
 }
 
+#[derive(Default, Clone)]
+struct Entry {
+    cancel: CancellationToken,
+    /// The image's actor may go on, while somebody waits for what becomes of it.
+    arrived: bool,
+    made: Arc<Notify>,
+}
+
 impl Uploads {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, CancellationToken>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Entry>> {
         self.coming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn is_coming(&self, image: Uuid) -> bool {
-        self.lock().contains_key(&image)
+        self.lock().get(&image).is_some_and(|entry| !entry.arrived)
     }
 
     pub fn cancel(&self, image: Uuid) {
-        if let Some(coming) = self.lock().get(&image) {
-            coming.cancel();
+        if let Some(entry) = self.lock().get(&image) {
+            entry.cancel.cancel();
+        }
+    }
+
+    /// The import has ended, well or not.
+    pub fn tell_made(&self, image: Uuid) {
+        if let Some(entry) = self.lock().get(&image) {
+            entry.made.notify_one();
         }
     }
 }
@@ -65,6 +82,31 @@ pub(crate) async fn whole(
     drop(coming);
     selection::wake(node, &family);
     Ok(())
+}
+
+/// Takes what a client on this machine has opened. Returns once the import has ended, well or not: not
+/// before that its bytes are durable.
+pub(crate) async fn file(node: &Arc<Node>, image: &Object<Image>, file: File) -> Result<()> {
+    let at = node.store.snapshot();
+    let family = family_of(&at, image)?;
+    if finished(&at, &family, image)?.is_some() {
+        // Handed over again by a client that has not heard of its end.
+        return Ok(());
+    }
+    let mut coming = Coming::take_over(node, image).await?;
+    let at = node.store.snapshot();
+    check(&at, &family, image)?;
+    let pool = node.pool(&at, image.spec.pool.as_str()).await?;
+    // It may have come before the daemon died, and be worked on already.
+    if !pool.arrived(image.meta.uid).await? {
+        let (order, source) = (order(image), Source::File(file));
+        let receiving = pool.receive(&order, source, progress(node, image.meta.uid));
+        coming.unless_ended(&family, image, receiving).await?;
+    }
+    let made = coming.arrive();
+    selection::wake(node, &family);
+    let made = made.notified().map(Ok);
+    coming.unless_ended(&family, image, made).await
 }
 
 /// Takes a part of the content. The import goes on once all is here.
@@ -113,12 +155,12 @@ impl Coming {
     fn begin(node: &Arc<Node>, image: &Object<Image>) -> Result<Self> {
         let uid = image.meta.uid;
         match node.uploads.lock().entry(uid) {
-            Entry::Occupied(_) => {
+            Place::Occupied(_) => {
                 let name = image.name();
                 Err(Error::conflict(format!("image \"{name}\" is being sent already")))
             }
-            Entry::Vacant(entry) => {
-                let cancel = entry.insert(CancellationToken::new()).clone();
+            Place::Vacant(place) => {
+                let cancel = place.insert(Entry::default()).cancel.clone();
                 Ok(Self { node: node.clone(), uid, cancel })
             }
         }
@@ -137,6 +179,14 @@ impl Coming {
                 }
             }
         }
+    }
+
+    /// Lets the image's actor go on; what is returned hears of the import's end.
+    fn arrive(&mut self) -> Arc<Notify> {
+        let mut uploads = self.node.uploads.lock();
+        let entry = uploads.entry(self.uid).or_default();
+        entry.arrived = true;
+        entry.made.clone()
     }
 
     async fn unless_ended<T>(

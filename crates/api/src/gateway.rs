@@ -1,5 +1,7 @@
 //! The way from the API into the node that runs a VM or holds an image.
 
+use std::fs::File;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -74,6 +76,10 @@ pub trait Gateway: Send + Sync + 'static {
         length: Option<u64>,
         content: ByteStream,
     ) -> Result<()>;
+
+    /// Takes what a client on this machine has opened as the content of an image; returns once the
+    /// import has ended, well or not, which the image's task tells.
+    async fn upload_file(&self, image: &Object<Image>, file: File) -> Result<()>;
 
     /// Takes a part of the content, which begins at `offset` of `total` bytes. What has come stays
     /// when the connection breaks.

@@ -1,6 +1,7 @@
 //! Listeners: TCP (plain on loopback, TLS elsewhere) and the unix socket, in front of one router.
 
 mod connection;
+pub mod handed;
 pub mod names;
 pub mod tls;
 mod unix;

@@ -4,6 +4,7 @@
 //! not know are shown all the same.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HOST};
@@ -17,7 +18,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::failure::{Failure, Result};
-use crate::transport::Endpoint;
+use crate::transport::{Endpoint, Stream};
 
 pub mod body;
 pub mod path;
@@ -114,21 +115,21 @@ impl Client {
     /// Sends a request and reads the whole answer; problems become failures.
     pub async fn call(&self, call: Call) -> Result<Answer> {
         let (response, sender) = self.exchange(call).await?;
-        let header = |name: HeaderName| {
-            response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-        };
-        let (status, etag, task) = (response.status(), header(ETAG), header(TASK));
-        let bytes = collect(response).await?;
+        let answer = answer(response).await?;
         *self.idle.lock().await = Some(sender);
-        let value = if bytes.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&bytes).map_err(|error| {
-                Failure::failed(format!("the server's answer is not JSON: {error}"))
-            })?
-        };
-        let task = task.or_else(|| task_in(status, &value));
-        Ok(Answer { status, task, etag, value })
+        Ok(answer)
+    }
+
+    /// Whether [`Client::hand_over`] can be tried.
+    pub fn is_local(&self) -> bool {
+        self.endpoint.is_local()
+    }
+
+    /// Sends a request with an open file beside it, on a connection of its own.
+    pub async fn hand_over(&self, call: Call, file: OwnedFd) -> Result<Answer> {
+        let request = self.request(call)?;
+        let stream = TokioIo::new(self.endpoint.dial_with(file).await?);
+        answer(exchange(&mut handshake(stream).await?, request).await?).await
     }
 
     /// Sends a request whose answer is read bit by bit; problems become failures.
@@ -139,13 +140,7 @@ impl Client {
     async fn exchange(&self, call: Call) -> Result<(Response<Incoming>, SendRequest<Body>)> {
         let request = self.request(call)?;
         let mut sender = self.sender().await?;
-        let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
-        if response.status().is_success() {
-            return Ok((response, sender));
-        }
-        let status = response.status();
-        let bytes = collect(response).await?;
-        Err(problem::failure(status, &bytes))
+        Ok((exchange(&mut sender, request).await?, sender))
     }
 
     fn request(&self, call: Call) -> Result<Request<Body>> {
@@ -170,12 +165,44 @@ impl Client {
         {
             return Ok(sender);
         }
-        let stream = TokioIo::new(self.endpoint.dial().await?);
-        let (sender, connection) =
-            http1::handshake(stream).await.map_err(|error| broken(&error))?;
-        tokio::spawn(connection);
-        Ok(sender)
+        handshake(TokioIo::new(self.endpoint.dial().await?)).await
     }
+}
+
+async fn handshake<S: Stream + 'static>(stream: TokioIo<S>) -> Result<SendRequest<Body>> {
+    let (sender, connection) = http1::handshake(stream).await.map_err(|error| broken(&error))?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+async fn exchange(
+    sender: &mut SendRequest<Body>,
+    request: Request<Body>,
+) -> Result<Response<Incoming>> {
+    let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    let status = response.status();
+    let bytes = collect(response).await?;
+    Err(problem::failure(status, &bytes))
+}
+
+/// Reads it to its end.
+async fn answer(response: Response<Incoming>) -> Result<Answer> {
+    let header = |name: HeaderName| {
+        response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    };
+    let (status, etag, task) = (response.status(), header(ETAG), header(TASK));
+    let bytes = collect(response).await?;
+    let value = if bytes.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Failure::failed(format!("the server's answer is not JSON: {error}")))?
+    };
+    let task = task.or_else(|| task_in(status, &value));
+    Ok(Answer { status, task, etag, value })
 }
 
 /// The uid of the task that an answer consists of.

@@ -19,6 +19,7 @@ mod progress;
 mod wait;
 
 pub use progress::Progress;
+pub use wait::show;
 
 pub const NOUN: Noun = Noun::of::<Task>(&[
     Column::new("Task", |task, _| text(task, "/meta/name")),

@@ -3,6 +3,7 @@
 //! An [`Endpoint`] is a unix socket of a daemon on this machine, plain TCP on loopback, or TLS with
 //! the authorities that a context pins. What is spoken over the stream is `client`'s.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
@@ -11,8 +12,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use self::handing::Handing;
 use crate::failure::{DENIED, Failure, Result};
 
+pub mod handing;
 pub mod socket;
 pub mod tls;
 
@@ -51,6 +54,20 @@ impl Endpoint {
                 Ok(Box::new(stream))
             }
         }
+    }
+
+    /// Whether an open file can be handed over.
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::Socket(_))
+    }
+
+    /// Opens a connection that hands over an open file beside the first request.
+    pub async fn dial_with(&self, file: OwnedFd) -> Result<Handing> {
+        let Self::Socket(path) = self else {
+            return Err(Failure::usage("files are handed over on this machine only"));
+        };
+        let stream = socket::connect(path).await.map_err(|error| no_daemon(path, &error))?;
+        Ok(Handing::new(stream, file))
     }
 
     /// What goes into the `Host` header.

@@ -12,21 +12,27 @@
 //! What can be used as it came is: a raw disk and an ordinary qcow2 disk get a second name and are
 //! not written again. Volumes lie over either.
 
+mod boot;
 mod bundle;
 mod busy;
 mod detect;
 mod fetch;
+mod handed;
 mod iso;
+mod make;
 pub mod pack;
 mod part;
 mod receive;
 mod record;
 mod sink;
+mod sparse;
+mod sum;
 mod vhdx;
 mod vmdk;
 mod writeback;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,19 +40,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes as Chunk;
 use futures::stream::BoxStream;
 use novacron_model::image::Uploaded;
-use novacron_model::task::{Live, step as steps};
+use novacron_model::task::Live;
 use novacron_model::units::Bytes;
-use novacron_model::volume::DiskFormat;
-use novacron_model::{Code, Error, Name, Result};
+use novacron_model::{Error, Result};
 use uuid::Uuid;
 
-use self::bundle::Bundle;
 use self::busy::{Busies, Busy};
-use self::detect::Detected;
 use self::part::Cut;
-use self::record::{Disk, Record};
 use self::sink::{Sink, Written};
-use crate::storage::qemu_img::{Check, Format};
 use crate::storage::{Pool, QemuImg, fault};
 
 pub use self::bundle::machine_in;
@@ -72,6 +73,8 @@ pub enum Source {
         length: Option<u64>,
         content: BoxStream<'static, Result<Chunk>>,
     },
+    /// What a client on this machine has opened.
+    File(File),
 }
 
 /// An image of the catalogue, with what its publisher says of it.
@@ -139,8 +142,8 @@ impl Importer {
         self.finish(image, progress).await
     }
 
-    /// Takes the image's bytes and returns once they are durable. Refuses another checksum than
-    /// `sha256`.
+    /// Takes the image's bytes and returns once they are durable; those of a [`Source::File`] once they
+    /// are copied, for the copy is durable when the image is. Refuses another checksum than `sha256`.
     pub async fn receive(
         &self,
         image: Uuid,
@@ -205,7 +208,7 @@ impl Importer {
 
     /// What is known of an upload that needs no more bytes.
     async fn whole(&self, image: Uuid) -> Result<Option<Uploaded>> {
-        if let Some(arrival) = self.arrived(image)? {
+        if let Some(arrival) = self.arrived(image)?.filter(Arrival::is_durable) {
             return Ok(Some(Uploaded { offset: arrival.size, complete: true }));
         }
         let files = ImageFiles::open(&*self.pool, image).await?;
@@ -230,7 +233,7 @@ impl Importer {
 
     /// How far an upload has come.
     pub fn uploaded(&self, image: Uuid) -> Result<Uploaded> {
-        match self.arrived(image)? {
+        match self.arrived(image)?.filter(Arrival::is_durable) {
             Some(arrival) => Ok(Uploaded { offset: arrival.size, complete: true }),
             None => part::uploaded(&self.pool.staging(image)),
         }
@@ -290,135 +293,22 @@ impl Importer {
         ImageFiles::open(&*self.pool, image).await?.ok_or_else(lost)
     }
 
-    async fn make(
-        &self,
-        image: Uuid,
-        staging: &Path,
-        arrival: &Arrival,
-        progress: Progress<'_>,
-    ) -> Result<()> {
-        let work = Staging::fresh(staging.join(WORK))?;
-        let source = staging.join(SOURCE);
-        step(progress, steps::CHECK);
-        let mut record = Record::new(arrival);
-        let detected = detect::detect(&source)?;
-        record.set_format(detected.format());
-        match detected {
-            Detected::Bundle => {
-                step(progress, steps::UNPACK);
-                let mut bundle =
-                    bundle::unpack(&source, &work.path, self.limits.virtual_size).await?;
-                record.set_disks(&self.make_disks(&mut bundle, &work.path, progress).await?);
-                record.set_bundle(bundle);
-            }
-            Detected::Iso => {
-                keep(&source, &work.path.join(CD))?;
-                record.set_iso();
-            }
-            _ => record.set_disks(&[self.make_disk(&source, &work.path, None, progress).await?]),
+    /// SHA-256 of the source of an image that is ready.
+    pub async fn sum(&self, image: Uuid) -> Result<String> {
+        let lost = || Error::unavailable(format!("the files of image {image} are gone"));
+        let files = ImageFiles::open(&*self.pool, image).await?.ok_or_else(lost)?;
+        if !files.sha256.is_empty() {
+            return Ok(files.sha256);
         }
-        record.write(&work.path)?;
-        self.pool.publish_image(image, &work.path).await
+        let disk = files.disk.map(|disk| disk.path);
+        let source = files.iso.or(disk).ok_or_else(lost)?;
+        // A raw disk was filled up to a whole sector.
+        sum::begin(&source, files.size)?.end().await
     }
-
-    /// Makes a bundle's disks in `work`, in its order.
-    async fn make_disks(
-        &self,
-        bundle: &mut Bundle,
-        work: &Path,
-        progress: Progress<'_>,
-    ) -> Result<Vec<Disk>> {
-        let mut disks = Vec::new();
-        for packed in &bundle.disks {
-            let name = packed.name.as_ref();
-            disks.push(self.make_disk(&packed.path, work, name, progress).await?);
-            std::fs::remove_file(&packed.path).map_err(fault::at(&packed.path, "remove"))?;
-        }
-        // What a disk has counts, not what the bundle says of it.
-        let told = bundle.machine.iter_mut().flat_map(|machine| &mut machine.disks);
-        for (told, made) in told.zip(&disks) {
-            told.size = made.size;
-        }
-        Ok(disks)
-    }
-
-    /// Makes a disk in `work` from a file of unknown content; `name`: which of a whole VM's.
-    async fn make_disk(
-        &self,
-        from: &Path,
-        work: &Path,
-        name: Option<&Name>,
-        progress: Progress<'_>,
-    ) -> Result<Disk> {
-        let (format, size, as_is) = match detect::detect(from)? {
-            Detected::Qcow2(header) => (Format::Qcow2, header.virtual_size, header.is_plain()),
-            Detected::Raw(size) => (Format::Raw, size, true),
-            Detected::Vmdk(size) => (Format::Vmdk, size, false),
-            Detected::Vhdx(size) => (Format::Vhdx, size, false),
-            what @ (Detected::Bundle | Detected::Iso) => {
-                let what = if what == Detected::Iso { "an ISO" } else { "itself a bundle" };
-                return Err(Error::invalid("spec.source", format!("a bundle's disk is {what}"))
-                    .hint("a bundle's disk is a qcow2 or a raw file"));
-            }
-        };
-        if size > self.limits.virtual_size {
-            let message =
-                format!("the image's disk has {size}, more than {}", self.limits.virtual_size);
-            return Err(Error::new(Code::TooLarge, message).at("spec.source"));
-        }
-        let clean = format != Format::Qcow2 || self.qemu_img.check(from).await? == Check::Clean;
-        let file = |format| work.join(record::disk_file(name, format));
-        if clean
-            && as_is
-            && let Some(format) = take_as_it_is(from, format, size, file)?
-        {
-            return Ok(Disk { format, size });
-        }
-        let disk = Disk { format: DiskFormat::Qcow2, size };
-        let mut percent = |done| report(progress, steps::CONVERT, done, 100);
-        percent(0);
-        let to = file(disk.format);
-        let to = (to.as_path(), Format::Qcow2);
-        self.qemu_img.convert((from, format), to, size, &mut percent).await?;
-        Ok(disk)
-    }
-}
-
-/// Gives a disk its second name, where the file system knows such.
-fn take_as_it_is(
-    from: &Path,
-    format: Format,
-    size: Bytes,
-    file: impl Fn(DiskFormat) -> PathBuf,
-) -> Result<Option<DiskFormat>> {
-    let format = match format {
-        Format::Raw => DiskFormat::Raw,
-        Format::Qcow2 => DiskFormat::Qcow2,
-        Format::Vmdk | Format::Vhdx => return Ok(None),
-    };
-    let to = file(format);
-    if std::fs::hard_link(from, &to).is_err() {
-        return Ok(None);
-    }
-    let len = std::fs::metadata(&to).map_err(fault::at(&to, "read"))?.len();
-    if format == DiskFormat::Raw && len != size.0 {
-        // Guests see whole sectors. After a crash the file may be read-only already, and whole.
-        let file = std::fs::OpenOptions::new().write(true).open(&to);
-        let filled = file.and_then(|file| file.set_len(size.0));
-        filled.map_err(fault::at(&to, "write"))?;
-    }
-    Ok(Some(format))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Gives a file that stays as it came its name in the image; the file system copies it where it
-/// knows no second names.
-fn keep(from: &Path, to: &Path) -> Result<()> {
-    let linked = std::fs::hard_link(from, to);
-    linked.or_else(|_| std::fs::copy(from, to).map(drop)).map_err(fault::at(to, "write"))
 }
 
 /// A folder that goes with its owner unless it is kept.

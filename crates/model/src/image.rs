@@ -104,8 +104,9 @@ pub struct ImageContent {
     pub format: Option<ImageFormat>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<Time>,
-    /// SHA-256 of the source as it arrived.
-    #[serde(default)]
+    /// SHA-256 of the source as it arrived. It may follow a moment after `ready`: absent until it is
+    /// known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sha256: String,
     /// Bytes of the source as it arrived.
     #[serde(default)]

@@ -1,6 +1,7 @@
 //! The API's way into the nodes of this process: each call goes to the agent that holds the object.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -181,6 +182,11 @@ impl Gateway for LocalGateway {
     ) -> Result<()> {
         let (image, node) = self.holder(image).await?;
         self.agent(node.as_str())?.upload(&image, length, content).await
+    }
+
+    async fn upload_file(&self, image: &Object<Image>, file: File) -> Result<()> {
+        let (image, node) = self.holder(image).await?;
+        self.agent(node.as_str())?.upload_file(&image, file).await
     }
 
     async fn upload_part(

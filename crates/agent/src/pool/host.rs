@@ -127,6 +127,7 @@ impl Pool for Dir {
                 image::Source::Published(self.catalogue.resolve(&name).await?)
             }
             Source::Upload { length, content } => image::Source::Upload { length, content },
+            Source::File(file) => image::Source::File(file),
         };
         let sha256 = image.sha256.as_deref();
         self.importer.receive(image.uid, source, sha256, &*progress).await.map(drop)
@@ -168,6 +169,10 @@ impl Pool for Dir {
             machine: files.machine,
             error: None,
         })
+    }
+
+    async fn sum(&self, uid: Uuid) -> Result<String> {
+        self.importer.sum(uid).await
     }
 
     async fn delete_image(&self, uid: Uuid) -> Result<()> {

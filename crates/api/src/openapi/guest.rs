@@ -134,10 +134,12 @@ const SNAPSHOT: &str = "A snapshot of the VM (`SNAPSHOT` or `VM.SNAPSHOT`) that 
 
 fn upload() -> Operation {
     let bytes = json!({ "type": "integer", "minimum": 0, "maximum": i64::MAX });
+    let from = json!({ "type": "string", "enum": ["descriptor"] });
     Operation::new("images", "upload_image", "Sends the content of an image.")
         .describe(UPLOAD)
         .header("Upload-Offset", &bytes, "Where this part begins: what has arrived so far.")
         .header("Upload-Length", &bytes, "Bytes of the whole; needed beside `Upload-Offset`.")
+        .header("Upload-From", &from, "An open file came with the request, on the unix socket.")
         .body(false, &[("application/octet-stream", Value::Null)])
         .json_answer(200, "The part has arrived; more is to come.", "Uploaded")
         .json_answer(202, "All bytes have arrived; the task follows the import.", "Task")
@@ -147,7 +149,10 @@ fn upload() -> Operation {
 const UPLOAD: &str = "Without `Upload-Offset` the body is the whole image, and nothing stays of one \
     that is cut. With it the body is the rest of the image, or a part of it: what has arrived \
     stays for a day when the connection breaks or the server restarts. `GET` tells how much that \
-    is, and the next part begins there. A part that begins at 0 begins anew.";
+    is, and the next part begins there. A part that begins at 0 begins anew. With `Upload-From` there is \
+    no body: on the unix socket a client hands over a file that it has opened (`SCM_RIGHTS`, beside \
+    the first bytes of the request), the node reads it, and the answer comes when the import has \
+    ended. The checksum then may follow after the image is ready, unless `spec.sha256` demands one.";
 
 fn uploaded() -> Operation {
     Operation::new("images", "get_upload", "Tells how much of an image's content has arrived.")

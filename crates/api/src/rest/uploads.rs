@@ -1,10 +1,12 @@
 //! The content of an image, streamed to the node that imports it: whole, or in parts that go on
-//! where the former ended.
+//! where the former ended. A client on this machine may hand over the open file in place of its bytes.
 
-use axum::Json;
+use std::fs::File;
+
 use axum::body::Body;
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use http_body::Body as _;
 use novacron_control::index;
 use novacron_model::image::Uploaded;
@@ -16,15 +18,25 @@ use super::objects;
 use super::streams::inward;
 use crate::problem::{Answer, Refusal};
 use crate::resource::{Typed, scope_uid};
+use crate::server::handed::Handed;
 
 /// Where a part begins, as in the IETF's draft of resumable uploads.
 pub const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 /// Bytes of the whole.
 pub const LENGTH: HeaderName = HeaderName::from_static("upload-length");
 
-pub async fn upload(call: Call, body: Body) -> Answer<Response> {
+/// Says that an open file came with the request, in place of a body.
+pub const FROM: HeaderName = HeaderName::from_static("upload-from");
+const DESCRIPTOR: &[u8] = b"descriptor";
+
+pub async fn upload(call: Call, handed: Option<Extension<Handed>>, body: Body) -> Answer<Response> {
     call.params(&[])?;
     let image = image(&call)?;
+    if let Some(from) = call.headers.get(FROM) {
+        let file = file(from, handed.and_then(|Extension(handed)| handed.take()))?;
+        call.api.gateway.upload_file(&image, file).await?;
+        return accepted(&call, &image);
+    }
     if let Some(offset) = number(&call, &OFFSET)? {
         return part(&call, &image, offset, body).await;
     }
@@ -36,6 +48,17 @@ pub async fn upload(call: Call, body: Body) -> Answer<Response> {
     let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
     call.api.gateway.upload(&image, length, inward(body)).await?;
     accepted(&call, &image)
+}
+
+fn file(from: &HeaderValue, handed: Option<File>) -> Answer<File> {
+    if from.as_bytes() != DESCRIPTOR {
+        let error = Error::invalid("Upload-From", "this is `descriptor`, or left out");
+        return Err(Refusal::malformed(error));
+    }
+    handed.ok_or_else(|| {
+        let error = Error::invalid("Upload-From", "no open file came with the request");
+        Refusal::malformed(error.hint("hand one over on the unix socket, or send the content"))
+    })
 }
 
 /// How far the upload has come.

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::handed::{Handed, Taking};
 use super::unix;
 use crate::auth::Peer;
 
@@ -63,11 +64,11 @@ impl Serving {
             let peer = Peer::Tcp { local, tls: acceptor.is_some() };
             self.connections.spawn(async move {
                 let Some(acceptor) = acceptor else {
-                    return serving.http(stream, peer, permit).await;
+                    return serving.http(stream, peer, None, permit).await;
                 };
                 let handshake = tokio::time::timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await;
                 if let Ok(Ok(stream)) = handshake {
-                    serving.http(stream, peer, permit).await;
+                    serving.http(stream, peer, None, permit).await;
                 }
             });
         }
@@ -90,18 +91,29 @@ impl Serving {
                 continue;
             }
             let serving = self.clone();
-            let connection = async move { serving.http(stream, Peer::Unix { uid }, permit).await };
-            self.connections.spawn(connection);
+            let (stream, handed) = Taking::new(stream);
+            self.connections.spawn(async move {
+                serving.http(stream, Peer::Unix { uid }, Some(handed), permit).await;
+            });
         }
     }
 
-    async fn http<S>(self, stream: S, peer: Peer, _permit: OwnedSemaphorePermit)
-    where
+    /// `handed`: where the connection's descriptors are put.
+    async fn http<S>(
+        self,
+        stream: S,
+        peer: Peer,
+        handed: Option<Handed>,
+        _permit: OwnedSemaphorePermit,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let router = self.router;
         let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(peer);
+            if let Some(handed) = &handed {
+                request.extensions_mut().insert(handed.clone());
+            }
             router.clone().oneshot(request.map(axum::body::Body::new))
         });
         let connection = http1::Builder::new()

@@ -10,6 +10,7 @@ mod exports;
 mod figures;
 mod graphql;
 mod guests;
+mod handed;
 mod harness;
 mod objects;
 mod paging;

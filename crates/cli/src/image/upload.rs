@@ -1,4 +1,5 @@
-//! Sending an image's content. When the connection breaks or the daemon restarts, the node says how
+//! Sending an image's content. A daemon on this machine is handed the open file and reads it itself;
+//! others, and older ones, get the bytes. When the connection breaks or the daemon restarts, the node says how
 //! much has arrived, and the rest follows.
 
 use std::io::SeekFrom;
@@ -9,6 +10,7 @@ use std::task::{Context, Poll};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, IF_MATCH};
 use http::{HeaderName, Method};
 use serde_json::Value;
+use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, ReadBuf};
 use tokio::time::{Duration, Instant};
 
@@ -18,9 +20,10 @@ use crate::failure::{Failure, Result};
 use crate::output;
 use crate::session::Session;
 use crate::signals::Signals;
-use crate::task::Progress;
+use crate::task::{self, Progress};
 
 const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
+const FROM: HeaderName = HeaderName::from_static("upload-from");
 const LENGTH: HeaderName = HeaderName::from_static("upload-length");
 /// How long a new image may be without a node.
 const NODE_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -36,7 +39,8 @@ pub async fn send(session: &Session, name: &str, path: &Path, draft: &Value) -> 
     let (_, length) = body::open(path).await?;
     let mut signals = Signals::watch()?;
     let made = session.create(&NOUN, draft).await?;
-    let upload = Upload { session, name, path, length };
+    let task = made.task.as_deref();
+    let upload = Upload { session, name, path, length, task };
     let sent = tokio::select! {
         sent = upload.run() => sent,
         number = signals.next() => Err(Failure::signalled(number)),
@@ -52,6 +56,8 @@ struct Upload<'a> {
     name: &'a str,
     path: &'a Path,
     length: u64,
+    /// The import.
+    task: Option<&'a str>,
 }
 
 impl Upload<'_> {
@@ -64,13 +70,25 @@ impl Upload<'_> {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RETRY);
         }
+        let mut by_hand = self.session.client.is_local();
         let (mut offset, mut furthest) = (0, 0);
         pause = RETRY;
         // Runs from the first break after which no new byte has arrived.
         let mut patience = None;
         loop {
-            let broken = match self.send_from(offset).await {
+            let handed = by_hand && offset == 0;
+            let sent = if handed { self.hand_over().await } else { self.send_from(offset).await };
+            let broken = match sent {
                 Ok(answer) if answer.task.is_some() => return Ok(answer),
+                // An older daemon took it for a part without a byte.
+                Ok(_) if handed => {
+                    by_hand = false;
+                    continue;
+                }
+                Err(failure) if failure.field.as_deref() == Some("Upload-From") => {
+                    by_hand = false;
+                    continue;
+                }
                 Ok(_) => Failure::failed("not all of the file has arrived"),
                 Err(failure) if can_go_on(&failure) => failure,
                 Err(failure) => return Err(failure),
@@ -97,19 +115,38 @@ impl Upload<'_> {
         }
     }
 
-    async fn send_from(&self, offset: u64) -> Result<Answer> {
-        let (mut file, length) = body::open(self.path).await?;
-        if length != self.length || offset > length {
-            let message = format!("{} has changed while it was sent", self.path.display());
-            return Err(Failure::failed(message).hint("import it again"));
+    /// The answer comes when the image is made, so the progress is the task's.
+    async fn hand_over(&self) -> Result<Answer> {
+        let file = self.open().await?.into_std().await;
+        let call = Call::new(Method::PUT, self.path_of_content())
+            .header(CONTENT_LENGTH, "0")
+            .header(FROM, "descriptor")
+            .header(OFFSET, "0")
+            .header(LENGTH, self.length.to_string());
+        tokio::select! {
+            answer = self.session.client.hand_over(call, file.into()) => answer,
+            never = task::show(self.session, self.task.unwrap_or_default()) => match never {},
         }
+    }
+
+    async fn open(&self) -> Result<File> {
+        let (file, length) = body::open(self.path).await?;
+        if length == self.length {
+            return Ok(file);
+        }
+        let message = format!("{} has changed while it was sent", self.path.display());
+        Err(Failure::failed(message).hint("import it again"))
+    }
+
+    async fn send_from(&self, offset: u64) -> Result<Answer> {
+        let (mut file, length) = (self.open().await?, self.length);
         file.seek(SeekFrom::Start(offset)).await?;
         let progress = Progress::new(NOUN.called(self.name));
-        let inner = file.take(length - offset);
+        let inner = file.take(length.saturating_sub(offset));
         let reader = Counted { inner, done: offset, total: length, progress };
         let call = Call::new(Method::PUT, self.path_of_content())
             .header(CONTENT_TYPE, "application/octet-stream")
-            .header(CONTENT_LENGTH, (length - offset).to_string())
+            .header(CONTENT_LENGTH, length.saturating_sub(offset).to_string())
             .header(OFFSET, offset.to_string())
             .header(LENGTH, length.to_string())
             .body(body::reading(reader));

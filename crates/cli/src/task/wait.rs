@@ -1,5 +1,6 @@
 //! Waiting for a task through the watch, over restarts of the daemon.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use novacron_model::Seconds;
@@ -82,6 +83,18 @@ async fn follow(session: &Session, id: &str, mut progress: Progress) -> Result<V
             Err(failure) => return Err(failure),
         }
         tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// Shows how far a task is, for as long as this is polled. What is over at once shows nothing.
+pub async fn show(session: &Session, id: &str) -> Infallible {
+    let mut shown = None;
+    loop {
+        tokio::time::sleep(RETRY).await;
+        if let Ok(task) = session.read(&NOUN, id).await {
+            let progress = shown.get_or_insert_with(|| Progress::new(described(&task)));
+            tell(progress, task.pointer("/status/live"));
+        }
     }
 }
 

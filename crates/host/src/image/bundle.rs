@@ -40,7 +40,7 @@ use novacron_model::{Code, Error, Name, Result};
 use tar::{Archive, Entry, EntryType};
 
 use self::manifest::{MANIFEST, Manifest};
-use super::sink::{BLOCK, ZEROS};
+use super::sparse::{BLOCK, ZEROS};
 use crate::storage::fault;
 
 pub const KERNEL: &str = "kernel";

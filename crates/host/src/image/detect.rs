@@ -102,6 +102,12 @@ pub fn detect(path: &Path) -> Result<Detected> {
     Ok(Detected::Raw(Bytes(length.next_multiple_of(SECTOR))))
 }
 
+/// Whether an image that begins so is kept as it came, most likely.
+pub fn stays(head: &[u8; 512]) -> bool {
+    let is_converted = head.starts_with(&vmdk::MAGIC) || head.starts_with(vhdx::MAGIC);
+    !is_converted && !head[257..].starts_with(b"ustar")
+}
+
 fn qcow2_image(file: &File) -> Result<Detected> {
     let mut version = [0; 4];
     read_at(file, &mut version, 4).map_err(|error| Error::internal(error.to_string()))?;

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::receive::{PART, accept, record};
 use super::sink::{AtEnd, Sink, Written};
-use super::{Progress, report};
+use super::{Progress, boot, report};
 use crate::storage::dir::UPLOAD;
 use crate::storage::fault;
 
@@ -102,7 +102,7 @@ pub fn open(
     at_end: impl FnOnce(Written) + Send + 'static,
 ) -> Result<Sink> {
     let (length, durable) = there(staging, part)?;
-    let state = State { total: part.total, durable, boot: boot() };
+    let state = State { total: part.total, durable, boot: boot::id() };
     let path = staging.join(PART);
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(true).truncate(false).open(&path);
@@ -170,15 +170,9 @@ impl State {
     fn length(&self, staging: &Path) -> Result<u64> {
         let path = staging.join(PART);
         let length = fs::metadata(&path).map_err(fault::at(&path, "read"))?.len();
-        let here = !self.boot.is_empty() && self.boot == boot();
+        let here = boot::is_now(&self.boot);
         Ok(if here { length } else { length.min(self.durable) })
     }
-}
-
-/// Changes with every start of the machine.
-fn boot() -> String {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    id.trim().to_owned()
 }
 
 fn elsewhere(here: u64, asked: u64) -> Error {

@@ -1,4 +1,4 @@
-//! From a source to a durable file with a known SHA-256.
+//! From a source to a file, durable and with a known SHA-256 unless a client's descriptor is the source.
 
 use std::fs;
 use std::io::Read;
@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha512};
 
 use super::fetch::Trouble;
-use super::sink::{Sink, hex};
-use super::{Progress, SOURCE, Source, Sum, fetch, report};
+use super::sink::Sink;
+use super::sum::hex;
+use super::{Progress, SOURCE, Source, Sum, boot, fetch, handed, report};
 use crate::catalogue::cannot_reach;
 use crate::storage::dir::ARRIVED;
 use crate::storage::fault;
@@ -26,9 +27,18 @@ pub const PART: &str = "source.part";
 /// What has arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arrival {
-    /// Lower-case hex.
+    /// Lower-case hex; empty where nobody has asked for it yet.
     pub sha256: String,
     pub size: Bytes,
+    /// The run of the machine in whose memory it is; none once it is durable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
+}
+
+impl Arrival {
+    pub fn is_durable(&self) -> bool {
+        self.boot.is_none()
+    }
 }
 
 pub async fn receive(
@@ -38,23 +48,28 @@ pub async fn receive(
     limit: Bytes,
     progress: Progress<'_>,
 ) -> Result<Arrival> {
-    let mut sink = Sink::create(&staging.join(PART), limit)?;
-    let mut sum = None;
-    match source {
+    let sink = || Sink::create(&staging.join(PART), limit);
+    let arrival = match source {
         Source::Url(url) => {
+            let mut sink = sink()?;
             fetch::fetch(&url, &mut sink, progress).await.map_err(Trouble::into_error)?;
+            sink.finish().await?
         }
         Source::Published(published) => {
+            let mut sink = sink()?;
             let fetched = fetch::fetch(&published.url, &mut sink, progress).await;
             fetched.map_err(|trouble| unreached(&published.name, trouble))?;
-            sum = Some(published.sum);
+            let arrival = sink.finish().await?;
+            check_published(&staging.join(PART), &arrival, published.sum).await?;
+            arrival
         }
-        Source::Upload { length, content } => take(length, content, &mut sink, progress).await?,
-    }
-    let arrival = sink.finish().await?;
-    if let Some(sum) = sum {
-        check_published(&staging.join(PART), &arrival, sum).await?;
-    }
+        Source::Upload { length, content } => {
+            let mut sink = sink()?;
+            take(length, content, &mut sink, progress).await?;
+            sink.finish().await?
+        }
+        Source::File(file) => handed::receive(staging, file, sha256, limit, progress).await?,
+    };
     accept(staging, &arrival, sha256)?;
     Ok(arrival)
 }
@@ -123,7 +138,9 @@ pub fn arrived(staging: &Path) -> Result<Option<Arrival>> {
     }
     let text = fs::read(&path).map_err(fault::at(&path, "read"))?;
     let damaged = |error| Error::internal(format!("{} is damaged: {error}", path.display()));
-    serde_json::from_slice(&text).map(Some).map_err(damaged)
+    let arrival: Arrival = serde_json::from_slice(&text).map_err(damaged)?;
+    let here = arrival.boot.as_deref().is_none_or(boot::is_now);
+    Ok(here.then_some(arrival))
 }
 
 /// Writes a file of this name, whole and durable.

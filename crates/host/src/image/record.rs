@@ -31,7 +31,8 @@ pub struct ImageFiles {
     pub format: Option<ImageFormat>,
     /// Room that its files take.
     pub stored: Bytes,
-    /// Lower-case hex SHA-256 of the source as it arrived.
+    /// Lower-case hex SHA-256 of the source as it arrived; empty where it is yet to be worked out,
+    /// from the file that stayed as it came.
     pub sha256: String,
     /// Bytes of the source as it arrived.
     pub size: Bytes,
@@ -77,7 +78,7 @@ pub struct Record {
     kind: ImageKind,
     #[serde(default)]
     source: Option<ImageFormat>,
-    sha256: String,
+    pub sha256: String,
     size: Bytes,
     virtual_size: Bytes,
     /// Of the disk. Where it is not told, the image was made when there was but one.
@@ -104,6 +105,8 @@ pub struct Disk {
     pub format: DiskFormat,
     /// As a guest sees it.
     pub size: Bytes,
+    /// It is the very file that arrived.
+    pub as_it_came: bool,
 }
 
 /// A disk's file in the image's folder; the disks of a whole VM have names.

@@ -1,7 +1,5 @@
 //! A file that hashes what is written into it, on threads of its own: reading the network,
 //! hashing and writing go on side by side.
-//!
-//! Blocks of zeros become holes, so a raw disk takes what is on it and no more.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -15,15 +13,13 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
-use super::Arrival;
+use super::sum::hex;
 use super::writeback::Writeback;
+use super::{Arrival, sparse};
 use crate::storage::fault;
 
 /// Chunks on their way to the disk.
 const QUEUE: usize = 16;
-/// What is looked at for zeros, and where: a hole begins and ends at one.
-pub const BLOCK: usize = 64 << 10;
-pub static ZEROS: [u8; BLOCK] = [0; BLOCK];
 
 /// What had been written at some moment.
 #[derive(Debug, Clone, Default)]
@@ -104,7 +100,7 @@ impl Sink {
         self.order(Order::Finish).await?;
         let written = self.ended().await?;
         let hash = written.hash.unwrap_or_default();
-        Ok(Arrival { sha256: hex(&hash.finalize()), size: Bytes(written.size) })
+        Ok(Arrival { sha256: hex(&hash.finalize()), size: Bytes(written.size), boot: None })
     }
 
     /// No more comes for now: returns once what has come is written, and how much that is.
@@ -215,28 +211,11 @@ impl Writer {
         Ok(hash)
     }
 
-    /// Blocks that hold something are written, neighbours among them at once.
     fn append(&mut self, chunk: &[u8]) -> Result<()> {
         let at = self.written.size;
-        let place = |done: usize| at + done as u64;
-        let (mut from, mut done) = (0, 0);
-        while done < chunk.len() {
-            let to_edge = BLOCK - usize::try_from(place(done) % BLOCK as u64).unwrap_or(0);
-            let end = chunk.len().min(done + to_edge);
-            // Compared as memory, which is many times as fast as byte by byte.
-            if chunk[done..end] == ZEROS[..end - done] {
-                self.write_at(&chunk[from..done], place(from))?;
-                from = end;
-            }
-            done = end;
-        }
-        self.write_at(&chunk[from..], place(from))?;
-        self.written.size = place(done);
+        sparse::write_at(&self.file, chunk, at).map_err(fault::at(&self.path, "write"))?;
+        self.written.size = at + chunk.len() as u64;
         Ok(())
-    }
-
-    fn write_at(&self, bytes: &[u8], at: u64) -> Result<()> {
-        self.file.write_all_at(bytes, at).map_err(fault::at(&self.path, "write"))
     }
 }
 
@@ -267,13 +246,6 @@ impl Hasher {
         drop(self.queue);
         self.thread.join().map_err(|_| Error::internal("hashing was lost"))
     }
-}
-
-/// In lower-case hex.
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 #[cfg(test)]

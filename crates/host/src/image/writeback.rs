@@ -6,6 +6,9 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 /// Bytes that are sent to the disk at once: enough for it to work well, few beside what a file
 /// for which this matters has.
@@ -40,6 +43,33 @@ impl Writeback {
             Some(libc::ENOSYS | libc::EPERM) => Ok(()),
             _ => Err(error),
         }
+    }
+}
+
+/// How often the file of another program is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Writes a file early that another program fills, until this is dropped.
+pub struct Beside {
+    /// Tells the thread by its end.
+    _end: Sender<()>,
+}
+
+impl Beside {
+    /// The file need not be there yet. That a write failed the sync at the end tells.
+    pub fn begin(path: &Path) -> Self {
+        let path = path.to_owned();
+        let (end, ended) = channel();
+        std::thread::spawn(move || {
+            let mut writeback = Writeback::from(0);
+            while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                let _ = File::open(&path).and_then(|file| {
+                    let length = file.metadata()?.len();
+                    writeback.reach(&file, length)
+                });
+            }
+        });
+        Self { _end: end }
     }
 }
 

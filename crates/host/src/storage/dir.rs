@@ -26,7 +26,7 @@ use novacron_model::volume::DiskFormat;
 use novacron_model::{Error, Result};
 use uuid::Uuid;
 
-use self::files::{make_read_only, remove_any, sync_dir, sync_tree};
+use self::files::{make_read_only, remove_any, remove_large, sync_dir, sync_tree};
 use super::qemu_img::{Format, Layers};
 use super::{
     Base, ExportWanted, Exported, Original, Percent, Pool, QemuImg, Usage, VolumeWanted, fault,
@@ -250,7 +250,7 @@ impl Pool for DirPool {
                 sync_tree(&from)?;
                 rename(&from, &to)?;
             }
-            remove_any(&staging)
+            remove_large(&staging)
         })
         .await
     }

@@ -10,6 +10,7 @@ mod doctor;
 mod export;
 mod foreign;
 mod full;
+mod handed;
 mod hostile;
 mod image;
 mod part;

@@ -19,6 +19,8 @@ pub struct Daemon {
     listen: String,
     env: Vec<(String, String)>,
     namespace: Option<String>,
+    /// Becomes the server, in place of this user's own program.
+    program: Option<Command>,
     /// Removed with the daemon.
     dir: Option<TempDir>,
 }
@@ -38,7 +40,7 @@ impl Daemon {
         let args = args.iter().map(ToString::to_string).collect();
         let (listen, env) = ("127.0.0.1:0".to_owned(), Vec::new());
         let data = data.to_path_buf();
-        Self { data, process: None, args, listen, env, namespace: None, dir: None }
+        Self { data, process: None, args, listen, env, namespace: None, program: None, dir: None }
     }
 
     pub fn listen(mut self, address: &str) -> Self {
@@ -58,6 +60,12 @@ impl Daemon {
         self
     }
 
+    /// By this command, of another user perhaps; it can be started once.
+    pub fn by(mut self, program: Command) -> Self {
+        self.program = Some(program);
+        self
+    }
+
     /// Starts the daemon and waits until it answers.
     pub fn up(&mut self) {
         self.spawn();
@@ -68,7 +76,9 @@ impl Daemon {
         assert!(self.process.is_none(), "the daemon runs already");
         std::fs::create_dir_all(&self.data).unwrap();
         let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
-        let process = server(self.namespace.as_deref())
+        let program = self.program.take();
+        let process = program
+            .unwrap_or_else(|| server(self.namespace.as_deref()))
             .arg("server")
             .arg("--data-dir")
             .arg(&self.data)

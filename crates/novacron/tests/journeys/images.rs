@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::daemon::{Daemon, eventually, guest, host, listed};
+use crate::daemon::{Daemon, eventually, free_port, guest, host, listed, novacron};
 
 #[test]
 fn an_image_comes_from_a_url_with_its_checksum() {
@@ -122,15 +122,28 @@ fn an_upload_that_the_daemons_death_cut_short_can_be_sent_again() {
 
 #[test]
 fn an_import_of_a_file_outlives_the_daemons_deaths() {
-    let mut daemon = Daemon::start();
-    let file = daemon.data().join("../big.raw");
+    // Over TCP nothing is handed over: the bytes are sent.
+    let dir = tempfile::tempdir().unwrap();
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut daemon = Daemon::stopped(&dir.path().join("data"), &[]).listen(&address);
+    daemon.up();
+    let file = dir.path().join("big.raw");
     // Large enough to be cut several times on its way.
     let content: Vec<u8> = (0..96_u32 << 18).flat_map(|n| (n ^ 0x9e37).to_le_bytes()).collect();
     std::fs::write(&file, &content).unwrap();
     let sum = host("sha256sum", &[file.to_str().unwrap()]);
     let sum = sum.split_whitespace().next().unwrap().to_owned();
     let args = ["image", "import", file.to_str().unwrap(), "--name", "big", "--sha256", &sum];
-    let mut import = daemon.command();
+    let token = daemon.json(&["token", "create", "laptop"])["secret"].as_str().unwrap().to_owned();
+    let remote = || {
+        let mut command = novacron();
+        command.env("HOME", dir.path()).env_remove("XDG_CONFIG_HOME").env("NOVACRON_TOKEN", &token);
+        command
+    };
+    let url = format!("http://{address}");
+    assert!(remote().args(["context", "add", "here", &url]).status().unwrap().success());
+    let mut import = remote();
+    import.args(["--context", "here"]);
     let import = std::cell::RefCell::new(import.args(args).spawn().unwrap());
     let part = |daemon: &Daemon| {
         let incoming = daemon.data().join("pools/default/incoming");
@@ -154,7 +167,6 @@ fn an_import_of_a_file_outlives_the_daemons_deaths() {
     assert!(listed(&daemon.data().join("pools/default/incoming")).is_empty());
     daemon.run(&["image", "delete", "big", "--yes"]);
     nothing_is_left(&daemon);
-    std::fs::remove_file(&file).unwrap();
 }
 
 #[test]
@@ -239,7 +251,7 @@ fn no_image_is_left(daemon: &Daemon) {
     daemon.until(&["image", "list"], "empty", |images| images == &json!([]));
 }
 
-fn nothing_is_left(daemon: &Daemon) {
+pub fn nothing_is_left(daemon: &Daemon) {
     let pool = daemon.data().join("pools/default");
     for dir in ["images", "incoming", "volumes"] {
         let left = listed(&pool.join(dir));
@@ -260,7 +272,7 @@ fn begin(socket: &Path, method: &str, path: &str, length: usize) -> UnixStream {
     stream
 }
 
-fn request(socket: &Path, method: &str, path: &str, body: &[u8], length: usize) -> String {
+pub fn request(socket: &Path, method: &str, path: &str, body: &[u8], length: usize) -> String {
     let mut stream = begin(socket, method, path, length);
     stream.write_all(body).unwrap();
     let mut answer = String::new();

@@ -16,6 +16,7 @@ mod first_vm;
 mod first_week;
 mod guest_dies;
 mod halting_tool;
+mod handed_over;
 mod hardware;
 mod hostile_store;
 mod https;
