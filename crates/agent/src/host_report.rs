@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use novacron_model::node::{HypervisorReport, NodeReport};
-use novacron_model::pool::PoolUsage;
+use novacron_model::pool::{self, PoolNode, PoolUsage};
 use novacron_model::{Kind, Node as NodeKind, Object, Pool as PoolKind, Result, Time, key};
 use novacron_store::{Key, Selection, Snapshot, Watch, object};
 use tokio::time::sleep;
@@ -109,7 +109,7 @@ async fn report_pool(node: &Node, at: &Snapshot, pool: &Object<PoolKind>) -> Res
         Ok(pool) => pool.usage().await,
         Err(error) => Err(error),
     };
-    let old = pool.status.usage.as_ref();
+    let old = pool.status.on(node.name());
     let usage = usage.unwrap_or_else(|error| PoolUsage {
         error: Some(error.message),
         ..old.cloned().unwrap_or_default()
@@ -118,7 +118,9 @@ async fn report_pool(node: &Node, at: &Snapshot, pool: &Object<PoolKind>) -> Res
         return Ok(());
     }
     let family = Key::from(key::object::<PoolKind>(None, pool.name()));
-    let txn = report::section(at, &family, "usage", &usage)?;
+    let section = format!("{}/{}", pool::NODES, node.name());
+    let now = PoolNode { node: node.config.node.clone(), usage };
+    let txn = report::section(at, &family, &section, &now)?;
     commit(node, &family, txn).await
 }
 

@@ -4,7 +4,7 @@
 //! will not come back: its VMs, volumes and images stay listed where they were, are deleted without
 //! it, and give their share of its counters back one by one.
 
-use novacron_model::{Error, Member, Network, Node, Object, Result, Vm, key, network};
+use novacron_model::{Error, Member, Network, Node, Object, Pool, Result, Vm, key, network, pool};
 use novacron_store::{Precondition, Snapshot, Txn, object};
 
 use super::{check_others, roll};
@@ -56,10 +56,14 @@ pub(super) fn vms_on(at: &Snapshot, node: &str) -> Vec<Object<Vm>> {
     object::indexed::<Vm>(at, index::NODE, node)
 }
 
-/// What the node said of networks.
+/// What the node said of networks and pools.
 fn forget_reports(txn: &mut Txn, at: &Snapshot, node: &str) {
-    let section = format!("{}/{node}", network::NODES);
-    let prefix = key::prefix::<Network>(None);
-    let reports = at.scan(&prefix, &prefix).filter(|record| record.key.section() == Some(&section));
-    txn.deletes.extend(reports.map(|record| record.key.clone()));
+    let told =
+        [(network::NODES, key::prefix::<Network>(None)), (pool::NODES, key::prefix::<Pool>(None))];
+    for (list, prefix) in told {
+        let section = format!("{list}/{node}");
+        let reports = at.scan(&prefix, &prefix);
+        let reports = reports.filter(|record| record.key.section() == Some(&section));
+        txn.deletes.extend(reports.map(|record| record.key.clone()));
+    }
 }
