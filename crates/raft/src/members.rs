@@ -69,13 +69,16 @@ pub fn next_step(
 ) -> Option<ChangeMembers<u64, BasicNode>> {
     let have: BTreeMap<u64, &Member> = is.iter().map(|member| (member.number, member)).collect();
     let node = |address: &String| BasicNode { addr: address.clone() };
-    let missing = |number: &u64| !have.contains_key(number);
-    if let Some((number, address)) = wanted.members.iter().find(|(number, _)| missing(number)) {
-        return Some(ChangeMembers::AddNodes(BTreeMap::from([(*number, node(address))])));
-    }
-    let moved = |(number, address): &(&u64, &String)| have[number].address != **address;
+    // First where the old ones are: who comes must be able to reach them.
+    let moved = |(number, address): &(&u64, &String)| {
+        have.get(*number).is_some_and(|known| known.address != **address)
+    };
     if let Some((number, address)) = wanted.members.iter().find(moved) {
         return Some(ChangeMembers::SetNodes(BTreeMap::from([(*number, node(address))])));
+    }
+    let missing = |(number, _): &(&u64, &String)| !have.contains_key(*number);
+    if let Some((number, address)) = wanted.members.iter().find(missing) {
+        return Some(ChangeMembers::AddNodes(BTreeMap::from([(*number, node(address))])));
     }
     let voters: BTreeSet<u64> =
         is.iter().filter(|member| member.voter).map(|member| member.number).collect();

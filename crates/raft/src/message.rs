@@ -29,6 +29,8 @@ pub enum Request {
     Commit(Proposal),
     /// The members, as the leader sees them.
     Members,
+    /// How far a member must have applied the log to have all that is committed now.
+    ReadIndex,
 }
 
 /// [`Request::Commit`] by reference.
@@ -69,6 +71,8 @@ pub enum CommitAnswer {
 
 pub type AppendAnswer = Result<AppendEntriesResponse<u64>, RaftError<u64>>;
 pub type VoteAnswer = Result<VoteResponse<u64>, RaftError<u64>>;
+/// `None`: this member does not lead. `Some(None)`: nothing is committed.
+pub type ReadIndexAnswer = Option<Option<u64>>;
 /// `None`: this member does not lead.
 pub type MembersAnswer = Option<Vec<Member>>;
 

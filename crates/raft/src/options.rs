@@ -9,7 +9,8 @@ pub struct Options {
     pub node: u64,
     /// An empty store begins a cluster of its own; otherwise it waits to be taken into one.
     pub found: bool,
-    /// How often a leader makes itself heard.
+    /// How often a leader makes itself heard, and how long a follower may take to answer it; a disk
+    /// that syncs slowly must not look like one that is gone.
     pub heartbeat: Duration,
     /// A follower that has heard no leader for this long, and up to as long again, stands for
     /// election.
@@ -31,8 +32,8 @@ impl Default for Options {
         Self {
             node: 1,
             found: true,
-            heartbeat: Duration::from_millis(200),
-            election: Duration::from_secs(1),
+            heartbeat: Duration::from_millis(500),
+            election: Duration::from_millis(1500),
             segment_bytes: 8 << 20,
             snapshot_entries: 10_000,
             snapshot_bytes: 16 << 20,

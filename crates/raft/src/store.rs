@@ -1,7 +1,7 @@
 //! [`RaftStore`]: opens the pieces in the right order, and is the [`Store`] that the rest of the
 //! house sees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -29,6 +29,8 @@ use crate::space::Space;
 use crate::types::{Proposal, Raft};
 use crate::{OpenError, Options};
 
+/// How long a member may take to apply what has been committed.
+const CATCH_UP_PATIENCE: Duration = Duration::from_secs(30);
 /// How long the leader may take to say who the members are.
 const ASK_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -158,6 +160,10 @@ impl RaftStore {
                 encode(&self.incoming.take(&self.raft, disk, part, body.to_vec()).await, &[])
             }
             Request::Commit(proposal) => encode(&self.commit_here(proposal).await, &[]),
+            Request::ReadIndex => {
+                let index: message::ReadIndexAnswer = self.read_index().await;
+                encode(&index, &[])
+            }
             Request::Members => {
                 let seen: message::MembersAnswer = self.seen();
                 encode(&seen, &[])
@@ -213,6 +219,43 @@ impl RaftStore {
             address: node.addr.clone(),
         };
         now.membership_config.membership().nodes().map(peer).collect()
+    }
+
+    /// The numbers of those who vote, as far as this member has been told.
+    pub fn known_voters(&self) -> BTreeSet<u64> {
+        let metrics = self.raft.metrics();
+        metrics.borrow().membership_config.membership().voter_ids().collect()
+    }
+
+    /// Raised with every election.
+    pub fn term(&self) -> u64 {
+        self.raft.metrics().borrow().current_term
+    }
+
+    /// Waits until this member has what the cluster had committed when this was called; `false`:
+    /// the leader could not be asked.
+    pub async fn catch_up(&self) -> bool {
+        let index = match self.route().leader() {
+            Leader::Nobody => None,
+            Leader::Here => self.read_index().await,
+            Leader::There(peer) => self.read_index_of(&peer).await,
+        };
+        let Some(index) = index else { return false };
+        let waiting = self.raft.wait(Some(CATCH_UP_PATIENCE));
+        waiting.applied_index_at_least(index, "read").await.is_ok()
+    }
+
+    /// What has been committed, confirmed by a majority to be the newest; `None`: this node does
+    /// not lead. The inner `None`: nothing at all.
+    async fn read_index(&self) -> message::ReadIndexAnswer {
+        let confirmed = self.raft.get_read_log_id().await.ok()?;
+        Some(confirmed.0.map(|id| id.index))
+    }
+
+    async fn read_index_of(&self, leader: &Peer) -> message::ReadIndexAnswer {
+        let request = encode(&Request::ReadIndex, &[]).ok()?;
+        let answer = self.peers.call(leader, request, ASK_PATIENCE).await.ok()?;
+        decode::<message::ReadIndexAnswer>(&answer).ok()?.0
     }
 
     /// Takes one step from the members that are to those that are wanted, if this node leads and a

@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
+use hyper::upgrade::Upgraded;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use novacron_pki::member_name;
@@ -66,6 +67,19 @@ impl Links {
                 CallError::NoAnswer(format!("{to} does not answer: {}", refused.error()))
             }
         })
+    }
+
+    /// A stream of bytes to another member, for its API.
+    pub async fn tunnel(&self, to: &Peer) -> Result<TokioIo<Upgraded>, CallError> {
+        let there = format!("{}:443", member_name(to.number));
+        let request = Request::connect(there).body(full(Bytes::new()));
+        let request = request.map_err(|error| not_sent(to, &error))?;
+        let answer = self.request(to, request).await?;
+        if !answer.status().is_success() {
+            return Err(not_sent(to, &format!("it answers {}", answer.status())));
+        }
+        let upgraded = hyper::upgrade::on(answer).await;
+        upgraded.map(TokioIo::new).map_err(|error| not_sent(to, &error))
     }
 
     async fn link(&self, to: &Peer) -> io::Result<SendRequest<Body>> {
