@@ -9,16 +9,17 @@ pub mod watchdog;
 
 use novacron_model::token::TokenPurpose;
 use novacron_model::{Object, Time, Token};
+use serde::{Deserialize, Serialize};
 
 /// Who is asking, once it is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     /// `root`, `uid 1000`, `token ci`, `browser`: the actor of events and owner of objects.
     pub actor: String,
     pub credential: Credential,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Credential {
     /// The kernel told who opened the unix socket.
     Peer,
@@ -26,7 +27,7 @@ pub enum Credential {
 }
 
 /// The token that a request was let in by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenRef {
     pub name: String,
     pub uid: uuid::Uuid,
@@ -68,6 +69,8 @@ pub enum Peer {
     Unix {
         uid: u32,
     },
+    /// Another node of the cluster, which has found out who is asking.
+    Member,
     Tcp {
         /// The address that the client connected to.
         local: std::net::SocketAddr,

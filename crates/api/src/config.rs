@@ -10,6 +10,7 @@ use novacron_model::{Bytes, DataKey, Error, Result};
 
 use crate::cluster::{Alone, Cluster};
 use crate::gateway::ByteStream;
+use crate::nodes::{NoOthers, Nodes};
 
 /// Everything that [`crate::serve`] needs beside the store and the gateway.
 #[derive(Clone)]
@@ -34,6 +35,8 @@ pub struct ApiConfig {
     pub store_space: StoreSpace,
     /// The whole state, as a file to begin anew from.
     pub backup: Backup,
+    /// The way to the APIs of other nodes.
+    pub nodes: Arc<dyn Nodes>,
     /// The cluster as it is now; unless set, of a server that no other can join.
     pub cluster: Arc<dyn Cluster>,
     /// VMs that `/metrics` shows at most.
@@ -69,6 +72,7 @@ impl ApiConfig {
             data_key,
             store_space: Arc::new(|| (Bytes(0), false)),
             backup: Arc::new(|| Err(Error::unsupported("this server makes no backups"))),
+            nodes: Arc::new(NoOthers),
             metrics_vms: 1000,
             readiness: Readiness::default(),
         }

@@ -15,9 +15,11 @@ pub mod config;
 mod console;
 mod edge;
 pub mod figures;
+mod forward;
 pub mod gateway;
 pub mod graphql;
 pub mod metrics;
+pub mod nodes;
 pub mod openapi;
 pub mod problem;
 pub mod resource;
@@ -30,9 +32,11 @@ pub mod watch;
 
 pub use cluster::{Cluster, Invite};
 pub use config::{ApiConfig, Readiness, TlsFiles};
+pub use edge::sha256_hex;
 pub use gateway::Gateway;
+pub use nodes::Nodes;
 pub use openapi::openapi;
-pub use server::{ServerHandle, serve};
+pub use server::{ForMembers, ServerHandle, serve};
 
 /// The cookie that carries a browser's session.
 pub const SESSION_COOKIE: &str = "novacron_session";

@@ -26,7 +26,8 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::auth::guard;
 use crate::auth::tickets::Tickets;
 use crate::config::ApiConfig;
-use crate::gateway::Gateway;
+use crate::forward;
+use crate::gateway::{Duplex, Gateway};
 use crate::problem::Refusal;
 use crate::state::Api;
 use crate::{console, graphql, metrics, rest};
@@ -48,6 +49,7 @@ pub struct ServerHandle {
     closing: CancellationToken,
     connections: TaskTracker,
     upkeep: JoinHandle<()>,
+    serving: connection::Serving,
 }
 
 impl ServerHandle {
@@ -61,9 +63,25 @@ impl ServerHandle {
         }
     }
 
+    /// What takes connections that other members have opened.
+    pub fn for_members(&self) -> ForMembers {
+        ForMembers(self.serving.clone())
+    }
+
     /// The token that ends the server when it is cancelled.
     pub fn closing(&self) -> CancellationToken {
         self.closing.clone()
+    }
+}
+
+/// Serves the API to other members of the cluster.
+#[derive(Debug, Clone)]
+pub struct ForMembers(connection::Serving);
+
+impl ForMembers {
+    /// Speaks HTTP/1.1 on a connection that a member has opened.
+    pub async fn serve(&self, stream: impl Duplex + 'static) {
+        self.0.clone().member(stream).await;
     }
 }
 
@@ -115,6 +133,7 @@ pub async fn serve(
         closing,
         connections,
         upkeep,
+        serving,
     })
 }
 
@@ -130,6 +149,7 @@ async fn bind(address: SocketAddr) -> Result<TcpListener> {
 fn router(api: Arc<Api>) -> Router {
     let routes = rest::routes().merge(graphql::routes(&api)).fallback(console::serve);
     let guarded = routes
+        .layer(middleware::from_fn_with_state(api.clone(), forward::forward))
         .layer(middleware::from_fn_with_state(api.clone(), guard::guard))
         .layer(CatchPanicLayer::custom(|_| {
             axum::response::IntoResponse::into_response(Refusal::from(Error::internal(

@@ -12,9 +12,9 @@ use novacron_model::Error;
 use novacron_model::token::TokenPurpose;
 
 use super::{Caller, Peer, origin};
-use crate::edge;
 use crate::problem::{Answer, Refusal};
 use crate::state::Api;
+use crate::{edge, forward};
 
 pub async fn guard(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
     match admit(&api, &request) {
@@ -39,6 +39,10 @@ fn admit(api: &Api, request: &Request) -> Answer<Option<Caller>> {
     }
     match peer {
         Some(Peer::Unix { uid }) => Ok(Some(Caller::peer(uid))),
+        Some(Peer::Member) if open => Ok(forward::caller_of(request)),
+        Some(Peer::Member) => {
+            forward::caller_of(request).map(Some).ok_or_else(Refusal::unauthenticated)
+        }
         _ if open => Ok(credential(api, request).ok()),
         _ => credential(api, request).map(Some),
     }

@@ -41,7 +41,7 @@ fn connections_max() -> usize {
 }
 
 /// What every listener's loop needs.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Serving {
     pub router: Router,
     pub closing: CancellationToken,
@@ -64,11 +64,11 @@ impl Serving {
             let peer = Peer::Tcp { local, tls: acceptor.is_some() };
             self.connections.spawn(async move {
                 let Some(acceptor) = acceptor else {
-                    return serving.http(stream, peer, None, permit).await;
+                    return serving.client(stream, peer, None, permit).await;
                 };
                 let handshake = tokio::time::timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await;
                 if let Ok(Ok(stream)) = handshake {
-                    serving.http(stream, peer, None, permit).await;
+                    serving.client(stream, peer, None, permit).await;
                 }
             });
         }
@@ -93,19 +93,35 @@ impl Serving {
             let serving = self.clone();
             let (stream, handed) = Taking::new(stream);
             self.connections.spawn(async move {
-                serving.http(stream, Peer::Unix { uid }, Some(handed), permit).await;
+                serving.client(stream, Peer::Unix { uid }, Some(handed), permit).await;
             });
         }
     }
 
-    /// `handed`: where the connection's descriptors are put.
-    async fn http<S>(
+    /// Serves a connection that another member has opened.
+    pub async fn member<S>(self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let connections = self.connections.clone();
+        connections.track_future(self.http(stream, Peer::Member, None)).await;
+    }
+
+    async fn client<S>(
         self,
         stream: S,
         peer: Peer,
         handed: Option<Handed>,
         _permit: OwnedSemaphorePermit,
     ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        self.http(stream, peer, handed).await;
+    }
+
+    /// `handed`: where the connection's descriptors are put.
+    async fn http<S>(self, stream: S, peer: Peer, handed: Option<Handed>)
+    where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let router = self.router;
