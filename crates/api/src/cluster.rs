@@ -8,7 +8,7 @@ use novacron_model::{ClusterView, Error, Result};
 #[async_trait]
 pub trait Cluster: Send + Sync + 'static {
     /// As this node sees it.
-    fn view(&self) -> ClusterView;
+    async fn view(&self) -> ClusterView;
 
     /// Where other nodes can reach this one; opens the listener between nodes if need be. A
     /// loopback address, which other machines cannot reach, is refused unless asked for.
@@ -32,7 +32,7 @@ pub struct Alone {
 
 #[async_trait]
 impl Cluster for Alone {
-    fn view(&self) -> ClusterView {
+    async fn view(&self) -> ClusterView {
         let own = MemberView {
             name: self.node.clone(),
             number: 1,

@@ -61,6 +61,28 @@ pub fn register(
     Ok(txn)
 }
 
+/// Makes the state a node's own that was restored from a backup: of the members that the backup
+/// knows none is there. Their nodes stay listed, with what lies on them.
+pub fn start_over(at: &Snapshot, now: Time, uid: Uuid, name: &Name, number: u64) -> Result<Txn> {
+    let members = object::list::<Member>(at, None);
+    let is_own =
+        |member: &Object<Member>| member.name() == name.as_str() && member.spec.number == number;
+    if members.iter().all(is_own) && members.len() == 1 {
+        return Ok(Txn::new());
+    }
+    let mut txn = if members.iter().any(is_own) {
+        let mut txn = Txn::new();
+        roll::touch(&mut txn, at)?;
+        txn
+    } else {
+        first(at, now, uid, name, number, "")?
+    };
+    for member in members.iter().filter(|member| !is_own(member)) {
+        object::remove(&mut txn, at, None, member);
+    }
+    Ok(txn)
+}
+
 fn first(
     at: &Snapshot,
     now: Time,

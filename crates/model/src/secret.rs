@@ -56,6 +56,11 @@ impl DataKey {
         Self(key)
     }
 
+    /// The key itself, for another voter.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Seals a plain secret; other forms pass unchanged. `nonce` must be random and never reused.
     pub fn seal(&self, secret: &Secret, nonce: [u8; NONCE_BYTES]) -> Result<Secret> {
         let Secret::Plain(plain) = secret else { return Ok(secret.clone()) };

@@ -22,6 +22,8 @@ pub struct Config {
     #[serde(default)]
     pub api: Api,
     #[serde(default)]
+    pub cluster: Cluster,
+    #[serde(default)]
     pub tls: Tls,
     #[serde(default)]
     pub log: Log,
@@ -47,6 +49,20 @@ pub struct Api {
 impl Default for Api {
     fn default() -> Self {
         Self { listen: SocketAddr::from(([127, 0, 0, 1], 7600)), hosts: Vec::new(), group: None }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cluster {
+    pub listen: SocketAddr,
+    /// `HOST` or `HOST:PORT`; absent: the address of the default route.
+    pub advertise: Option<String>,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([0, 0, 0, 0], 7601)), advertise: None }
     }
 }
 

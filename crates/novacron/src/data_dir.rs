@@ -77,14 +77,24 @@ impl DataDir {
         Ok(DataKey::new(key))
     }
 
-    /// Written beside its place and renamed, so that a crash leaves a whole key or none.
     fn make_data_key(&self, path: &Path) -> Result<()> {
         let mut key = [0_u8; 32];
         File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut key))?;
+        self.write_data_key(path, &key)
+    }
+
+    /// Takes the data key of a cluster that this node joins.
+    pub fn adopt_data_key(&self, key: &[u8]) -> Result<()> {
+        let Ok(key) = <[u8; 32]>::try_from(key) else { bail!("a data key has 32 bytes") };
+        self.write_data_key(&self.path.join("data.key"), &key)
+    }
+
+    /// Written beside its place and renamed, so that a crash leaves a whole key or none.
+    fn write_data_key(&self, path: &Path, key: &[u8; 32]) -> Result<()> {
         let fresh = self.path.join("data.key.new");
         let mut file =
             OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&fresh)?;
-        file.write_all(&key)?;
+        file.write_all(key)?;
         file.sync_all()?;
         fs::rename(&fresh, path)?;
         File::open(&self.path)?.sync_all()?;

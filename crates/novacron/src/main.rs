@@ -5,6 +5,7 @@
 
 mod cidata;
 mod clock;
+mod cluster;
 mod config;
 mod control_loop;
 mod data_dir;

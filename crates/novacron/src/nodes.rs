@@ -29,19 +29,23 @@ impl Clock for WallClock {
 }
 
 /// This machine, with QEMU.
-pub async fn real(config: &Config, data: &DataDir, store: &Arc<dyn Store>) -> Result<AgentHandle> {
-    let node = config.name.clone().map_or_else(identity::node_name, Ok)?;
+pub async fn real(
+    config: &Config,
+    data: &DataDir,
+    node: &Name,
+    store: &Arc<dyn Store>,
+) -> Result<AgentHandle> {
     let qemu = QemuConfig { binary: config.qemu.binary.clone(), ..QemuConfig::new(data.path()) };
     let hypervisor =
         QemuHypervisor::new(qemu).await.context("`novacron doctor` says what to install")?;
     let mut host = facts(Hardware::probe());
     host.remarks.extend(hypervisor.remarks());
-    register(store.as_ref(), &node).await?;
+    register(store.as_ref(), node).await?;
     let limits = Limits { virtual_size: config.images.max_virtual_size, ..Limits::default() };
     let pools = HostPools::new(data.path(), QemuImg::new("qemu-img"), limits)
         .with_catalogue(config.images.catalogue());
     let agent = AgentConfig {
-        node,
+        node: node.clone(),
         hypervisor: Arc::new(hypervisor),
         pools: Arc::new(pools),
         cidata: Arc::new(CidataDisks::new(data.path())),

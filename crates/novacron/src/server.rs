@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args as ClapArgs;
 use novacron_agent::AgentHandle;
 use novacron_api::{ApiConfig, Readiness, ServerHandle, TlsFiles};
 use novacron_cli::Globals;
-use novacron_model::{Bytes, Name};
+use novacron_model::{Bytes, Invitation, Name};
 use novacron_raft::RaftStore;
 use novacron_store::{CommitError, Store};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -17,11 +18,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::cluster::{self, Member, Membership};
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::gateway::LocalGateway;
 use crate::log_ring::LogRing;
-use crate::{clock, control_loop, identity, logging, nodes, notify, state};
+use crate::{clock, identity, logging, nodes, notify, state};
+
+/// Pause before a leader is looked for again.
+const LEADER_PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(ClapArgs)]
 pub struct Args {
@@ -34,6 +39,15 @@ pub struct Args {
     /// Address of API and console; anything but loopback is served with TLS
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// Address for other nodes of the cluster
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    cluster_listen: Option<SocketAddr>,
+    /// Where other nodes reach this one [default: the address of the default route]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    advertise: Option<String>,
+    /// Join a cluster with what `novacron cluster token create` printed on one of its nodes
+    #[arg(long, value_name = "TOKEN", conflicts_with = "sim")]
+    join: Option<Invitation>,
     /// Simulate this many hosts instead of using this one
     #[arg(long, value_name = "N")]
     sim: Option<usize>,
@@ -46,11 +60,41 @@ pub async fn run(args: &Args, globals: &Globals) -> Result<()> {
     let end = ending()?;
     let data = DataDir::open(&std::path::absolute(config.data_dir(globals))?)?;
     state::restore::finish(data.path())?;
-    data.data_key()?;
-    let store = state::open_store(&config, &data).await?;
-    let served = serve(args, &config, &data, store.clone(), log, &end).await;
+    let membership = membership(args, &config, &data).await?;
+    let member = || Member::new(&config, &data, membership, end.clone());
+    let (store, member) = state::open_store(&config, &data, member).await?;
+    member.serve_from(store.clone());
+    let served = serve(args, &config, &data, &member, store.clone(), log, &end).await;
     store.shutdown().await;
     served
+}
+
+/// Finds out which member of its cluster this node is; joins one if asked to.
+async fn membership(args: &Args, config: &Config, data: &DataDir) -> Result<Membership> {
+    cluster::finish(data)?;
+    if let Some(invitation) = &args.join {
+        cluster::join(config, data, invitation).await?;
+    }
+    Membership::of(config, data.path())
+}
+
+/// Lets others reach this node, if there are any, and waits until it has what they have.
+async fn enter(data: &DataDir, member: &Arc<Member>, store: &RaftStore, asked: bool) -> Result<()> {
+    if asked || member.has_others() {
+        member.listen().await?;
+    }
+    let mut waited = false;
+    while !store.catch_up().await {
+        if !waited {
+            warn!("waiting for a leader: a majority of the voters must run and reach each other");
+        }
+        waited = true;
+        tokio::time::sleep(LEADER_PAUSE).await;
+    }
+    bootstrap(store).await?;
+    member.start_over(data.path()).await?;
+    // A node that has just joined is a member before it hears of itself.
+    Ok(member.register().await?)
 }
 
 /// As many open files as the system lets this process have: shells and systemd start with 1024,
@@ -68,6 +112,10 @@ fn settings(args: &Args) -> Result<Config> {
     if let Some(listen) = args.listen {
         config.api.listen = listen;
     }
+    if let Some(listen) = args.cluster_listen {
+        config.cluster.listen = listen;
+    }
+    config.cluster.advertise = args.advertise.clone().or(config.cluster.advertise);
     config.name = args.name.clone().or(config.name);
     if args.sim == Some(0) {
         bail!("--sim needs at least one host");
@@ -79,28 +127,36 @@ async fn serve(
     args: &Args,
     config: &Config,
     data: &DataDir,
+    member: &Arc<Member>,
     store: Arc<RaftStore>,
     log: LogRing,
     end: &CancellationToken,
 ) -> Result<()> {
     let copies = state::copies(config, data.path())?;
-    bootstrap(store.as_ref()).await?;
+    let leading = tokio::spawn(cluster::lead(store.clone(), end.clone()));
+    let entered = enter(data, member, &store, args.cluster_listen.is_some());
+    match end.run_until_cancelled(entered).await {
+        None => return leading.await?,
+        Some(entered) => entered?,
+    }
+    let own = member.name.to_string();
+    tokio::spawn(cluster::watch_own(store.clone(), own, end.clone()));
     let shared: Arc<dyn Store> = store.clone();
-    let control = tokio::spawn(control(shared.clone(), end.clone()));
     let agents = match args.sim {
         Some(count) => nodes::simulated(count, config, data, &shared).await?,
-        None => vec![nodes::real(config, data, &shared).await?],
+        None if member.is_witness()? => Vec::new(),
+        None => vec![nodes::real(config, data, &member.name, &shared).await?],
     };
     let source = source(data, &shared, &agents);
     let copies = tokio::spawn(source.keep(copies, end.clone()));
     let gateway = LocalGateway::new(&agents, shared, config.images.catalogue(), log);
-    let served = answer(args, config, data, &store, (&agents, gateway), end).await;
+    let served = answer(args, config, data, &store, member, (&agents, gateway), end).await;
     for agent in &agents {
         agent.shutdown().await;
     }
     end.cancel();
     copies.await?;
-    control.await??;
+    leading.await??;
     served
 }
 
@@ -115,24 +171,17 @@ fn answering(agents: &[AgentHandle]) -> String {
     agents.first().map(|agent| agent.node().to_owned()).unwrap_or_default()
 }
 
-/// Runs the control loop. Should it ever end by itself, everything ends: a server that answers but
-/// plans nothing would look well.
-async fn control(store: Arc<dyn Store>, end: CancellationToken) -> Result<()> {
-    let ended = tokio::spawn(control_loop::run(store, end.clone())).await;
-    end.cancel();
-    ended.context("the control loop has ended")
-}
-
 /// Serves the API until the process is asked to end.
 async fn answer(
     args: &Args,
     config: &Config,
     data: &DataDir,
     store: &Arc<RaftStore>,
+    member: &Arc<Member>,
     nodes: (&[AgentHandle], Arc<LocalGateway>),
     end: &CancellationToken,
 ) -> Result<()> {
-    let api = serve_api(args, config, data, store, nodes).await?;
+    let api = serve_api(args, config, data, store, member, nodes).await?;
     announce(&api);
     notify::ready();
     end.cancelled().await;
@@ -163,12 +212,14 @@ async fn serve_api(
     config: &Config,
     data: &DataDir,
     store: &Arc<RaftStore>,
+    member: &Arc<Member>,
     (agents, gateway): (&[AgentHandle], Arc<LocalGateway>),
 ) -> Result<ServerHandle> {
     let health = store.clone();
     let readiness = Readiness::default();
     let shared: Arc<dyn Store> = store.clone();
     let source = source(data, &shared, agents);
+    let here = agents.iter().map(|agent| agent.node().to_owned()).collect();
     let tls = config.tls.cert.clone().zip(config.tls.key.clone());
     let api = ApiConfig {
         listen: vec![config.api.listen],
@@ -182,12 +233,15 @@ async fn serve_api(
         }),
         backup: Arc::new(move || source.stream()),
         metrics_vms: config.figures.metrics_vms,
+        cluster: Arc::new(cluster::ApiDoor { member: member.clone() }),
+        nodes: Arc::new(cluster::Others { member: member.clone(), here }),
         readiness: readiness.clone(),
         ..ApiConfig::new(data.path(), answering(agents), data.data_key()?)
     };
     let server = novacron_api::serve(api, shared, gateway)
         .await
         .with_context(|| format!("cannot serve on {}", config.api.listen))?;
+    member.serve_api(server.for_members());
     readiness.set(true);
     Ok(server)
 }

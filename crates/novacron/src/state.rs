@@ -17,13 +17,14 @@ use bytes::Bytes;
 use futures::StreamExt;
 use novacron_api::gateway::ByteStream;
 use novacron_model::{Error, Event, Level, Node};
-use novacron_raft::{Copies, OpenError, Options, RaftStore, backup, upgrade};
+use novacron_raft::{Copies, OpenError, RaftStore, backup, upgrade};
 use novacron_store::{Store, Txn, events, object};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::clock;
+use crate::cluster::Member;
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::identity;
@@ -46,16 +47,26 @@ fn folder(config: &Config, data: &Path) -> Result<PathBuf> {
     Ok(dir.join(node.as_str()))
 }
 
-/// Opens the store. One of an older format is copied before; of a damaged one it is said which copy
+/// Opens the store of the member that this node is; what the node shows to others is made once it
+/// is known that the store is in order. One of an older format is copied before; of a damaged one it is said which copy
 /// there is and how to go back to it.
-pub async fn open_store(config: &Config, data: &DataDir) -> Result<Arc<RaftStore>> {
+pub async fn open_store(
+    config: &Config,
+    data: &DataDir,
+    member: impl FnOnce() -> Result<Arc<Member>>,
+) -> Result<(Arc<RaftStore>, Arc<Member>)> {
     let dir = data.path().join("store");
     let opened = match copy_before_upgrade(config, data, &dir).await? {
-        Ok(()) => RaftStore::open(&dir, Options::default()).await,
+        Ok(()) => {
+            let member = member()?;
+            let (options, links) = member.store_options();
+            let opened = RaftStore::open_member(&dir, options, links).await;
+            opened.map(|store| (store, member))
+        }
         Err(error) => Err(error),
     };
     let error = match opened {
-        Ok(store) => return Ok(store),
+        Ok(opened) => return Ok(opened),
         Err(error) => error,
     };
     let lost = error.is_loss();

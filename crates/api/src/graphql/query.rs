@@ -157,7 +157,7 @@ fn cluster_field() -> Field {
     Field::new("cluster", TypeRef::named_nn("ClusterView"), |ctx| {
         FieldFuture::new(async move {
             caller(&ctx)?;
-            let view = api(&ctx)?.config.cluster.view();
+            let view = api(&ctx)?.config.cluster.view().await;
             Ok(Some(FieldValue::owned_any(serde_json::to_value(view)?)))
         })
     })

@@ -32,7 +32,7 @@ pub async fn catalogue(call: Call) -> Answer<Response> {
 pub async fn cluster(call: Call) -> Answer<Response> {
     call.params(&[])?;
     call.accepts("application/json")?;
-    Ok(Json(call.api.config.cluster.view()).into_response())
+    Ok(Json(call.api.config.cluster.view().await).into_response())
 }
 
 /// What `GET /v1/system` says.

@@ -24,7 +24,7 @@ struct Meeting {
 
 #[async_trait]
 impl Cluster for Meeting {
-    fn view(&self) -> ClusterView {
+    async fn view(&self) -> ClusterView {
         let member = |(name, number): (&str, u64)| MemberView {
             name: name.into(),
             number,

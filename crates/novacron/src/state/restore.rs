@@ -20,6 +20,7 @@ use novacron_cli::{Globals, RestoreArgs};
 use novacron_raft::{Backup, Options, copies};
 
 use super::{FILES, sync_dir};
+use crate::cluster::Membership;
 use crate::config::Config;
 use crate::data_dir::{self, DataDir};
 use crate::{clock, identity};
@@ -27,7 +28,7 @@ use crate::{clock, identity};
 const PART: &str = "restore.part";
 const READY: &str = "restore";
 /// What a restore replaces, in this order. Without a key a store is refused, so the store is last.
-const NAMES: [&str; 3] = ["tls", "data.key", "store"];
+const NAMES: [&str; 4] = ["tls", "data.key", "cluster", "store"];
 
 pub fn run(args: &RestoreArgs, globals: &Globals) -> Result<()> {
     let config = Config::read(args.config.as_deref())?;
@@ -104,8 +105,9 @@ fn prepare(backup: &Backup, part: &Path) -> Result<()> {
         private(path.parent().unwrap_or(&new))?;
         copies::write_whole(&path, |file| file.write_all(content))?;
     }
+    Membership::mark_alone(&new)?;
     backup.restore(&new.join("store"), &Options::default())?;
-    for dir in [new.join("tls"), new.join("store"), new, part.to_owned()] {
+    for dir in [new.join("tls"), new.join("cluster"), new.join("store"), new, part.to_owned()] {
         if dir.exists() {
             sync_dir(&dir)?;
         }
@@ -153,6 +155,18 @@ fn put_in_place(path: &Path, ready: &Path) -> io::Result<Option<PathBuf>> {
     fs::remove_dir_all(ready)?;
     sync_dir(path)?;
     Ok(replaced)
+}
+
+/// Moves something out of the way, under a name that tells when; nothing where it is not there.
+pub fn put_aside(data: &Path, name: &str) -> io::Result<()> {
+    let place = data.join(name);
+    if !place.exists() {
+        return Ok(());
+    }
+    let aside = aside(data);
+    DirBuilder::new().mode(0o700).create(&aside)?;
+    fs::rename(place, aside.join(name))?;
+    sync_dir(data)
 }
 
 /// A free name that tells when.

@@ -117,6 +117,18 @@ impl Daemon {
         assert!(process.wait().unwrap().success(), "{}", self.log());
     }
 
+    /// Waits until the daemon ends by itself, without success or with; returns what it has logged.
+    pub fn ended(&mut self) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        let process = self.process.as_mut().unwrap();
+        while process.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < deadline, "the daemon does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.process = None;
+        self.log()
+    }
+
     pub fn pid(&self) -> u32 {
         self.process.as_ref().unwrap().id()
     }

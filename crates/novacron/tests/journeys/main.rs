@@ -5,6 +5,7 @@
 mod bridges;
 mod clock;
 mod clones;
+mod clusters;
 mod crash_steps;
 mod daemon;
 mod daemon_dies;

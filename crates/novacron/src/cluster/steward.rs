@@ -1,0 +1,114 @@
+//! What the leader does for the cluster, and no one else: it plans, and it sees to it that those are
+//! members and voters who should be.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use novacron_control::member::{Candidate, voters};
+use novacron_model::{Member, Name, Node, Object};
+use novacron_raft::{RaftStore, Wanted};
+use novacron_store::{Snapshot, Store, object};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::control_loop;
+
+/// How often it is looked whether members or voters have to change.
+const LOOK: Duration = Duration::from_millis(500);
+/// How long one change may take; a majority may be out of reach.
+const CHANGE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Does the leader's work whenever this node leads. Should the control loop ever end by itself,
+/// everything ends: a server that answers but plans nothing would look well.
+pub async fn lead(store: Arc<RaftStore>, end: CancellationToken) -> Result<()> {
+    let (mut leader, own) = (store.leader(), store.number());
+    loop {
+        let leads = leader.wait_for(|leader| *leader == Some(own));
+        if end.run_until_cancelled(leads).await.is_none_or(|leads| leads.is_err()) {
+            return Ok(());
+        }
+        info!("this node leads the cluster");
+        let term = end.child_token();
+        let shared: Arc<dyn Store> = store.clone();
+        let planning = tokio::spawn(control_loop::run(shared, term.clone()));
+        let tending = tokio::spawn(tend(store.clone(), term.clone()));
+        let deposed = leader.wait_for(|leader| *leader != Some(own));
+        // Either way the term is over.
+        let _ = end.run_until_cancelled(deposed).await;
+        term.cancel();
+        let planned = planning.await;
+        tending.await.context("the care of members has failed")?;
+        if let Err(failed) = planned {
+            end.cancel();
+            return Err(failed).context("the control loop has ended");
+        }
+    }
+}
+
+/// Brings members and voters to what they should be, step by step.
+async fn tend(store: Arc<RaftStore>, term: CancellationToken) {
+    while term.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
+        let Some(wanted) = wanted(&store).await else { continue };
+        let step = tokio::time::timeout(CHANGE_PATIENCE, store.step_towards(&wanted)).await;
+        match step {
+            Ok(Ok(_)) => {}
+            Ok(Err(why)) => warn!(%why, "the members were not changed"),
+            Err(_) => warn!("a change of members takes long: is a majority of the voters there?"),
+        }
+    }
+}
+
+async fn wanted(store: &RaftStore) -> Option<Wanted> {
+    let seen = store.members().await?;
+    let at = store.snapshot();
+    let members = object::list::<Member>(&at, None);
+    let current: BTreeSet<u64> =
+        seen.iter().filter(|member| member.voter).map(|member| member.number).collect();
+    let zones: Vec<Option<Name>> = members.iter().map(|member| zone(&at, member)).collect();
+    let candidates = members.iter().zip(&zones).map(|(member, zone)| {
+        let number = member.spec.number;
+        let reachable = seen.iter().any(|seen| seen.number == number && seen.reachable);
+        Candidate {
+            number,
+            role: member.spec.role,
+            zone: zone.as_ref().map(Name::as_str),
+            reachable,
+        }
+    });
+    let voters = voters(&candidates.collect::<Vec<_>>(), &current);
+    let address = |member: &Object<Member>| (member.spec.number, member.spec.address.clone());
+    Some(Wanted { members: members.iter().map(address).collect(), voters })
+}
+
+fn zone(at: &Snapshot, member: &Object<Member>) -> Option<Name> {
+    let node = object::get::<Node>(at, None, member.name()).ok().flatten()?;
+    node.spec.zone
+}
+
+/// Ends everything once this node is no member any more.
+pub async fn watch_own(store: Arc<RaftStore>, name: String, end: CancellationToken) {
+    let mut watch = follow(&store);
+    loop {
+        let gone =
+            object::get::<Member>(&store.snapshot(), None, &name).is_ok_and(|own| own.is_none());
+        if gone {
+            error!(
+                "this node was removed from its cluster, and stops; to use it again, give it a new --data-dir"
+            );
+            end.cancel();
+            return;
+        }
+        match end.run_until_cancelled(watch.next()).await {
+            None | Some(None) => return,
+            Some(Some(Ok(_))) => {}
+            Some(Some(Err(_))) => watch = follow(&store),
+        }
+    }
+}
+
+fn follow(store: &RaftStore) -> novacron_store::Watch {
+    let prefix = novacron_store::Selection::Prefix("member/".to_owned());
+    store.watch(prefix, store.snapshot().revision())
+}

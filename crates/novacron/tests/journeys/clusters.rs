@@ -1,0 +1,143 @@
+//! Several daemons form a cluster on one machine, go, come back, and answer for each other.
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::daemon::{Daemon, eventually};
+
+/// A port that nobody listens on at the moment.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+fn server(data: &Path, name: &str, more: &[&str]) -> Daemon {
+    let address = free_address();
+    let args = ["--name", name, "--cluster-listen", &address];
+    Daemon::stopped(&data.join(name), &[&args, more].concat())
+}
+
+/// A token that `daemon`'s cluster gives out.
+fn token(daemon: &Daemon, more: &[&str]) -> String {
+    let args = ["cluster", "token", "create", "--loopback"];
+    daemon.run(&[&args, more].concat()).trim().to_owned()
+}
+
+/// Nodes a, b and c, all of which vote.
+fn three() -> (TempDir, [Daemon; 3]) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut a = server(dir.path(), "a", &[]);
+    a.up();
+    let join = |name: &str| {
+        let token = token(&a, &[]);
+        let mut joined = server(dir.path(), name, &["--join", &token]);
+        joined.up();
+        joined
+    };
+    let (b, c) = (join("b"), join("c"));
+    a.until(&["cluster", "status"], "three voters", |status| status["voters"] == 3);
+    (dir, [a, b, c])
+}
+
+fn names(list: &Value, key: &str) -> Vec<String> {
+    let of = |item: &Value| item[key].as_str().unwrap_or_default().to_owned();
+    list.as_array().unwrap().iter().map(of).collect()
+}
+
+#[test]
+fn three_nodes_form_a_cluster_that_outlives_one_of_them() {
+    let (_dir, [mut a, b, c]) = three();
+    b.run(&["project", "create", "team"]);
+    for node in [&a, &b, &c] {
+        let listed = node.json(&["project", "list"]);
+        assert!(listed.to_string().contains("team"), "{listed}");
+        let status = node.json(&["cluster", "status"]);
+        assert_eq!(names(&status["members"], "name"), ["a", "b", "c"]);
+    }
+    a.kill();
+    let status = b.until(&["cluster", "status"], "a new leader", |status| {
+        status["leader"].as_str().is_some_and(|leader| leader != "a")
+            && status["members"][0]["reachable"] == false
+    });
+    let summary = status["summary"].as_str().unwrap();
+    assert!(summary.contains("\"a\""), "{summary}");
+    c.run(&["project", "create", "later"]);
+    a.up();
+    let listed = a.json(&["project", "list"]);
+    assert!(listed.to_string().contains("later"), "what happened meanwhile: {listed}");
+    a.until(&["cluster", "status"], "all there again", |status| {
+        status["members"].as_array().unwrap().iter().all(|member| member["reachable"] == true)
+    });
+}
+
+#[test]
+fn only_an_empty_node_with_a_fresh_token_and_name_joins() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut a = server(dir.path(), "a", &[]);
+    a.up();
+    let used = token(&a, &[]);
+    let mut b = server(dir.path(), "b", &["--join", &used]);
+    b.up();
+
+    let refused = |name: &str, folder: &str, token: &str| {
+        let address = free_address();
+        let args = ["--name", name, "--cluster-listen", &address, "--join", token];
+        let mut daemon = Daemon::stopped(&dir.path().join(folder), &args);
+        daemon.spawn();
+        daemon.ended()
+    };
+    assert!(refused("c", "c", &used).contains("used up"), "a token is for one node");
+    let fresh = token(&a, &[]);
+    assert!(refused("b", "d", &fresh).contains("is already a member"), "names are their own");
+    let mistyped = format!("{}x", &fresh[..fresh.len() - 1]);
+    assert!(refused("c", "e", &mistyped).contains("token"), "a slip is told as such");
+
+    let mut full = server(dir.path(), "f", &[]);
+    full.up();
+    full.run(&["volume", "create", "data", "--size", "1GiB"]);
+    full.stop();
+    let said = refused("f", "f", &fresh);
+    assert!(said.contains("node \"f\" holds 1 volume"), "{said}");
+    full.up();
+    assert!(full.json(&["volume", "list"]).to_string().contains("\"data\""), "nothing is lost");
+}
+
+#[test]
+fn a_node_that_was_removed_stops_and_its_number_is_not_given_again() {
+    let (dir, [a, _b, mut c]) = three();
+    a.run(&["cluster", "remove", "c", "--yes"]);
+    assert!(c.ended().contains("was removed"), "{}", c.log());
+    a.until(&["cluster", "status"], "two members", |status| {
+        names(&status["members"], "name") == ["a", "b"]
+    });
+    let token = token(&a, &[]);
+    let mut d = server(dir.path(), "d", &["--join", &token]);
+    d.up();
+    let status = a.until(&["cluster", "status"], "three voters", |status| status["voters"] == 3);
+    let numbers: Vec<u64> = status["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|member| member["number"].as_u64().unwrap())
+        .collect();
+    assert_eq!(numbers, [1, 2, 4]);
+}
+
+#[test]
+fn a_guest_is_reached_through_any_node() {
+    let (_dir, [a, b, c]) = three();
+    a.import_micro();
+    a.run(&["launch", "micro", "web", "--memory", "128MiB"]);
+    let node = a.vm("web")["status"]["placement"]["node"].as_str().unwrap().to_owned();
+    let log = |daemon: &Daemon| daemon.run(&["logs", "web", "--tail", "64KiB"]);
+    for daemon in [&a, &b, &c] {
+        daemon.vm_until("web", "running", |vm| vm["status"]["state"] == "running");
+        let what = format!("the serial log of a guest on {node} is read elsewhere");
+        eventually(&what, || log(daemon).contains("Linux version"));
+    }
+    let told = |daemon: &Daemon, node: &str| daemon.run(&["node", "logs", node]);
+    assert!(told(&a, "c").contains("agent has started"), "the log of another node's daemon");
+}
