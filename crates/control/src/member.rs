@@ -70,14 +70,19 @@ pub fn start_over(at: &Snapshot, now: Time, uid: Uuid, name: &Name, number: u64)
     if members.iter().all(is_own) && members.len() == 1 {
         return Ok(Txn::new());
     }
-    let mut txn = if members.iter().any(is_own) {
-        let mut txn = Txn::new();
-        roll::touch(&mut txn, at)?;
-        txn
-    } else {
-        first(at, now, uid, name, number, "")?
+    let namesake = members.iter().find(|member| member.name() == name.as_str());
+    let mut txn = match namesake {
+        Some(namesake) => {
+            let mut txn = Txn::new();
+            roll::leap(&mut txn, at)?;
+            let mut own = namesake.clone();
+            own.spec = MemberSpec { number, address: String::new(), role: MemberRole::Auto };
+            rewrite(&mut txn, at, None, namesake, &own, None)?;
+            txn
+        }
+        None => first(at, now, uid, name, number, "")?,
     };
-    for member in members.iter().filter(|member| !is_own(member)) {
+    for member in members.iter().filter(|member| member.name() != name.as_str()) {
         object::remove(&mut txn, at, None, member);
     }
     Ok(txn)
@@ -92,7 +97,11 @@ fn first(
     address: &str,
 ) -> Result<Txn> {
     let mut txn = Txn::new();
-    roll::enter(&mut txn, at, number)?;
+    if object::list::<Member>(at, None).is_empty() {
+        roll::enter(&mut txn, at, number)?;
+    } else {
+        roll::leap(&mut txn, at)?;
+    }
     let meta = Meta {
         name: name.to_string(),
         project: None,

@@ -29,7 +29,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use novacron_api::ForMembers;
 use novacron_model::member::MemberRole;
-use novacron_model::{DataKey, Error, Member as Listed, Name};
+use novacron_model::{DataKey, Error, JoinToken, Member as Listed, Name, Object};
 use novacron_pki::{ANY_MEMBER, Authority, Identity, MemberKey, Purpose, member_name};
 use novacron_raft::wire::{self, Links};
 use novacron_raft::{Options, RaftStore};
@@ -69,18 +69,14 @@ pub struct Member {
     advertise: Option<String>,
     /// Where others reach this node, once it listens.
     listening: Mutex<Option<String>>,
+    /// Ends what serves other members, later than all that waits for them.
     end: CancellationToken,
 }
 
 impl Member {
     /// Makes what the node shows to others: its key lies in the data directory, its certificate is
     /// made at each start.
-    pub fn new(
-        config: &Config,
-        data: &DataDir,
-        membership: Membership,
-        end: CancellationToken,
-    ) -> Result<Arc<Self>> {
+    pub fn new(config: &Config, data: &DataDir, membership: Membership) -> Result<Arc<Self>> {
         let Membership { name, number } = membership;
         let authority = Authority::load_or_make(&data.path().join("tls"))?;
         let key = MemberKey::load_or_make(&membership::key_file(data.path()))?;
@@ -100,7 +96,7 @@ impl Member {
             listen: config.cluster.listen,
             advertise: config.cluster.advertise.clone(),
             listening: Mutex::new(None),
-            end,
+            end: CancellationToken::new(),
         }))
     }
 
@@ -109,6 +105,11 @@ impl Member {
         // Whoever has joined has another number than the founder.
         let options = Options { node: self.number, found: self.number == 1, ..Options::default() };
         (options, self.links.clone())
+    }
+
+    /// Serves other members no more.
+    pub fn close(&self) {
+        self.end.cancel();
     }
 
     /// From here on others are answered from this store.
@@ -135,9 +136,15 @@ impl Member {
     }
 
     /// Whether there are others, or will be as soon as they can reach this node.
-    pub fn has_others(&self) -> bool {
-        let known = self.store.get().map_or(0, |store| store.known_members().len());
-        self.number != 1 || known > 1
+    pub fn has_others(&self) -> novacron_model::Result<bool> {
+        let store = self.store()?;
+        let at = store.snapshot();
+        let now = crate::clock::now();
+        let valid = |token: &Object<JoinToken>| token.spec.expires.is_none_or(|end| end > now);
+        Ok(self.number != 1
+            || store.known_members().len() > 1
+            || object::list::<Listed>(&at, None).len() > 1
+            || object::list::<JoinToken>(&at, None).iter().any(valid))
     }
 
     /// Listens for others, if it does not yet; returns where they reach this node.

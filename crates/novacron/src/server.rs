@@ -61,10 +61,11 @@ pub async fn run(args: &Args, globals: &Globals) -> Result<()> {
     let data = DataDir::open(&std::path::absolute(config.data_dir(globals))?)?;
     state::restore::finish(data.path())?;
     let membership = membership(args, &config, &data).await?;
-    let member = || Member::new(&config, &data, membership, end.clone());
+    let member = || Member::new(&config, &data, membership);
     let (store, member) = state::open_store(&config, &data, member).await?;
     member.serve_from(store.clone());
     let served = serve(args, &config, &data, &member, store.clone(), log, &end).await;
+    member.close();
     store.shutdown().await;
     served
 }
@@ -80,7 +81,7 @@ async fn membership(args: &Args, config: &Config, data: &DataDir) -> Result<Memb
 
 /// Lets others reach this node, if there are any, and waits until it has what they have.
 async fn enter(data: &DataDir, member: &Arc<Member>, store: &RaftStore, asked: bool) -> Result<()> {
-    if asked || member.has_others() {
+    if asked || member.has_others()? {
         member.listen().await?;
     }
     let mut waited = false;
@@ -133,12 +134,13 @@ async fn serve(
     end: &CancellationToken,
 ) -> Result<()> {
     let copies = state::copies(config, data.path())?;
-    let leading = tokio::spawn(cluster::lead(store.clone(), end.clone()));
     let entered = enter(data, member, &store, args.cluster_listen.is_some());
     match end.run_until_cancelled(entered).await {
-        None => return leading.await?,
+        None => return Ok(()),
         Some(entered) => entered?,
     }
+    // Not before: the members of a restored state are not this node's.
+    let leading = tokio::spawn(cluster::lead(store.clone(), end.clone()));
     let own = member.name.to_string();
     tokio::spawn(cluster::watch_own(store.clone(), own, end.clone()));
     let shared: Arc<dyn Store> = store.clone();

@@ -123,8 +123,9 @@ impl RaftLogReader<TypeConfig> for Log {
     }
 }
 
-/// Entries of this many bytes together go into one message to a member, roughly.
-const MESSAGE_BYTES: u64 = 8 << 20;
+/// Entries of this many bytes together go into one message to a member, roughly: it must be there
+/// and on disk within the time of a heartbeat.
+const MESSAGE_BYTES: u64 = 512 << 10;
 
 fn entry_bytes(entry: &Entry) -> u64 {
     match &entry.payload {

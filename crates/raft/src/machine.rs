@@ -233,6 +233,12 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
                 let error = std::io::Error::other("the store is shutting down");
                 return Err(StorageIOError::write_snapshot(None, &error).into());
             }
+            // Meanwhile the leader may have sent a newer one.
+            let there = lock(&self.shared.snapshot).clone();
+            if let Some(there) = there.filter(|there| there.last_log_id > self.meta.last_log_id) {
+                self.meta = there;
+                break;
+            }
             match self.write().await {
                 Ok(()) => break,
                 // Until there is space again the log just stays longer.

@@ -64,7 +64,11 @@ pub enum PartAnswer {
 /// What came of a transaction that was sent to the leader.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum CommitAnswer {
-    Done(Result<Revision, CommitError>),
+    Done {
+        outcome: Result<Revision, CommitError>,
+        /// How far the leader was when it answered.
+        revision: Revision,
+    },
     /// Nothing was done: this member does not lead.
     NotLeader,
 }

@@ -102,20 +102,29 @@ impl Route<'_> {
             Ok(answer) => match decode::<CommitAnswer>(&answer) {
                 Err(error) => Some(Err(CommitError::Unknown(error.to_string()))),
                 Ok((CommitAnswer::NotLeader, _)) => None,
-                Ok((CommitAnswer::Done(outcome), _)) => Some(self.here_too(outcome).await),
+                Ok((CommitAnswer::Done { outcome, revision }, _)) => {
+                    Some(self.here_too(outcome, revision).await)
+                }
             },
         }
     }
 
-    /// What was committed must show in this node's snapshots before its writer hears of it.
+    /// What was committed must show in this node's snapshots before its writer hears of it; and who
+    /// was refused must not decide again on the state on which that happened.
     async fn here_too(
         &self,
         outcome: Result<Revision, CommitError>,
+        revision: Revision,
     ) -> Result<Revision, CommitError> {
-        let revision = outcome?;
-        if self.shared.hub.reached(revision).await {
-            return Ok(revision);
+        let reached = self.shared.hub.reached(revision);
+        let here = tokio::time::timeout(COMMIT_PATIENCE, reached).await;
+        match (outcome, here) {
+            (Ok(committed), Ok(true)) => Ok(committed),
+            (Ok(_), _) => {
+                let why = "it was committed, but this node has not heard of it yet";
+                Err(CommitError::Unknown(why.to_owned()))
+            }
+            (refused, _) => refused,
         }
-        Err(CommitError::Unknown("the store is shutting down".to_owned()))
     }
 }

@@ -41,7 +41,7 @@ pub struct RaftStore {
     shared: Arc<Shared>,
     peers: Arc<dyn Peers>,
     heard: Arc<Heard>,
-    incoming: Incoming,
+    incoming: Arc<Incoming>,
     leader: watch::Sender<Option<u64>>,
     /// Ask for snapshots, and tell who leads.
     tasks: [AbortHandle; 2],
@@ -112,7 +112,7 @@ impl RaftStore {
             tokio::spawn(follow_leader(raft.clone(), leader.clone())).abort_handle(),
         ];
         let threads = Mutex::new(vec![log_thread, space_thread]);
-        let incoming = Incoming::default();
+        let incoming = Arc::<Incoming>::default();
         let store = Self { raft, pipeline, shared, peers, heard, incoming, leader, tasks, threads };
         Ok(Arc::new(store))
     }
@@ -156,8 +156,12 @@ impl RaftStore {
                 encode(&answer, &[])
             }
             Request::Snapshot(part) => {
-                let disk = &self.shared.disk;
-                encode(&self.incoming.take(&self.raft, disk, part, body.to_vec()).await, &[])
+                let (incoming, raft) = (self.incoming.clone(), self.raft.clone());
+                let (disk, body) = (self.shared.disk.clone(), body.to_vec());
+                // Goes on by itself: whoever sent it may go away in the middle of an installation.
+                let taken =
+                    tokio::spawn(async move { incoming.take(&raft, &disk, part, body).await });
+                encode(&taken.await.map_err(std::io::Error::other)?, &[])
             }
             Request::Commit(proposal) => encode(&self.commit_here(proposal).await, &[]),
             Request::ReadIndex => {
@@ -172,11 +176,20 @@ impl RaftStore {
     }
 
     async fn commit_here(&self, proposal: Proposal) -> CommitAnswer {
+        let done = |outcome| {
+            let revision = self.shared.state().revision();
+            CommitAnswer::Done { outcome, revision }
+        };
         if let Err(refused) = self.admit(&proposal.txn) {
-            return CommitAnswer::Done(Err(refused));
+            return done(Err(refused));
         }
+        // As it came it has no stored form yet, of which the limits speak.
+        let proposal = match Proposal::new(proposal.txn) {
+            Ok(proposal) => proposal,
+            Err(error) => return done(Err(CommitError::Unknown(error.to_string()))),
+        };
         match self.pipeline.commit(proposal).await {
-            batch::Answer::Done(outcome) => CommitAnswer::Done(outcome),
+            batch::Answer::Done(outcome) => done(outcome),
             batch::Answer::NotLeader(_) => CommitAnswer::NotLeader,
         }
     }

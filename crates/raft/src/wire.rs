@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 
-pub use links::{Links, connect_pinned};
+pub use links::{Links, Tunnel, connect_pinned};
 pub use serve::{Caller, Handler, answer_call, refuse, serve};
 
 /// Where requests of Raft go.

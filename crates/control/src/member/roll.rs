@@ -11,6 +11,9 @@ use crate::admission::unchanged_record;
 
 const KEY: &str = "members/roll";
 
+/// More numbers than anybody gives between two backups.
+const LEAP: u64 = 1000;
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Roll {
     /// Also of members that are gone.
@@ -25,6 +28,12 @@ pub(super) fn next(at: &Snapshot) -> Result<u64> {
 /// Notes a number as given.
 pub(super) fn enter(txn: &mut Txn, at: &Snapshot, number: u64) -> Result<()> {
     write(txn, at, &Roll { last: read(at)?.last.max(number) })
+}
+
+/// Leaves room: the members of a cluster that a backup was made of may still run, under numbers given
+/// after it.
+pub(super) fn leap(txn: &mut Txn, at: &Snapshot) -> Result<()> {
+    write(txn, at, &Roll { last: read(at)?.last + LEAP })
 }
 
 /// Notes that membership changes.

@@ -49,7 +49,7 @@ pub fn finish(data: &DataDir) -> Result<()> {
     let path = data.path();
     let Some(admission) = membership::read::<Admission>(&admitted(path))? else { return Ok(()) };
     if Membership::read(path)?.is_none() {
-        state::restore::put_aside(path, "store")?;
+        state::restore::put_aside(path, &["tls", "data.key", "store"])?;
         Authority::store(&path.join("tls"), &admission.ca, &admission.ca_key)?;
         let key = to_bytes(&admission.data_key).context("the cluster's data key is damaged")?;
         data.adopt_data_key(&key)?;
@@ -78,7 +78,13 @@ async fn check_empty(data: &Path, name: &Name) -> Result<()> {
     };
     let kinds = [(Vm::KIND, "VMs"), (Volume::KIND, "volumes"), (Image::KIND, "images")];
     let held = kinds.map(|(one, many)| (count(one), one, many));
+    let others = store.known_members().len() > 1;
     store.shutdown().await;
+    if others {
+        bail!(
+            "node \"{name}\" belongs to a cluster already; remove it there, or use a new --data-dir"
+        );
+    }
     let Some((count, one, many)) = held.into_iter().find(|(count, ..)| *count > 0) else {
         return Ok(());
     };

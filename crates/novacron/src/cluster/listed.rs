@@ -1,6 +1,7 @@
 //! This node's own entry in the list of members.
 
 use std::path::Path;
+use std::time::Duration;
 
 use novacron_control::member::{register, start_over};
 use novacron_control::refusal;
@@ -9,6 +10,9 @@ use novacron_store::{CommitError, Snapshot, Store, Txn};
 
 use super::{Member, Membership};
 use crate::{clock, identity};
+
+/// Pause before something is decided anew on a state that may be newer by then.
+const PAUSE: Duration = Duration::from_millis(50);
 
 impl Member {
     /// Stands in the list of members under its own name, number and address.
@@ -42,7 +46,7 @@ impl Member {
             }
             match store.commit(txn).await {
                 Ok(_) => return Ok(()),
-                Err(CommitError::Precondition { .. }) => {}
+                Err(CommitError::Precondition { .. }) => tokio::time::sleep(PAUSE).await,
                 Err(error) => return Err(refusal(&error)),
             }
         }

@@ -50,7 +50,9 @@ impl Membership {
 
     /// Takes the mark away.
     pub fn settle(data: &Path) -> Result<()> {
-        fs::remove_file(alone(data)).context("a mark of the restore cannot be removed")
+        let removed = fs::remove_file(alone(data));
+        let durable = removed.and_then(|()| fs::File::open(folder(data))?.sync_all());
+        durable.context("a mark of the restore cannot be removed")
     }
 
     pub fn write(&self, data: &Path) -> Result<()> {

@@ -17,6 +17,8 @@ use crate::control_loop;
 
 /// How often it is looked whether members or voters have to change.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long a member that was removed waits for the others to take its vote.
+const VOTE_PATIENCE: Duration = Duration::from_mins(1);
 /// How long one change may take; a majority may be out of reach.
 const CHANGE_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -32,17 +34,22 @@ pub async fn lead(store: Arc<RaftStore>, end: CancellationToken) -> Result<()> {
         info!("this node leads the cluster");
         let term = end.child_token();
         let shared: Arc<dyn Store> = store.clone();
-        let planning = tokio::spawn(control_loop::run(shared, term.clone()));
+        let mut planning = tokio::spawn(control_loop::run(shared, term.clone()));
         let tending = tokio::spawn(tend(store.clone(), term.clone()));
-        let deposed = leader.wait_for(|leader| *leader != Some(own));
-        // Either way the term is over.
-        let _ = end.run_until_cancelled(deposed).await;
+        let ended = tokio::select! {
+            ended = &mut planning => Some(ended),
+            _ = leader.wait_for(|leader| *leader != Some(own)) => None,
+            () = end.cancelled() => None,
+        };
         term.cancel();
-        let planned = planning.await;
         tending.await.context("the care of members has failed")?;
-        if let Err(failed) = planned {
-            end.cancel();
-            return Err(failed).context("the control loop has ended");
+        match ended {
+            None => planning.await.context("the control loop has failed")?,
+            Some(_) if end.is_cancelled() => {}
+            Some(ended) => {
+                end.cancel();
+                return ended.context("the control loop has ended");
+            }
         }
     }
 }
@@ -51,11 +58,13 @@ pub async fn lead(store: Arc<RaftStore>, end: CancellationToken) -> Result<()> {
 async fn tend(store: Arc<RaftStore>, term: CancellationToken) {
     while term.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
         let Some(wanted) = wanted(&store).await else { continue };
-        let step = tokio::time::timeout(CHANGE_PATIENCE, store.step_towards(&wanted)).await;
-        match step {
-            Ok(Ok(_)) => {}
-            Ok(Err(why)) => warn!(%why, "the members were not changed"),
-            Err(_) => warn!("a change of members takes long: is a majority of the voters there?"),
+        let step = tokio::time::timeout(CHANGE_PATIENCE, store.step_towards(&wanted));
+        match term.run_until_cancelled(step).await {
+            None | Some(Ok(Ok(_))) => {}
+            Some(Ok(Err(why))) => warn!(%why, "the members were not changed"),
+            Some(Err(_)) => {
+                warn!("a change of members takes long: is a majority of the voters there?");
+            }
         }
     }
 }
@@ -87,13 +96,17 @@ fn zone(at: &Snapshot, member: &Object<Member>) -> Option<Name> {
     node.spec.zone
 }
 
-/// Ends everything once this node is no member any more.
+/// Ends everything once this node is no member any more, and the others can do without its vote: a
+/// leader that was removed still hands it on.
 pub async fn watch_own(store: Arc<RaftStore>, name: String, end: CancellationToken) {
     let mut watch = follow(&store);
     loop {
         let gone =
             object::get::<Member>(&store.snapshot(), None, &name).is_ok_and(|own| own.is_none());
         if gone {
+            let rid = tokio::time::timeout(VOTE_PATIENCE, rid_of_vote(&store));
+            // Others may be out of reach; then there is nothing to wait for.
+            let _ = end.run_until_cancelled(rid).await;
             error!(
                 "this node was removed from its cluster, and stops; to use it again, give it a new --data-dir"
             );
@@ -105,6 +118,12 @@ pub async fn watch_own(store: Arc<RaftStore>, name: String, end: CancellationTok
             Some(Some(Ok(_))) => {}
             Some(Some(Err(_))) => watch = follow(&store),
         }
+    }
+}
+
+async fn rid_of_vote(store: &RaftStore) {
+    while store.known_voters().contains(&store.number()) {
+        tokio::time::sleep(LOOK).await;
     }
 }
 

@@ -157,15 +157,17 @@ fn put_in_place(path: &Path, ready: &Path) -> io::Result<Option<PathBuf>> {
     Ok(replaced)
 }
 
-/// Moves something out of the way, under a name that tells when; nothing where it is not there.
-pub fn put_aside(data: &Path, name: &str) -> io::Result<()> {
-    let place = data.join(name);
-    if !place.exists() {
+/// Moves a state out of the way, under a name that tells when. The last of the names decides
+/// whether there is one.
+pub fn put_aside(data: &Path, names: &[&str]) -> io::Result<()> {
+    if names.last().is_none_or(|last| !data.join(last).exists()) {
         return Ok(());
     }
     let aside = aside(data);
     DirBuilder::new().mode(0o700).create(&aside)?;
-    fs::rename(place, aside.join(name))?;
+    for name in names.iter().filter(|name| data.join(name).exists()) {
+        fs::rename(data.join(name), aside.join(name))?;
+    }
     sync_dir(data)
 }
 

@@ -127,6 +127,49 @@ fn a_node_that_was_removed_stops_and_its_number_is_not_given_again() {
 }
 
 #[test]
+fn the_founder_may_be_removed_and_its_successor_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut a = server(dir.path(), "a", &[]);
+    a.up();
+    let token = token(&a, &[]);
+    let mut b = server(dir.path(), "b", &["--join", &token]);
+    b.up();
+    b.run(&["cluster", "remove", "a", "--yes"]);
+    assert!(a.ended().contains("was removed"), "{}", a.log());
+    let alone = b.until(&["cluster", "status"], "b alone", |status| status["leader"] == "b");
+    assert_eq!(names(&alone["members"], "name"), ["b"]);
+    b.run(&["project", "create", "later"]);
+    b.stop();
+    b.up();
+    b.run(&["project", "create", "later-still"]);
+}
+
+#[test]
+fn a_backup_of_any_member_begins_a_cluster_of_one() {
+    let (dir, [_a, b, _c]) = three();
+    b.run(&["project", "create", "kept"]);
+    let file = dir.path().join("state.backup");
+    b.run(&["state", "backup", file.to_str().unwrap()]);
+    let data = dir.path().join("b2");
+    let restored = crate::daemon::novacron()
+        .args(["state", "restore", file.to_str().unwrap(), "--data-dir", data.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert!(restored.status.success(), "{restored:?}");
+    let mut alone = Daemon::stopped(&data, &["--name", "b", "--cluster-listen", &free_address()]);
+    alone.up();
+    assert!(alone.json(&["project", "list"]).to_string().contains("kept"));
+    let status = alone.json(&["cluster", "status"]);
+    assert_eq!(names(&status["members"], "name"), ["b"], "the others are not its own");
+    let token = token(&alone, &[]);
+    let mut d = server(dir.path(), "d", &["--join", &token]);
+    d.up();
+    let status = alone.json(&["cluster", "status"]);
+    assert!(status["members"][1]["number"].as_u64().unwrap() > 1000, "numbers are not reused");
+    assert_eq!(b.json(&["cluster", "status"])["voters"], 3, "the old cluster goes on");
+}
+
+#[test]
 fn a_guest_is_reached_through_any_node() {
     let (_dir, [a, b, c]) = three();
     a.import_micro();
@@ -136,7 +179,7 @@ fn a_guest_is_reached_through_any_node() {
     for daemon in [&a, &b, &c] {
         daemon.vm_until("web", "running", |vm| vm["status"]["state"] == "running");
         let what = format!("the serial log of a guest on {node} is read elsewhere");
-        eventually(&what, || log(daemon).contains("Linux version"));
+        eventually(&what, || log(daemon).contains("micro guest"));
     }
     let told = |daemon: &Daemon, node: &str| daemon.run(&["node", "logs", node]);
     assert!(told(&a, "c").contains("agent has started"), "the log of another node's daemon");

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use novacron_pki::member_name;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -69,17 +72,23 @@ impl Links {
         })
     }
 
-    /// A stream of bytes to another member, for its API.
-    pub async fn tunnel(&self, to: &Peer) -> Result<TokioIo<Upgraded>, CallError> {
-        let there = format!("{}:443", member_name(to.number));
+    /// A stream of bytes to another member, for its API. It has a connection of its own: a reader
+    /// who takes his time must not hold up what Raft says.
+    pub async fn tunnel(&self, to: &Peer) -> Result<Tunnel, CallError> {
+        let name = member_name(to.number);
+        let there = format!("{name}:443");
         let request = Request::connect(there).body(full(Bytes::new()));
         let request = request.map_err(|error| not_sent(to, &error))?;
-        let answer = self.request(to, request).await?;
+        let connected = connect(&self.tls, &to.address, name).await;
+        let mut sender = connected.map_err(|error| not_sent(to, &error))?;
+        let answer = sender.send_request(request).await;
+        let answer = answer.map_err(|error| not_sent(to, &error))?;
         if !answer.status().is_success() {
             return Err(not_sent(to, &format!("it answers {}", answer.status())));
         }
         let upgraded = hyper::upgrade::on(answer).await;
-        upgraded.map(TokioIo::new).map_err(|error| not_sent(to, &error))
+        let stream = upgraded.map_err(|error| not_sent(to, &error))?;
+        Ok(Tunnel { stream: TokioIo::new(stream), _connection: sender })
     }
 
     async fn link(&self, to: &Peer) -> io::Result<SendRequest<Body>> {
@@ -129,6 +138,41 @@ impl Peers for Links {
             tokio::time::timeout(within, call).await.map_err(late)?
         }
         .boxed()
+    }
+}
+
+/// A stream of bytes to another member.
+pub struct Tunnel {
+    stream: TokioIo<Upgraded>,
+    /// The connection lives as long as somebody might send requests on it.
+    _connection: SendRequest<Body>,
+}
+
+impl AsyncRead for Tunnel {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for Tunnel {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

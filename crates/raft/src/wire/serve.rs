@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use novacron_pki::member_of;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +26,11 @@ use crate::RaftStore;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Pause after a connection that could not be taken, for want of descriptors for example.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Connections at once, of all and of those who are no members.
+const CONNECTIONS_MAX: usize = 1024;
+const STRANGERS_MAX: usize = 32;
+/// How long somebody who asks to join may take over it, the decision included.
+const STRANGER_PATIENCE: Duration = Duration::from_secs(30);
 /// A longer call is refused. Entries of the log are the longest; `log` keeps them below.
 const CALL_BYTES_MAX: usize = 64 << 20;
 const WINDOW_BYTES: u32 = 8 << 20;
@@ -77,6 +83,7 @@ pub async fn serve(
     end: CancellationToken,
 ) {
     let tls = TlsAcceptor::from(Arc::new(tls));
+    let room = Room::new();
     loop {
         let accepted = tokio::select! {
             () = end.cancelled() => return,
@@ -84,9 +91,13 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, from)) => {
+                let Ok(place) = room.all.clone().try_acquire_owned() else { continue };
                 let (tls, handler, end) = (tls.clone(), handler.clone(), end.clone());
+                let strangers = room.strangers.clone();
                 tokio::spawn(async move {
-                    let served = end.run_until_cancelled(converse(stream, tls, handler)).await;
+                    let conversation = converse(stream, tls, handler, strangers);
+                    let served = end.run_until_cancelled(conversation).await;
+                    drop(place);
                     if let Some(Err(error)) = served {
                         tracing::debug!(%from, %error, "a connection between members has ended");
                     }
@@ -100,13 +111,27 @@ pub async fn serve(
     }
 }
 
+/// How many connections there may be at once: who holds many must not keep the store from its log.
+struct Room {
+    all: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
+}
+
+impl Room {
+    fn new() -> Self {
+        let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
+        Self { all: Arc::new(Semaphore::new(CONNECTIONS_MAX)), strangers }
+    }
+}
+
 async fn converse(
     stream: TcpStream,
     tls: TlsAcceptor,
     handler: Arc<dyn Handler>,
+    strangers: Arc<Semaphore>,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "no TLS handshake in time");
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the other side takes too long");
     let stream = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await.map_err(late)??;
     let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
     let caller = match shown.map(member_of) {
@@ -118,12 +143,17 @@ async fn converse(
         let answer = handler.clone().handle(caller, request);
         async move { Ok::<_, std::convert::Infallible>(answer.await) }
     });
-    http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .keep_alive_interval(KEEP_ALIVE)
-        .initial_stream_window_size(WINDOW_BYTES)
-        .initial_connection_window_size(WINDOW_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
-        .await
-        .map_err(io::Error::other)
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new()).keep_alive_interval(KEEP_ALIVE);
+    if caller != Caller::Stranger {
+        http.initial_stream_window_size(WINDOW_BYTES).initial_connection_window_size(WINDOW_BYTES);
+        let served = http.serve_connection(TokioIo::new(stream), service);
+        return served.await.map_err(io::Error::other);
+    }
+    let full = |_| io::Error::other("too many ask to join at once");
+    let _place = strangers.try_acquire_owned().map_err(full)?;
+    http.max_concurrent_streams(1);
+    let served = http.serve_connection(TokioIo::new(stream), service);
+    let served = tokio::time::timeout(STRANGER_PATIENCE, served).await.map_err(late)?;
+    served.map_err(io::Error::other)
 }
