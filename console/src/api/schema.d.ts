@@ -2356,6 +2356,11 @@ export interface components {
         };
         /** @enum {string} */
         PoolKind: "dir";
+        /** @description The pool on one node. */
+        PoolNode: {
+            node: components["schemas"]["Name"];
+            usage: components["schemas"]["PoolUsage"];
+        };
         PoolPage: {
             items: components["schemas"]["Pool"][];
             /** @description Pass as `page_token` for the next page; absent on the last. */
@@ -2388,6 +2393,11 @@ export interface components {
         /** @enum {string} */
         PoolState: "pending" | "ready" | "failed";
         PoolStatus: {
+            /**
+             * @description A section for each node. Writer: that node's agent; refreshed when it changes by more than a
+             *     hundredth.
+             */
+            nodes?: components["schemas"]["PoolNode"][];
             reason?: string | null;
             /** @description Derived from the rest. */
             state?: components["schemas"]["PoolState"];
@@ -2396,7 +2406,7 @@ export interface components {
         PoolUsage: {
             error?: string | null;
             free: components["schemas"]["Bytes"];
-            /** @description The directory in use. */
+            /** @description The directory in use; of several nodes, if they agree. */
             path: string;
             /** @description Size of the file system that the pool lies on. */
             total: components["schemas"]["Bytes"];
@@ -3690,11 +3700,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The object as it is now. */
+            /** @description The object as it is now; `Novacron-Task` names the task that makes it real, where there is one. */
             200: {
                 headers: {
                     /** @description The revision of the spec's last write, in quotes. */
                     ETag?: string;
+                    /** @description Name of the task. */
+                    "Novacron-Task"?: string;
                     [name: string]: unknown;
                 };
                 content: {
