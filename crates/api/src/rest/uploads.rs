@@ -57,7 +57,7 @@ fn file(from: &HeaderValue, handed: Option<File>) -> Answer<File> {
     }
     handed.ok_or_else(|| {
         let error = Error::invalid("Upload-From", "no open file came with the request");
-        Refusal::malformed(error.hint("hand one over on the unix socket, or send the content"))
+        error.hint("hand one over on the unix socket, or send the content").into()
     })
 }
 

@@ -96,7 +96,7 @@ async fn a_file_is_taken_once() {
     assert!(answer.contains(" 202 ") && answer.contains("import"), "{answer}");
     assert_eq!(scene.uploaded(), b"content");
     let (stream, answer) = put(stream, "descriptor", vec![]).await;
-    assert!(answer.contains(" 400 ") && answer.contains("no open file came"), "{answer}");
+    assert!(answer.contains(" 422 ") && answer.contains("no open file came"), "{answer}");
     // Another one on the same connection.
     let (_stream, answer) = put(stream, "descriptor", vec![scene.open()]).await;
     assert!(answer.contains(" 202 "), "{answer}");
@@ -137,6 +137,6 @@ async fn files_are_taken_on_the_socket_alone() {
     let scene = Scene::new().await;
     let request = scene.server.request(Method::PUT, &format!("{IMAGES}/mine/content"));
     let sent = request.header("Upload-From", "descriptor").send().await.unwrap();
-    Answer::of(sent).await.problem(400, "Upload-From");
+    Answer::of(sent).await.problem(422, "Upload-From");
     assert!(Path::new(&scene.file).exists() && scene.uploaded().is_empty());
 }

@@ -137,9 +137,9 @@ async fn a_file_that_did_not_come_through_is_sent() {
         ("GET", path) if path.contains("/tasks/") => ok(task("succeeded", Value::Null)),
         ("GET", _) => ok(json!({"status": {"location": {"node": "n1"}}})),
         ("PUT", _) if is_handed(seen) => {
-            let problem = json!({"status": 400, "code": "invalid", "detail": "no open file came",
+            let problem = json!({"status": 422, "code": "invalid", "detail": "no open file came",
                 "field": "Upload-From"});
-            Reply::Json(400, vec![], problem)
+            Reply::Json(422, vec![], problem)
         }
         ("PUT", _) => Reply::Json(202, vec![], task("running", Value::Null)),
         _ => Reply::Json(201, vec![], json!({})),

@@ -12,6 +12,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
@@ -30,7 +31,7 @@ use super::{Arrival, Progress, boot, detect, report, sparse};
 use crate::storage::fault;
 
 /// Bytes that are read at once.
-const CHUNK: u64 = 1 << 20;
+const CHUNK: usize = 1 << 20;
 /// Bytes after which the others hear how far it is.
 const STEP: u64 = 8 << 20;
 /// `st_blocks` counts these: stat(2).
@@ -100,6 +101,9 @@ fn changed() -> Error {
     Error::conflict("the file has changed while it was read").hint("import it again")
 }
 
+/// Hears how far a copy is, and says whether to go on.
+type Reached<'a> = &'a (dyn Fn(u64) -> bool + Sync);
+
 struct Copy {
     from: File,
     /// As it was when it came.
@@ -118,8 +122,8 @@ impl Copy {
         Ok(Self { from, before, to, path: path.to_owned(), hasher })
     }
 
-    /// Its SHA-256, where that is wanted. `reached` hears how far it is, and says whether to go on.
-    fn run(mut self, reached: &dyn Fn(u64) -> bool) -> Result<Option<String>> {
+    /// Its SHA-256, where that is wanted.
+    fn run(self, reached: Reached<'_>) -> Result<Option<String>> {
         // What is converted goes soon, and need not be written.
         let _writeback = self.stays()?.then(|| Beside::begin(&self.path));
         let (size, mut at) = (self.before.len(), 0);
@@ -164,27 +168,62 @@ impl Copy {
         Ok(Some((data, hole.unwrap_or(size).min(size))))
     }
 
-    fn copy(&mut self, from: u64, to: u64, reached: &dyn Fn(u64) -> bool) -> Result<()> {
-        let (mut at, mut told) = (from, from);
-        let mut buffer = vec![0; usize::try_from(CHUNK.min(to - from)).unwrap_or(0)];
+    /// Copies a piece of data. Where no hasher uses the second thread, a helper does: one of them waits
+    /// for memory while the other one copies.
+    fn copy(&self, from: u64, to: u64, reached: Reached<'_>) -> Result<()> {
+        let (next, done) = (AtomicU64::new(from), AtomicU64::new(from));
+        let steps = || self.steps(&next, &done, to, reached);
+        if self.hasher.is_some() || to - from <= STEP {
+            return steps();
+        }
+        std::thread::scope(|scope| {
+            let helper = scope.spawn(steps);
+            let own = steps();
+            let lost = |_| Err(Error::internal("copying was lost"));
+            own.and(helper.join().unwrap_or_else(lost))
+        })
+    }
+
+    /// Takes the next step that nobody has taken, until there is none before `to`.
+    fn steps(
+        &self,
+        next: &AtomicU64,
+        done: &AtomicU64,
+        to: u64,
+        reached: Reached<'_>,
+    ) -> Result<()> {
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let from = next.fetch_add(STEP, Ordering::Relaxed);
+            let end = to.min(from.saturating_add(STEP));
+            if from >= to {
+                return Ok(());
+            }
+            let copied = self.copy_step(&mut buffer, from, end);
+            // Nobody needs to go on after a failure.
+            copied.inspect_err(|_| next.store(to, Ordering::Relaxed))?;
+            let at = done.fetch_add(end - from, Ordering::Relaxed) + end - from;
+            let told = self.tell(at, reached);
+            told.inspect_err(|_| next.store(to, Ordering::Relaxed))?;
+        }
+    }
+
+    fn copy_step(&self, buffer: &mut [u8], from: u64, to: u64) -> Result<()> {
+        let mut at = from;
         while at < to {
             let rest = usize::try_from(to - at).unwrap_or(usize::MAX);
-            let part = &mut buffer[..rest.min(usize::try_from(CHUNK).unwrap_or(usize::MAX))];
+            let part = &mut buffer[..rest.min(CHUNK)];
             self.from.read_exact_at(part, at).map_err(|error| match error.kind() {
                 io::ErrorKind::UnexpectedEof => changed(),
                 _ => unreadable(&error),
             })?;
             sparse::write_at(&self.to, part, at).map_err(fault::at(&self.path, "write"))?;
             at += part.len() as u64;
-            if at - told >= STEP || at == to {
-                told = at;
-                self.tell(at, reached)?;
-            }
         }
         Ok(())
     }
 
-    fn tell(&mut self, at: u64, reached: &dyn Fn(u64) -> bool) -> Result<()> {
+    fn tell(&self, at: u64, reached: Reached<'_>) -> Result<()> {
         if !reached(at) {
             return Err(Error::unavailable("nobody waits for the image any more"));
         }

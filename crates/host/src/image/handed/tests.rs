@@ -27,7 +27,7 @@ impl Scene {
     }
 
     /// Copies the file; `reached` is called on the way.
-    fn copy(&self, hash: bool, reached: &dyn Fn(u64) -> bool) -> Result<Option<String>> {
+    fn copy(&self, hash: bool, reached: Reached<'_>) -> Result<Option<String>> {
         let file = self.file();
         let before = regular(&file)?;
         Copy::begin(file, before, &self.dir.path().join("copy"), hash)?.run(reached)
