@@ -20,7 +20,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper_util::rt::TokioIo;
-use novacron_model::{Error, Image, Name, Object, Project, Result, Vm, Volume};
+use novacron_model::{Error, Image, Name, Node, Object, Project, Result, Vm, Volume};
 use novacron_store::{Snapshot, Store, object};
 
 use crate::auth::{Caller, Peer};
@@ -67,7 +67,10 @@ async fn holder(api: &Api, path: &str) -> Option<String> {
             let located = located(&*api.store, project, name);
             tokio::time::timeout(LOCATED_WITHIN, located).await.ok()??.into()
         }
-        ["nodes", name, "figures" | "logs"] => Some((*name).to_owned()),
+        // Of a node that is not there, any node can say so.
+        ["nodes", name, "figures" | "logs"] => {
+            Some(object::get::<Node>(&at, None, name).ok()??.name().to_owned())
+        }
         _ => None,
     }
 }
