@@ -19,12 +19,13 @@ pub use voters::{Candidate, voters};
 
 use novacron_model::member::{MemberRole, MemberSpec, MemberStatus, check_address};
 use novacron_model::request::{DeletePreview, Draft};
-use novacron_model::{Error, Level, Member, Meta, Name, Node, Object, Result, Time};
+use novacron_model::{Error, Level, Member, Name, Node, Object, Result, Time};
 use novacron_store::{Snapshot, Txn, object};
 use uuid::Uuid;
 
 use crate::admission::{Admitted, DeleteOptions, Request, Resource, fixed, rewrite};
 use crate::journal::{self, Note};
+use crate::node;
 
 /// Makes a node's own member when there is none at all yet, and follows its address; otherwise the
 /// transaction is empty. An empty address says nothing. Refused for a node that the cluster does
@@ -102,18 +103,7 @@ fn first(
     } else {
         roll::leap(&mut txn, at)?;
     }
-    let meta = Meta {
-        name: name.to_string(),
-        project: None,
-        uid,
-        owner: format!("node {name}"),
-        revision: 0,
-        generation: 1,
-        created: now,
-        deleting: None,
-        labels: std::collections::BTreeMap::new(),
-        annotations: std::collections::BTreeMap::new(),
-    };
+    let meta = node::registered(name, uid, now);
     let spec = MemberSpec { number, address: address.to_owned(), role: MemberRole::Auto };
     let member = Object::<Member> { meta, spec, status: MemberStatus::default() };
     object::create(&mut txn, None, &member, Vec::new())?;

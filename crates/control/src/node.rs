@@ -19,18 +19,7 @@ pub fn register(at: &Snapshot, now: Time, uid: Uuid, name: &Name, spec: NodeSpec
         return Ok(txn);
     }
     check(&spec)?;
-    let meta = Meta {
-        name: name.to_string(),
-        project: None,
-        uid,
-        owner: format!("node {name}"),
-        revision: 0,
-        generation: 1,
-        created: now,
-        deleting: None,
-        labels: std::collections::BTreeMap::new(),
-        annotations: std::collections::BTreeMap::new(),
-    };
+    let meta = registered(name, uid, now);
     let node = Object::<Node> { meta, spec, status: NodeStatus::default() };
     object::create(&mut txn, None, &node, Vec::new())?;
     let joined = Note {
@@ -42,6 +31,22 @@ pub fn register(at: &Snapshot, now: Time, uid: Uuid, name: &Name, spec: NodeSpec
     };
     journal::note(&mut txn, now, joined)?;
     Ok(txn)
+}
+
+/// Of an object that a node makes of itself.
+pub(crate) fn registered(name: &Name, uid: Uuid, now: Time) -> Meta {
+    Meta {
+        name: name.to_string(),
+        project: None,
+        uid,
+        owner: format!("node {name}"),
+        revision: 0,
+        generation: 1,
+        created: now,
+        deleting: None,
+        labels: std::collections::BTreeMap::new(),
+        annotations: std::collections::BTreeMap::new(),
+    }
 }
 
 /// Status section that holds the node's guests down.
