@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use novacron_model::DataKey;
+use novacron_raft::copies::write_whole;
 use rustix::fs::{FlockOperation, flock};
 
 /// How often and after which pauses the lock is tried before somebody is taken to hold it.
@@ -89,14 +90,9 @@ impl DataDir {
         self.write_data_key(&self.path.join("data.key"), &key)
     }
 
-    /// Written beside its place and renamed, so that a crash leaves a whole key or none.
+    /// After a crash the whole key is there, or none.
     fn write_data_key(&self, path: &Path, key: &[u8; 32]) -> Result<()> {
-        let fresh = self.path.join("data.key.new");
-        let mut file =
-            OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&fresh)?;
-        file.write_all(key)?;
-        file.sync_all()?;
-        fs::rename(&fresh, path)?;
+        write_whole(path, |file| file.write_all(key))?;
         File::open(&self.path)?.sync_all()?;
         Ok(())
     }

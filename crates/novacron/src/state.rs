@@ -219,6 +219,6 @@ impl Source {
 }
 
 /// Makes what a directory names durable.
-fn sync_dir(dir: &Path) -> io::Result<()> {
+pub fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }

@@ -3,15 +3,16 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use novacron_model::Name;
+use novacron_raft::copies::write_whole;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::identity;
+use crate::state::sync_dir;
 
 /// A node's place in its cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +52,7 @@ impl Membership {
     /// Takes the mark away.
     pub fn settle(data: &Path) -> Result<()> {
         let removed = fs::remove_file(alone(data));
-        let durable = removed.and_then(|()| fs::File::open(folder(data))?.sync_all());
+        let durable = removed.and_then(|()| sync_dir(&folder(data)));
         durable.context("a mark of the restore cannot be removed")
     }
 
@@ -83,17 +84,13 @@ pub fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     parsed.map(Some).with_context(|| format!("{} is damaged", path.display()))
 }
 
-/// Written beside its place and renamed, so that a crash leaves the whole file or none.
+/// After a crash the whole file is there, or none.
 pub fn write(path: &Path, value: &impl Serialize) -> Result<()> {
     let failed = || format!("cannot write {}", path.display());
     let folder = path.parent().with_context(failed)?;
     fs::create_dir_all(folder).with_context(failed)?;
-    let part = path.with_extension("part");
-    let mut options = fs::OpenOptions::new();
-    let options = options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(&part).with_context(failed)?;
-    file.write_all(&serde_json::to_vec(value)?).with_context(failed)?;
-    file.sync_all().with_context(failed)?;
-    fs::rename(&part, path).with_context(failed)?;
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).with_context(failed)
+    let json = serde_json::to_vec(value)?;
+    write_whole(path, |file| file.write_all(&json))
+        .and_then(|()| sync_dir(folder))
+        .with_context(failed)
 }
