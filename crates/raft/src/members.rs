@@ -14,7 +14,7 @@ const REACH: Duration = Duration::from_secs(3);
 /// A new voter may lack this many log entries at most, so that commits need not wait for it.
 const CAUGHT_UP: u64 = 100;
 
-/// One member, as the leader sees it.
+/// One member, as the leader sees it, or, where nobody leads, as this one does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     pub number: u64,
@@ -23,8 +23,8 @@ pub struct Member {
     pub voter: bool,
     pub leader: bool,
     pub reachable: bool,
-    /// Log entries that it has not confirmed yet.
-    pub lag: u64,
+    /// Log entries that it has not confirmed yet; the leader alone knows.
+    pub lag: Option<u64>,
 }
 
 /// Who should belong to the cluster.
@@ -52,7 +52,7 @@ pub fn seen(now: &RaftMetrics<u64, BasicNode>, heard: &Heard) -> Option<Vec<Memb
             voter: voters.contains(number),
             leader,
             reachable: leader || heard.within(*number, REACH),
-            lag: if leader { 0 } else { last.saturating_sub(upto) },
+            lag: Some(if leader { 0 } else { last.saturating_sub(upto) }),
         }
     };
     Some(membership.nodes().map(member).collect())
@@ -84,7 +84,9 @@ pub fn next_step(
         is.iter().filter(|member| member.voter).map(|member| member.number).collect();
     let ready = |number: &u64| {
         let member = have.get(number);
-        member.is_some_and(|member| member.voter || (member.reachable && member.lag <= CAUGHT_UP))
+        member.is_some_and(|member| {
+            member.voter || (member.reachable && member.lag.is_some_and(|lag| lag <= CAUGHT_UP))
+        })
     };
     if (joint || voters != wanted.voters) && !wanted.voters.is_empty() {
         let all = wanted.voters.iter().all(ready);
@@ -114,7 +116,7 @@ mod tests {
 
     fn member(number: u64, voter: bool, lag: u64) -> Member {
         let address = format!("h{number}:7601");
-        Member { number, address, voter, leader: number == 1, reachable: true, lag }
+        Member { number, address, voter, leader: number == 1, reachable: true, lag: Some(lag) }
     }
 
     fn wanted(members: &[u64], voters: &[u64]) -> Wanted {

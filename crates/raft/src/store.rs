@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use novacron_store::{CommitError, Revision, Selection, Snapshot, Store, Txn, Watch};
 use openraft::{BasicNode, Config, ServerState, SnapshotPolicy};
 use tokio::sync::{Notify, watch};
@@ -31,6 +31,8 @@ use crate::{OpenError, Options};
 
 /// How long a member may take to apply what has been committed.
 const CATCH_UP_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a member may take to show that it is there.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the leader may take to say who the members are.
 const ASK_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -204,13 +206,36 @@ impl RaftStore {
         self.raft.metrics().borrow().id
     }
 
-    /// The members as the leader sees them; `None` while it cannot be asked.
-    pub async fn members(&self) -> Option<Vec<Member>> {
-        match self.route().leader() {
+    /// The members as the leader sees them. While there is none that answers: those that this
+    /// member knows of, and whether they answer it.
+    pub async fn members(&self) -> Vec<Member> {
+        let seen = match self.route().leader() {
             Leader::Here => self.seen(),
             Leader::Nobody => None,
             Leader::There(peer) => self.members_at(&peer).await,
+        };
+        match seen {
+            Some(seen) => seen,
+            None => self.asked().await,
         }
+    }
+
+    async fn asked(&self) -> Vec<Member> {
+        let (own, voters) = (self.number(), self.known_voters());
+        let asked = self.known_members().into_iter().map(|peer| {
+            let voter = voters.contains(&peer.number);
+            async move {
+                let reachable = peer.number == own || self.answers(&peer).await;
+                let Peer { number, address } = peer;
+                Member { number, address, voter, leader: false, reachable, lag: None }
+            }
+        });
+        join_all(asked).await
+    }
+
+    async fn answers(&self, peer: &Peer) -> bool {
+        let Ok(request) = encode(&Request::Members, &[]) else { return false };
+        self.peers.call(peer, request, ANSWER_PATIENCE).await.is_ok()
     }
 
     async fn members_at(&self, leader: &Peer) -> Option<Vec<Member>> {

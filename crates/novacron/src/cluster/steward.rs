@@ -57,7 +57,7 @@ pub async fn lead(store: Arc<RaftStore>, end: CancellationToken) -> Result<()> {
 /// Brings members and voters to what they should be, step by step.
 async fn tend(store: Arc<RaftStore>, term: CancellationToken) {
     while term.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
-        let Some(wanted) = wanted(&store).await else { continue };
+        let wanted = wanted(&store).await;
         let step = tokio::time::timeout(CHANGE_PATIENCE, store.step_towards(&wanted));
         match term.run_until_cancelled(step).await {
             None | Some(Ok(Ok(_))) => {}
@@ -69,8 +69,8 @@ async fn tend(store: Arc<RaftStore>, term: CancellationToken) {
     }
 }
 
-async fn wanted(store: &RaftStore) -> Option<Wanted> {
-    let seen = store.members().await?;
+async fn wanted(store: &RaftStore) -> Wanted {
+    let seen = store.members().await;
     let at = store.snapshot();
     let members = object::list::<Member>(&at, None);
     let current: BTreeSet<u64> =
@@ -88,7 +88,7 @@ async fn wanted(store: &RaftStore) -> Option<Wanted> {
     });
     let voters = voters(&candidates.collect::<Vec<_>>(), &current);
     let address = |member: &Object<Member>| (member.spec.number, member.spec.address.clone());
-    Some(Wanted { members: members.iter().map(address).collect(), voters })
+    Wanted { members: members.iter().map(address).collect(), voters }
 }
 
 fn zone(at: &Snapshot, member: &Object<Member>) -> Option<Name> {

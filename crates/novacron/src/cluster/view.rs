@@ -23,13 +23,10 @@ impl Cluster for Door {
         let seen = store.members().await;
         let listed = object::list::<Listed>(&store.snapshot(), None);
         let voters = store.known_voters();
-        let leader = *store.leader().borrow();
         let members = listed.iter().map(|member| {
             let number = member.spec.number;
-            let seen =
-                seen.as_ref().and_then(|seen| seen.iter().find(|seen| seen.number == number));
-            let voter = voters.contains(&number);
-            view(member, seen, voter, leader == Some(number))
+            let seen = seen.iter().find(|seen| seen.number == number);
+            view(member, seen, voters.contains(&number))
         });
         ClusterView::of(None, store.term(), members.collect())
     }
@@ -49,15 +46,15 @@ impl Cluster for Door {
     }
 }
 
-fn view(member: &Object<Listed>, seen: Option<&Seen>, voter: bool, leader: bool) -> MemberView {
+fn view(member: &Object<Listed>, seen: Option<&Seen>, voter: bool) -> MemberView {
     MemberView {
         name: member.name().to_owned(),
         number: member.spec.number,
         address: member.spec.address.clone(),
         role: member.spec.role,
         voter,
-        leader,
+        leader: seen.is_some_and(|seen| seen.leader),
         reachable: seen.map(|seen| seen.reachable),
-        lag: seen.map(|seen| seen.lag),
+        lag: seen.and_then(|seen| seen.lag),
     }
 }

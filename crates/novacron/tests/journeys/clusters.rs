@@ -170,6 +170,47 @@ fn a_backup_of_any_member_begins_a_cluster_of_one() {
 }
 
 #[test]
+fn who_is_left_without_a_majority_says_so() {
+    let (_dir, [mut a, mut b, c]) = three();
+    a.kill();
+    b.kill();
+    let status = c.until(&["cluster", "status"], "the loss", |status| {
+        status["members"].as_array().unwrap().iter().filter(|it| it["reachable"] == true).count()
+            == 1
+    });
+    let summary = status["summary"].as_str().unwrap();
+    assert!(summary.starts_with("only 1 of 3 voters can be reached"), "{summary}");
+    assert_eq!(status["leader"], Value::Null);
+    let said = c.refused(6, &["project", "create", "late"]);
+    assert!(said.contains("no node leads") || said.contains("not known"), "{said}");
+    a.up();
+    c.run(&["project", "create", "later"]);
+}
+
+#[test]
+fn a_node_that_is_killed_while_it_joins_joins_as_one_member() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut a = server(dir.path(), "a", &[]);
+    a.up();
+    let token = token(&a, &[]);
+    let mut b = server(dir.path(), "b", &["--join", &token]);
+    // The first start takes some tens of milliseconds until it serves; each later one goes on.
+    for millis in (0..60).step_by(3) {
+        b.spawn();
+        std::thread::sleep(std::time::Duration::from_millis(millis));
+        b.kill();
+    }
+    b.up();
+    let status = a.until(&["cluster", "status"], "both there", |status| {
+        let members = status["members"].as_array().unwrap();
+        members.len() == 2 && members.iter().all(|member| member["reachable"] == true)
+    });
+    assert_eq!(status["members"][1]["number"], 2, "one member, one number: {status}");
+    b.run(&["project", "create", "together"]);
+    assert!(a.json(&["project", "list"]).to_string().contains("together"));
+}
+
+#[test]
 fn a_guest_is_reached_through_any_node() {
     let (_dir, [a, b, c]) = three();
     a.import_micro();

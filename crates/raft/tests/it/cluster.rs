@@ -181,7 +181,7 @@ impl Cluster {
                 // Only the leader takes steps, and it may lose its place in the middle of one.
                 let _ = store.step_towards(&wanted).await;
             }
-            let Some(members) = self.any().members().await else { return false };
+            let members = self.any().members().await;
             let voters = members.iter().filter(|member| member.voter).count();
             voters == numbers.len() && self.members.values().all(is_so)
         })

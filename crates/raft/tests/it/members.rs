@@ -103,6 +103,11 @@ async fn without_a_majority_nothing_is_done_and_it_is_said() {
     let named = matches!(refused, Err(CommitError::NoLeader | CommitError::Unknown(_)));
     assert!(named, "{refused:?}");
     assert_eq!(cluster.members[&follower].snapshot().revision(), 0);
+    let seen = cluster.members[&follower].members().await;
+    let there: Vec<u64> =
+        seen.iter().filter(|member| member.reachable).map(|member| member.number).collect();
+    assert_eq!((seen.len(), there), (3, vec![follower]), "it says who is there");
+    assert!(seen.iter().all(|member| !member.leader), "nobody leads");
     cluster.shutdown().await;
 }
 
