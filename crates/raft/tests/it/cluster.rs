@@ -21,6 +21,8 @@ struct Lines {
     members: BTreeMap<u64, Weak<RaftStore>>,
     /// Requests from the first do not reach the second.
     cut: BTreeSet<(u64, u64)>,
+    /// Requests of the first reach the second, whose answers get lost.
+    mute: BTreeSet<(u64, u64)>,
     /// One in so many requests, and as many answers, gets lost; zero: none.
     loss: u64,
     chance: Chance,
@@ -37,6 +39,7 @@ impl Switchboard {
         Self(Arc::new(Mutex::new(Lines {
             members: BTreeMap::new(),
             cut: BTreeSet::new(),
+            mute: BTreeSet::new(),
             loss: 0,
             chance: Chance::new(seed),
         })))
@@ -60,6 +63,11 @@ impl Switchboard {
         self.lock().cut.insert((from, to));
     }
 
+    /// Lets requests of the first pass to the second, but no answer to them.
+    pub fn mute(&self, from: u64, to: u64) {
+        self.lock().mute.insert((from, to));
+    }
+
     pub fn lose_one_in(&self, loss: u64) {
         self.lock().loss = loss;
     }
@@ -67,6 +75,7 @@ impl Switchboard {
     pub fn heal(&self) {
         let mut lines = self.lock();
         lines.cut.clear();
+        lines.mute.clear();
         lines.loss = 0;
     }
 
@@ -81,7 +90,7 @@ impl Switchboard {
 
     fn answer_is_lost(&self, from: u64, to: u64) -> bool {
         let mut lines = self.lock();
-        lines.cut.contains(&(to, from)) || lines.lost()
+        lines.cut.contains(&(to, from)) || lines.mute.contains(&(from, to)) || lines.lost()
     }
 }
 

@@ -91,6 +91,18 @@ async fn a_leader_that_is_cut_off_promises_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_whose_answer_is_lost_is_not_sent_again() {
+    let cluster = Cluster::of(3, quick()).await;
+    let (leader, follower) = (cluster.leader().await, cluster.follower().await);
+    cluster.board.mute(follower, leader);
+    let lost = cluster.members[&follower].commit(raise(0, 1)).await;
+    assert!(matches!(lost, Err(CommitError::Unknown(_))), "{lost:?}");
+    cluster.board.heal();
+    assert_eq!(cluster.level().await, 1, "it was committed once");
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_majority_nothing_is_done_and_it_is_said() {
     let mut cluster = Cluster::of(3, quick()).await;
     let follower = cluster.follower().await;
