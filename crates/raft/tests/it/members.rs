@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use novacron_raft::{Options, RaftStore};
 use novacron_store::contract::Fixture;
-use novacron_store::{CommitError, Store};
+use novacron_store::{CommitError, Put, Store, Txn};
 
 use crate::cluster::{Cluster, quick};
 use crate::ledger::{Ledger, raise};
@@ -174,6 +174,34 @@ async fn watches_go_on_across_a_change_of_leaders() {
         seen.extend(changes.into_iter().map(|change| format!("{change:?}")));
     }
     assert!(seen[0].contains("writer/0") && seen[1].contains("writer/1"), "{seen:?}");
+    cluster.shutdown().await;
+}
+
+/// A record that makes a snapshot travel in several parts.
+fn bulky(number: usize) -> Txn {
+    let value = serde_json::value::to_raw_value(&"x".repeat(256 << 10)).expect("is JSON");
+    let put = Put { key: format!("bulk/{number}").into(), value, index: Vec::new() };
+    Txn { puts: vec![put], ..Txn::new() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_of_several_parts_arrives_whole() {
+    let options = Options { snapshot_entries: 5, snapshot_bytes: 1 << 20, ..quick() };
+    let mut cluster = Cluster::of(3, options).await;
+    let away = cluster.follower().await;
+    cluster.stop(away).await;
+    let leader = cluster.members[&cluster.leader().await].clone();
+    for number in 0..20 {
+        leader.commit(bulky(number)).await.expect("commits");
+    }
+    cluster.start(away).await;
+    cluster.level().await;
+    let at = cluster.members[&away].snapshot();
+    let whole = |number: &usize| {
+        let record = at.get(&format!("bulk/{number}"));
+        record.is_some_and(|record| record.value.get().len() == (256 << 10) + 2)
+    };
+    assert_eq!((0..20).filter(whole).count(), 20);
     cluster.shutdown().await;
 }
 
